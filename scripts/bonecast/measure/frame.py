@@ -1,0 +1,155 @@
+"""Local anatomical frames: the axes of one vertebra and a grid along them.
+
+Positions are world mm (RAS+). A frame's axes are unit rows in the order
+left-right (to the patient's right), anterior-posterior (to anterior) and
+superior-inferior (to superior); local coordinates follow the same order.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from bonecast.images import Volume
+from bonecast.levels import LEVELS, VERSE_CODES
+
+SUPERIOR = np.array([0.0, 0.0, 1.0])
+ANTERIOR = np.array([0.0, 1.0, 0.0])
+
+CURVE_NEIGHBOURS = 2
+"""Vertebrae on each side that the local curve of the spine is fitted to."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Origin (mm, world) and orthonormal axes (rows: right, anterior, superior)."""
+
+    origin_mm: np.ndarray
+    axes: np.ndarray
+
+    def to_local(self, points_mm: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in local mm."""
+        return (points_mm - self.origin_mm) @ self.axes.T
+
+    def to_world(self, local_mm: np.ndarray) -> np.ndarray:
+        """Local points (..., 3) in world mm."""
+        return local_mm @ self.axes + self.origin_mm
+
+
+def make_frame(origin_mm: np.ndarray, superior: np.ndarray, anterior: np.ndarray) -> Frame:
+    """A right-handed frame: `superior` is kept, `anterior` is made orthogonal to it."""
+    si = superior / np.linalg.norm(superior)
+    ap = anterior - (anterior @ si) * si
+    ap = ap / np.linalg.norm(ap)
+    return Frame(np.asarray(origin_mm, float), np.stack([np.cross(ap, si), ap, si]))
+
+
+def boxes(mask: np.ndarray) -> dict[str, tuple[slice, slice, slice]]:
+    """The bounding box of every level in a mask of VerSe codes, from head to foot."""
+    found = ndimage.find_objects(mask)
+    by_code = {code: box for code, box in enumerate(found, start=1) if box is not None}
+    return {
+        level: by_code[VERSE_CODES[level]] for level in LEVELS if VERSE_CODES[level] in by_code
+    }
+
+
+def grow(
+    box: tuple[slice, ...], margin_mm: float, spacing_mm: tuple[float, ...], shape: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """A box widened by `margin_mm` on every side, kept inside the volume."""
+    voxels = [int(np.ceil(margin_mm / s)) for s in spacing_mm]
+    return tuple(
+        slice(max(part.start - n, 0), min(part.stop + n, size))
+        for part, n, size in zip(box, voxels, shape, strict=True)
+    )
+
+
+def touches_border(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a box reaches the first or last voxel of the volume along any axis."""
+    return any(part.start == 0 or part.stop == n for part, n in zip(box, shape, strict=True))
+
+
+def box_affine(affine: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """The voxel-to-world matrix of a cropped array."""
+    moved = affine.copy()
+    moved[:3, 3] = affine[:3, :3] @ [part.start for part in box] + affine[:3, 3]
+    return moved
+
+
+def centroid_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """World position of the centre of mass of a boolean array."""
+    return affine[:3, :3] @ np.array(ndimage.center_of_mass(mask)) + affine[:3, 3]
+
+
+def spine_tangents(points_mm: np.ndarray) -> np.ndarray:
+    """Unit vectors along the spine, to superior, at points ordered from head to foot.
+
+    A parabola (a line where fewer than four points are near) is fitted to each
+    point and its neighbours against arc length; one point alone gets world superior.
+
+    Args:
+        points_mm: (n, 3) world positions.
+
+    Returns:
+        (n, 3) unit vectors.
+    """
+    count = len(points_mm)
+    if count == 1:
+        return SUPERIOR[None, :].copy()
+    steps = np.linalg.norm(np.diff(points_mm, axis=0), axis=1)
+    arc = np.concatenate([[0.0], np.cumsum(steps)])
+    tangents = np.empty((count, 3))
+    for i in range(count):
+        near = slice(max(i - CURVE_NEIGHBOURS, 0), min(i + CURVE_NEIGHBOURS + 1, count))
+        degree = 2 if near.stop - near.start > 3 else 1
+        # The term of first order of a fit centred on the point is its derivative there.
+        fit = np.polynomial.polynomial.polyfit(arc[near] - arc[i], points_mm[near], degree)
+        tangents[i] = -fit[1] / np.linalg.norm(fit[1])
+    return tangents
+
+
+def resample_local(
+    array: np.ndarray,
+    affine: np.ndarray,
+    frame: Frame,
+    low_mm: np.ndarray,
+    high_mm: np.ndarray,
+    step_mm: float | tuple[float, float, float],
+    fill: float = 0.0,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Linear interpolation of an array on a grid along the axes of a frame.
+
+    Args:
+        array: (x, y, z), boolean or numeric.
+        affine: its voxel-to-world matrix.
+        frame: the local axes.
+        low_mm, high_mm: local corners of the grid (right, anterior, superior).
+        step_mm: grid spacing, one for all axes or one each.
+        fill: value outside the array.
+
+    Returns:
+        float32 array indexed [right, anterior, superior] and its three local axes in mm.
+    """
+    step = np.broadcast_to(np.asarray(step_mm, float), 3)
+    counts = np.maximum(np.ceil((high_mm - low_mm) / step - 1e-9).astype(int), 0) + 1
+    inverse = np.linalg.inv(affine)
+    matrix = inverse[:3, :3] @ (frame.axes.T * step)
+    offset = inverse[:3, :3] @ frame.to_world(np.asarray(low_mm, float)) + inverse[:3, 3]
+    grid = ndimage.affine_transform(
+        array.astype(np.float32),
+        matrix,
+        offset,
+        output_shape=tuple(counts),
+        order=1,
+        mode="constant",
+        cval=fill,
+    )
+    axes = tuple(low_mm[k] + step[k] * np.arange(counts[k]) for k in range(3))
+    return grid, axes
+
+
+def local_extent(mask: np.ndarray, affine: np.ndarray, frame: Frame) -> np.ndarray:
+    """Lowest and highest local coordinates (2, 3) of the voxel centres of a boolean array."""
+    world = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+    local = frame.to_local(world)
+    return np.stack([local.min(axis=0), local.max(axis=0)])
