@@ -1,0 +1,96 @@
+# Bonecast: fracture forecasting from opportunistic CT. This page is the table of contents.
+import os
+
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+# This file's folder, also where Bonecast is run with --directory or as a module.
+WORKFLOW_FOLDER = workflow.current_basedir.get_path_or_uri(secret_free=True)
+# The same as seen from the working directory: goes into params, so it must not name a machine.
+WORKFLOW_HOME = os.path.relpath(WORKFLOW_FOLDER)
+
+
+configfile: os.path.join(WORKFLOW_FOLDER, "config.yaml")
+
+
+# Built by `make container`; used only with `--software-deployment-method apptainer`.
+container: os.path.join(WORKFLOW_FOLDER, "envs", "bonecast.sif")
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=f"results/{config['cohort']['name']}",
+    logs=f"results/{config['cohort']['name']}/logs",
+    benchmarks=f"results/{config['cohort']['name']}/benchmarks",
+
+
+include: "rules/demo.smk"
+include: "rules/ingest.smk"
+include: "rules/convert.smk"
+include: "rules/segment.smk"
+include: "rules/measure.smk"
+include: "rules/collect.smk"
+include: "rules/model.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+include: "rules/train.smk"
+
+
+localrules:
+    all,
+    segmentations,
+    features,
+    models,
+    figures,
+    report,
+
+
+rule segmentations:
+    input:
+        collect(
+            "<results>/participants/{participant}/{file}",
+            participant=PARTICIPANTS,
+            file=["vertebrae.nii.gz", "bodies.nii.gz", "segmentation.json", "qc.png"],
+        ),
+
+
+rule features:
+    input:
+        collect("<results>/tables/{table}", table=[] if IS_TABULAR else TABLES),
+
+
+rule models:
+    input:
+        collect(
+            "<results>/models/{endpoint}/{file}",
+            endpoint=[ENDPOINT] if HAS_MODELS else [],
+            file=["predictions.parquet", "metrics.tsv"],
+        ),
+
+
+rule figures:
+    input:
+        collect(
+            "<results>/figures/{figure}.{extension}",
+            figure=FIGURES,
+            extension=["pdf", "png", "csv"],
+        ),
+
+
+rule report:
+    input:
+        "<results>/report.html",
+        "<results>/summary.txt",
+
+
+rule all:
+    default_target: True
+    input:
+        rules.segmentations.input,
+        rules.features.input,
+        rules.models.input,
+        rules.figures.input,
+        rules.report.input,

@@ -1,0 +1,140 @@
+# What the stages share: the checked configuration, the cohort, input functions.
+# No rules here; the work behind these few lines is in scripts/bonecast/cohort.py.
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
+
+from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
+from bonecast.digest import code_digest
+
+validate(config, "schemas/config.schema.yaml")
+
+DEMO_COHORT = {
+    "name": "demo",
+    "input": "demo/dicom",
+    "participants": "resources/demo/participants.tsv",
+    "clinical": "demo/clinical.csv",
+}
+
+# The demo's scans are made by rules, so they need not exist when the DAG is built.
+IS_DEMO = config["cohort"]["input"] == DEMO_COHORT["input"]
+
+# Modelling alone, on a table the user already has: no images, no participants.
+IS_TABULAR = config["model"]["table"] is not None
+
+# A cohort that names its own input inherits nothing of the demo from config.yaml.
+if not IS_DEMO:
+    for key in ("participants", "clinical"):
+        if config["cohort"][key] == DEMO_COHORT[key]:
+            config["cohort"][key] = None
+if config["cohort"]["name"] == DEMO_COHORT["name"] and (IS_TABULAR or not IS_DEMO):
+    raise WorkflowError(
+        "cohort.name is still 'demo': give your cohort a name of its own, "
+        "so that its results do not mix with the demo's."
+    )
+
+
+def located(path):
+    """A path from the working directory or, where not there, from the workflow's own folder."""
+    return locate(path, [WORKFLOW_HOME]) if path else path
+
+
+def participants_of_cohort():
+    """The cohort's participants; stops with every problem of the table at once."""
+    if IS_TABULAR:
+        return []
+    cohort = config["cohort"]
+    try:
+        return read_cohort(cohort["input"], located(cohort["participants"]), WORKFLOW_HOME)
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+COHORT = {participant.participant_id: participant for participant in participants_of_cohort()}
+PARTICIPANTS = list(COHORT)
+SITES = sorted({participant.site for participant in COHORT.values()} - {""})
+HAS_CLINICAL = config["cohort"]["clinical"] is not None and not IS_TABULAR
+HAS_MODELS = HAS_CLINICAL or IS_TABULAR
+BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
+BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
+ENDPOINT = config["model"]["endpoint"]
+
+if HAS_CLINICAL and not IS_DEMO and not os.path.exists(located(config["cohort"]["clinical"])):
+    raise WorkflowError(f"cohort.clinical: {config['cohort']['clinical']} not found.")
+
+
+wildcard_constraints:
+    # A pattern, not a list of ids: ten thousand alternatives would be tried for every file.
+    # Ids outside the cohort are refused by `participant_row`.
+    participant=PARTICIPANT_PATTERN,
+    batch=r"\d{3,}",
+
+
+def participant_row(wildcards):
+    """The cohort's row of a participant; a mistyped id stops the run before any job starts."""
+    try:
+        return COHORT[wildcards.participant]
+    except KeyError:
+        raise WorkflowError(
+            f"participant {wildcards.participant} is not in cohort {config['cohort']['name']} "
+            f"({config['cohort']['participants'] or config['cohort']['input']})"
+        ) from None
+
+
+def made_by_demo(path):
+    """Whether a rule of the demo makes this file or folder."""
+    return IS_DEMO and path.startswith("demo/")
+
+
+def existing(path):
+    """A path as rule input; nothing where it is missing, so that the job can record that."""
+    return path if path and (made_by_demo(path) or os.path.exists(path)) else []
+
+
+def participant_source(wildcards):
+    """Path of a participant's DICOM folder or NIfTI file, as text."""
+    return participant_row(wildcards).path
+
+
+def participant_input(wildcards):
+    """A participant's DICOM folder or NIfTI file as rule input, if there is one."""
+    return existing(participant_source(wildcards))
+
+
+def supplied_mask(wildcards, column, folder):
+    """A mask of backend `masks`: the table's column, else <folder>/<participant_id>.nii.gz."""
+    row = participant_row(wildcards)
+    path = getattr(row, column)
+    if not path and folder:
+        path = os.path.join(located(folder), f"{row.participant_id}.nii.gz")
+    return existing(path)
+
+
+def mask_input(wildcards):
+    """The user's vertebra mask of a participant as rule input, if there is one."""
+    return supplied_mask(wildcards, "mask", config["segment"]["masks"])
+
+
+def bodies_input(wildcards):
+    """The user's vertebral-body mask of a participant as rule input, if there is one."""
+    return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
+
+
+def participants_table():
+    """Ids and sites of the cohort as plain lists, for params."""
+    return {
+        "participant_id": PARTICIPANTS,
+        "site": [participant.site for participant in COHORT.values()],
+    }
+
+
+TABLES = ["vertebrae.parquet", "scans.parquet", "exclusions.tsv", "data_dictionary.csv"]
+
+# Figures by what they are drawn from; `figures` and the report ask for these.
+IMAGE_FIGURES = ["flow_diagram", "example_segmentations", "hu_by_level_and_age"]
+MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
+FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

@@ -1,0 +1,163 @@
+"""Who is in a cohort and where each participant's files are.
+
+Read while the workflow is parsed, so: standard library only, and every problem of a
+table is listed at once.
+"""
+
+import csv
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
+
+COLUMNS = ("participant_id", "site", "path", "mask", "bodies")
+IMAGE_SUFFIXES = (".nii.gz", ".nii")
+
+
+class CohortError(ValueError):
+    """Something in the cohort's tables or folders to be put right by the user."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One row of the cohort.
+
+    Attributes:
+        participant_id: text, matches PARTICIPANT_PATTERN.
+        site: scanner site or hospital, empty where not given.
+        path: DICOM folder or NIfTI file, as found or as it would be expected.
+        mask: the user's vertebra mask, empty where not given.
+        bodies: the user's mask of vertebral bodies, empty where not given.
+    """
+
+    participant_id: str
+    site: str = ""
+    path: str = ""
+    mask: str = ""
+    bodies: str = ""
+
+
+def locate(path: str, folders: list[str]) -> str:
+    """A path as given if it exists, else where it exists below a folder, else as given."""
+    if path and not os.path.isabs(path) and not os.path.exists(path):
+        for folder in folders:
+            candidate = os.path.normpath(os.path.join(folder, path))
+            if os.path.exists(candidate):
+                return candidate
+    return path
+
+
+def read_cohort(input_folder: str, table: str | None, home: str) -> list[Participant]:
+    """Every participant of a cohort, in the order of the table or sorted by name.
+
+    Args:
+        input_folder: holds one folder or NIfTI file per participant.
+        table: path of participants.tsv (or .csv), None to take every folder and NIfTI file.
+        home: the workflow's own folder, searched for paths not found from the working directory.
+
+    Raises:
+        CohortError: the message lists every problem, by row.
+    """
+    rows = _read_table(table) if table else _list_folder(input_folder)
+    source = table or input_folder
+    problems = _problems(rows)
+    if not rows:
+        problems = ["no participants"]
+    if problems:
+        raise CohortError(f"{source}:\n  " + "\n  ".join(problems))
+    around = [input_folder, home]
+    return [
+        Participant(
+            participant_id=row["participant_id"],
+            site=row.get("site", ""),
+            path=locate(row["path"], around)
+            if row.get("path")
+            else _default_path(row["participant_id"], input_folder),
+            mask=locate(row.get("mask", ""), around),
+            bodies=locate(row.get("bodies", ""), around),
+        )
+        for _, row in rows
+    ]
+
+
+def _read_table(table: str) -> list[tuple[str, dict[str, str]]]:
+    """Rows of a table as (where, cells); cells are text without surrounding blanks."""
+    if not os.path.exists(table):
+        raise CohortError(f"{table}: not found. Set cohort.participants, or leave it out.")
+    delimiter = "," if table.endswith(".csv") else "\t"
+    with open(table, newline="", encoding="utf-8-sig") as stream:
+        lines = list(csv.reader(stream, delimiter=delimiter))
+    header = [name.strip() for name in lines[0]] if lines else []
+    if "participant_id" not in header:
+        raise CohortError(f"{table}: no column participant_id; found: {', '.join(header)}")
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise CohortError(f"{table}: column named twice: {', '.join(twice)}")
+    return [
+        (f"row {number}", dict(zip(header, (cell.strip() for cell in line), strict=False)))
+        for number, line in enumerate(lines[1:], start=2)
+        if any(cell.strip() for cell in line)
+    ]
+
+
+def _list_folder(folder: str) -> list[tuple[str, dict[str, str]]]:
+    """One row per sub-folder and NIfTI file of a folder."""
+    if not os.path.isdir(folder):
+        raise CohortError(f"{folder}: not a folder. Set cohort.input.")
+    rows = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith("."):
+            continue
+        name = _without_suffix(entry.name)
+        if entry.is_dir():
+            name = entry.name
+        elif name == entry.name:
+            continue
+        path = os.path.join(folder, entry.name)
+        rows.append((entry.name, {"participant_id": name, "path": path}))
+    return rows
+
+
+def _without_suffix(name: str) -> str:
+    for suffix in IMAGE_SUFFIXES:
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
+
+
+def _default_path(participant_id: str, folder: str) -> str:
+    """Where a participant without a path of its own is: the folder or file of that name."""
+    path = os.path.join(folder, participant_id)
+    for suffix in ("", *IMAGE_SUFFIXES):
+        if os.path.exists(path + suffix):
+            return path + suffix
+    return path
+
+
+def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
+    problems = []
+    first_seen: dict[str, str] = {}
+    for where, row in rows:
+        name = row.get("participant_id", "")
+        if not re.fullmatch(PARTICIPANT_PATTERN, name):
+            problems.append(
+                f"{where}: participant_id {name!r} must be letters, digits, '.', '_' or '-', "
+                "and begin with a letter or digit"
+            )
+        elif name in first_seen:
+            problems.append(f"{where}: participant_id {name} is already in {first_seen[name]}")
+        else:
+            first_seen[name] = where
+    return problems
+
+
+def batches(participant_ids: list[str], size: int) -> dict[str, list[str]]:
+    """Participants cut into numbered batches in the order given.
+
+    Rows appended to a table leave the earlier batches as they were.
+    """
+    starts = range(0, len(participant_ids), size)
+    return {f"{i:03d}": participant_ids[s : s + size] for i, s in enumerate(starts, start=1)}

@@ -1,0 +1,123 @@
+"""What every adapter needs around its one library call: a log file and JSON on disk.
+
+The only module of the library that knows the shape of Snakemake's injected object.
+"""
+
+import contextlib
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator
+from io import TextIOBase
+from pathlib import Path
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+TIME_FORMAT = "%H:%M:%S"
+"""Clock time only: the date of a run says nothing a reader of one job's log needs."""
+
+UID = re.compile(r"\b[0-2](?:\.\d+){5,}\b")
+"""DICOM UIDs identify a study: libraries quote them in warnings, logs must not."""
+
+
+class _ScrubbingFormatter(logging.Formatter):
+    """Formats a record, then takes out folders that name a user or machine, and UIDs."""
+
+    def __init__(self):
+        super().__init__(LOG_FORMAT, TIME_FORMAT)
+        workflow = Path(__file__).resolve().parents[2]
+        folders = {str(Path.cwd()): ".", str(workflow): "<bonecast>", str(Path.home()): "~"}
+        # Longest first: the working directory often lies inside the home folder.
+        self._folders = sorted(folders.items(), key=lambda item: -len(item[0]))
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for folder, name in self._folders:
+            if len(folder) > 1:
+                text = text.replace(folder, name)
+        return UID.sub("<uid>", text)
+
+
+class _LineLogger(TextIOBase):
+    """A text stream whose lines become log lines: for libraries that print."""
+
+    def __init__(self, log: logging.Logger):
+        self._log = log
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        # A progress bar rewrites its line with \r: each state would be a line of its own.
+        *lines, self._rest = (self._rest + text.replace("\r", "\n")).split("\n")
+        for line in lines:
+            if line.strip():
+                self._log.info(line.rstrip())
+        return len(text)
+
+
+@contextlib.contextmanager
+def job(snakemake) -> Iterator[logging.Logger]:
+    """Run the body of an adapter with its log file open.
+
+    The first line of the log names the rule and its wildcards, the last one the time
+    taken. What libraries print or warn about goes to the log too. An exception is
+    written there, with the participant, and raised again.
+
+    Args:
+        snakemake: the object Snakemake injects into scripts.
+
+    Yields:
+        The logger to write to.
+    """
+    log = logging.getLogger("bonecast")
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(_ScrubbingFormatter())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    old_level = log.level
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    started = time.perf_counter()
+    wildcards = " ".join(f"{name}={value}" for name, value in dict(snakemake.wildcards).items())
+    name = f"{snakemake.rule} {wildcards}".strip()
+    try:
+        log.info("%s: started", name)
+        with contextlib.redirect_stdout(_LineLogger(log)):
+            yield log
+        log.info("%s: done in %.1f s", name, time.perf_counter() - started)
+    except BaseException:
+        log.exception("%s: failed after %.1f s", name, time.perf_counter() - started)
+        raise
+    finally:
+        logging.captureWarnings(False)
+        log.setLevel(old_level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def read_json(path: str | Path) -> dict:
+    """The content of a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_json(value: object, path: str | Path) -> None:
+    """Write a JSON file, indented, keys in the order given.
+
+    NumPy scalars and arrays become numbers and lists.
+
+    Raises:
+        ValueError: a number is not finite; a missing value is None, never NaN.
+        TypeError: a value that JSON has no form for.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False, default=_plain)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")
