@@ -1,0 +1,76 @@
+"""Volumes on disk and in memory.
+
+One convention everywhere: arrays are indexed [x, y, z] in RAS+ order (x grows to
+the patient's right, y to anterior, z to superior), whatever the file's own order.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from isal import igzip
+
+GZIP_LEVEL = 3
+"""igzip level: as small as zlib level 1 to 2, several times faster."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A 3-D array in RAS+ order with its voxel-to-world matrix.
+
+    Attributes:
+        data: shape (x, y, z).
+        affine: 4 x 4, voxel index to world mm (RAS+).
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Voxel size along x, y, z in mm."""
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of one voxel in mm3."""
+        return float(np.prod(self.spacing_mm))
+
+    def like(self, data: np.ndarray) -> "Volume":
+        """Another array on the same grid. Raises ValueError where the shapes differ."""
+        if data.shape != self.data.shape:
+            raise ValueError(f"array of shape {data.shape} is not on a grid of {self.data.shape}")
+        return Volume(data, self.affine)
+
+
+def load(path: str | Path) -> Volume:
+    """Read a NIfTI file (.nii or .nii.gz) into RAS+ order.
+
+    Integers stay integers: scaling is applied only where the header has any.
+
+    Raises:
+        ValueError: the file is not a 3-D image.
+    """
+    path = Path(path)
+    raw = path.read_bytes()
+    if raw[:2] == b"\x1f\x8b":
+        raw = igzip.decompress(raw)
+    image = nib.as_closest_canonical(nib.Nifti1Image.from_bytes(raw))
+    slope, inter = image.header.get_slope_inter()
+    scaled = slope not in (None, 1.0) or inter not in (None, 0.0)
+    data = image.get_fdata(dtype=np.float32) if scaled else np.asanyarray(image.dataobj)
+    if data.ndim == 4 and data.shape[3] == 1:
+        data = data[..., 0]
+    if data.ndim != 3:
+        raise ValueError(f"expected a 3-D image, found shape {data.shape} in {path.name}")
+    return Volume(data, image.affine)
+
+
+def save(volume: Volume, path: str | Path) -> None:
+    """Write a volume as .nii.gz. The data type is kept; the header carries no free text."""
+    image = nib.Nifti1Image(volume.data, volume.affine)
+    image.set_qform(volume.affine, code=1)
+    image.set_sform(volume.affine, code=1)
+    image.header.set_xyzt_units("mm")
+    Path(path).write_bytes(igzip.compress(image.to_bytes(), compresslevel=GZIP_LEVEL, mtime=0))

@@ -1,0 +1,1 @@
+"""Synthetic torsos with known truth: the demo cohort and the training data."""
