@@ -48,9 +48,7 @@ def boxes(mask: np.ndarray) -> dict[str, tuple[slice, slice, slice]]:
     """The bounding box of every level in a mask of VerSe codes, from head to foot."""
     found = ndimage.find_objects(mask)
     by_code = {code: box for code, box in enumerate(found, start=1) if box is not None}
-    return {
-        level: by_code[VERSE_CODES[level]] for level in LEVELS if VERSE_CODES[level] in by_code
-    }
+    return {level: by_code[VERSE_CODES[level]] for level in LEVELS if VERSE_CODES[level] in by_code}
 
 
 def grow(

@@ -42,6 +42,17 @@ osteophytes) do not shape it."""
 PEDICLE_MARGIN_MM = 1.0
 """Beside the canal the cut lies this far behind the wall, where pedicles begin."""
 
+RETROPULSION_MM = 6.0
+"""In front of the canal, bone up to this far behind the wall is still body: a lip or
+a fragment pushed backwards."""
+
+PROCESS_FRACTION = 0.6
+"""Seen along the spine, bone that a disc of this fraction of the largest inscribed disc
+cannot enter is a transverse process (those of L5 spring from the body itself), not body."""
+
+ROUNDING_MM = 2.0
+"""Bone this near to what the disc reaches is kept: corners of the body."""
+
 ITERATIONS = 2
 """Rounds of finding canals and axes; the second starts from the bodies of the first."""
 
@@ -108,10 +119,13 @@ def _find_bodies(parts: list[_Vertebra], spacing_mm: tuple[float, float, float])
         wall = fit_wall(grid, axes, canal)
         if wall is None:
             continue
+        points = np.meshgrid(*axes, indexing="ij", sparse=True)
+        footprint = _without_processes((grid & _in_front(*points, wall, canal)).any(axis=2))
         world = np.argwhere(part.mask) @ part.affine[:3, :3].T + part.affine[:3, 3]
         local = frame.to_local(world)
+        column = [np.rint((local[:, k] - axes[k][0]) / GRID_MM).astype(int) for k in (0, 1)]
         body = np.zeros_like(part.mask)
-        body[part.mask] = _in_front(local, wall, canal)
+        body[part.mask] = _in_front(*local.T, wall, canal) & footprint[tuple(column)]
         part.body = _largest(body)
         if not part.body.any():
             part.body = None
@@ -159,14 +173,13 @@ def _fill_gaps(canals: list[Canal | None]) -> list[Canal | None]:
     ]
 
 
-def fit_wall(
-    grid: np.ndarray, axes: tuple[np.ndarray, ...], canal: Canal
-) -> np.ndarray | None:
+def fit_wall(grid: np.ndarray, axes: tuple[np.ndarray, ...], canal: Canal) -> np.ndarray | None:
     """The posterior wall of the body in front of the canal.
 
     Returns:
-        Coefficients of anterior position (mm) on 1, right, superior and superior
-        squared, or None where too little wall is seen.
+        Coefficients of anterior position (mm) on 1, superior and superior squared, or
+        None where too little wall is seen. Left and right are held level: the frame
+        faces the canal already, and a fragment on one side would tilt the cut.
     """
     step = axes[1][1] - axes[1][0]
     columns = np.flatnonzero(np.abs(axes[0] - canal.centre_mm[0]) <= 0.7 * canal.half_width_mm)
@@ -178,8 +191,8 @@ def fit_wall(
     if len(which) < 10:
         return None
     anterior = axes[1][start + first[which, heights]] - step / 2
-    right, superior = axes[0][columns[which]], axes[2][heights]
-    design = np.stack([np.ones_like(right), right, superior, superior**2], axis=1)
+    superior = axes[2][heights]
+    design = np.stack([np.ones_like(superior), superior, superior**2], axis=1)
     # Starting from the median keeps one lip or vein from tilting the first fit.
     keep = np.abs(anterior - np.median(anterior)) < 4 * WALL_TOLERANCE_MM
     for _ in range(4):
@@ -188,12 +201,21 @@ def fit_wall(
     return wall
 
 
-def _in_front(local: np.ndarray, wall: np.ndarray, canal: Canal) -> np.ndarray:
-    """Which local points (n, 3) belong to the body."""
-    right, anterior, superior = local.T
-    cut = wall[0] + wall[1] * right + wall[2] * superior + wall[3] * superior**2
+def _in_front(
+    right: np.ndarray, anterior: np.ndarray, superior: np.ndarray, wall: np.ndarray, canal: Canal
+) -> np.ndarray:
+    """Which points, given by local mm, lie before the cut between body and arch."""
+    cut = wall[0] + wall[1] * superior + wall[2] * superior**2
     beside = np.abs(right - canal.centre_mm[0]) > 0.7 * canal.half_width_mm
-    return np.where(beside, anterior > cut - PEDICLE_MARGIN_MM, anterior > canal.centre_mm[1])
+    return anterior > np.where(beside, cut - PEDICLE_MARGIN_MM, cut - RETROPULSION_MM)
+
+
+def _without_processes(footprint: np.ndarray) -> np.ndarray:
+    """The outline of a body seen along the spine, opened by a disc, corners given back."""
+    depth = ndimage.distance_transform_edt(np.pad(footprint, 1), sampling=GRID_MM)
+    radius = PROCESS_FRACTION * depth.max()
+    near = ndimage.distance_transform_edt(depth <= radius, sampling=GRID_MM)
+    return (near < radius + ROUNDING_MM)[1:-1, 1:-1]
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:

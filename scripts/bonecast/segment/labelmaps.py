@@ -94,7 +94,8 @@ def translate(mask: np.ndarray, mapping: dict[int, str]) -> np.ndarray:
     """
     unknown = sorted(set(mapping.values()) - set(VERSE_CODES))
     if unknown:
-        raise ValueError(f"unknown level {', '.join(unknown)}: expected C1..C7, T1..T13, L1..L6, S1")
+        names = ", ".join(unknown)
+        raise ValueError(f"unknown level {names}: expected C1..C7, T1..T13, L1..L6 or S1")
     repeated = sorted({name for name in mapping.values() if [*mapping.values()].count(name) > 1})
     if repeated:
         raise ValueError(f"more than one label stands for {', '.join(repeated)}")
