@@ -1,0 +1,53 @@
+rule collect_measurements:
+    input:
+        ct=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
+        segmentation=expand(
+            "<results>/participants/{participant}/segmentation.json",
+            participant=PARTICIPANTS,
+        ),
+        density=expand(
+            "<results>/participants/{participant}/density.tsv", participant=PARTICIPANTS
+        ),
+        morphometry=expand(
+            "<results>/participants/{participant}/morphometry.tsv", participant=PARTICIPANTS
+        ),
+        radiomics=expand(
+            "<results>/participants/{participant}/radiomics.tsv",
+            participant=PARTICIPANTS if config["measure"]["radiomics"]["enabled"] else [],
+        ),
+    output:
+        vertebrae="<results>/tables/vertebrae.parquet",
+        scans="<results>/tables/scans.parquet",
+        exclusions=report(
+            "<results>/tables/exclusions.tsv",
+            caption="captions/exclusions.rst",
+            category="Tables",
+            labels={"table": "exclusions"},
+        ),
+        dictionary=report(
+            "<results>/tables/data_dictionary.csv",
+            caption="captions/data_dictionary.rst",
+            category="Tables",
+            labels={"table": "data dictionary"},
+        ),
+    log:
+        "<logs>/collect_measurements.log",
+    benchmark:
+        "<benchmarks>/collect_measurements.tsv"
+    params:
+        participants=participants_table(),
+        settings={
+            "rois": config["measure"]["density"]["rois"],
+            "summary_levels": config["measure"]["summary_levels"],
+            "min_levels": config["measure"]["min_levels"],
+        },
+        code=code_digest(
+            "measure/collect.py", "measure/summaries.py", "measure/dictionary.py", "levels.py"
+        ),
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    message:
+        "Collecting the measurements of every participant"
+    script:
+        "../scripts/collect_measurements.py"

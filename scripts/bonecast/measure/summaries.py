@@ -1,0 +1,186 @@
+"""From vertebrae to one row per scan: every summary beside the rule it is made by.
+
+A summary is empty, never zero, where fewer than the configured number of levels
+could be used; the reason stands beside it. Levels that are deformed (Genant grade
+1 or more) take no part in summaries of density and texture: a collapsed vertebra is
+denser than the bone the patient has.
+"""
+
+import statistics
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bonecast.reasons import Reason
+
+NEAREST_TO_L1 = ("L1", "T12", "L2")
+"""Where L1 cannot be measured its neighbours stand in, in this order (Pickhardt et al.,
+Ann Intern Med 2013;158:588 measure T12 to L5 and single out L1)."""
+SDI_LEVELS = (*(f"T{i}" for i in range(4, 13)), "L1", "L2", "L3", "L4")
+"""Levels of the spinal deformity index (Kerkeni et al., Osteoporos Int 2009;20:1547)."""
+FRACTURE_GRADE = 2
+"""Least Genant grade counted as a fracture; grade 1 is a deformity (Genant et al., JBMR 1993;8:1137)."""
+DEFORMED_GRADE = 1
+HEIGHT_RATIOS = ("wedge_ratio", "biconcave_ratio", "crush_ratio")
+
+
+@dataclass
+class Vertebra:
+    """What was measured at one level of one participant.
+
+    Attributes:
+        level: name, such as L1.
+        density: per ROI name, the columns of density.tsv.
+        morphometry: the columns of morphometry.tsv.
+        radiomics: feature values by position, or None where there are none.
+        radiomics_included: whether they may enter summaries.
+        radiomics_reason: why not.
+    """
+
+    level: str
+    density: dict[str, dict] = field(default_factory=dict)
+    morphometry: dict = field(default_factory=dict)
+    radiomics: list[float] | None = None
+    radiomics_included: bool = False
+    radiomics_reason: str | None = None
+
+    @property
+    def deformed(self) -> bool:
+        """Genant grade 1 or more, from heights that could be trusted."""
+        grade = self.morphometry.get("genant_grade")
+        return bool(
+            self.morphometry.get("included") and grade is not None and grade >= DEFORMED_GRADE
+        )
+
+    def set_aside_if_deformed(self) -> None:
+        """Take density and texture of a deformed level out of the summaries, saying why."""
+        if not self.deformed:
+            return
+        for values in self.density.values():
+            if values.get("included"):
+                values["included"], values["reason"] = False, str(Reason.FRACTURED)
+        if self.radiomics_included:
+            self.radiomics_included, self.radiomics_reason = False, str(Reason.FRACTURED)
+
+
+def span(levels: list[str]) -> str:
+    """Levels as part of a column name: [L1, L2, L3, L4] is l1l4."""
+    return (levels[0] if len(levels) == 1 else levels[0] + levels[-1]).lower()
+
+
+def hu_columns(rois: list[str], levels: list[str], min_levels: int) -> dict[str, tuple[str, str]]:
+    """Summaries of density: column to (unit, rule)."""
+    name, words = span(levels), _words(levels)
+    columns: dict[str, tuple[str, str]] = {}
+    for roi in rois:
+        where = f"over the included levels of {words}; at least {min_levels} of them; ROI {roi}"
+        columns[f"{roi}_mean_{name}_hu"] = ("HU", f"Mean of the levels' mean HU {where}")
+        columns[f"{roi}_min_hu"] = ("HU", f"Lowest of the levels' mean HU {where}")
+        columns[f"{roi}_sd_{name}_hu"] = (
+            "HU",
+            f"Mean of the levels' standard deviation of HU within the ROI {where}",
+        )
+    columns["hu_l1_or_nearest_hu"] = (
+        "HU",
+        f"Mean HU of one level, the first included of {', '.join(NEAREST_TO_L1)}; ROI {rois[0]}",
+    )
+    return columns
+
+
+def summarise_hu(
+    vertebrae: list[Vertebra], rois: list[str], levels: list[str], min_levels: int
+) -> dict:
+    """Density summaries of one scan, keyed as in `hu_columns`, with their quality columns."""
+    name = span(levels)
+    out: dict = {}
+    used: dict[str, list[dict]] = {}
+    for roi in rois:
+        used[roi] = [
+            vertebra.density[roi]
+            for vertebra in vertebrae
+            if vertebra.level in levels and vertebra.density.get(roi, {}).get("included")
+        ]
+        means = [values["mean_hu"] for values in used[roi]]
+        sds = [values["sd_hu"] for values in used[roi] if values["sd_hu"] is not None]
+        enough = len(means) >= min_levels
+        out[f"{roi}_mean_{name}_hu"] = statistics.fmean(means) if enough else None
+        out[f"{roi}_min_hu"] = min(means) if enough else None
+        out[f"{roi}_sd_{name}_hu"] = statistics.fmean(sds) if enough and sds else None
+    by_level = {vertebra.level: vertebra.density.get(rois[0], {}) for vertebra in vertebrae}
+    nearest = next((n for n in NEAREST_TO_L1 if by_level.get(n, {}).get("included")), None)
+    out["hu_l1_or_nearest_hu"] = by_level[nearest]["mean_hu"] if nearest else None
+    out["hu_l1_or_nearest_level"] = nearest
+    out["n_levels_hu"] = len(used[rois[0]])
+    out["hu_reason"] = None if len(used[rois[0]]) >= min_levels else str(Reason.TOO_FEW_LEVELS)
+    return out
+
+
+def morphometry_columns(min_levels: int) -> dict[str, tuple[str, str]]:
+    """Summaries of vertebral shape: column to (unit, rule)."""
+    where = f"over the included levels of {_words(SDI_LEVELS)}; at least {min_levels} of them"
+    return {
+        "sdi": ("grade", f"Spinal deformity index: sum of Genant grades {where}"),
+        "sdi_per_level": ("grade", f"sdi divided by the number of levels graded, {where}"),
+        "n_vertebral_fractures": (
+            "count",
+            f"Levels of Genant grade {FRACTURE_GRADE} or more {where}",
+        ),
+        "max_genant_grade": ("grade", f"Highest Genant grade {where}"),
+        "min_height_ratio": ("ratio", f"Lowest of wedge, biconcave and crush ratio {where}"),
+    }
+
+
+def summarise_morphometry(vertebrae: list[Vertebra], min_levels: int) -> dict:
+    """Shape summaries of one scan, keyed as in `morphometry_columns`, with their quality columns."""
+    graded = [
+        vertebra.morphometry
+        for vertebra in vertebrae
+        if vertebra.level in SDI_LEVELS
+        and vertebra.morphometry.get("included")
+        and vertebra.morphometry.get("genant_grade") is not None
+    ]
+    out: dict = dict.fromkeys(morphometry_columns(min_levels))
+    out["n_levels_morphometry"] = len(graded)
+    out["morphometry_reason"] = str(Reason.TOO_FEW_LEVELS)
+    if len(graded) >= min_levels:
+        grades = [values["genant_grade"] for values in graded]
+        ratios = [values.get(name) for values in graded for name in HEIGHT_RATIOS]
+        out["sdi"] = sum(grades)
+        out["sdi_per_level"] = sum(grades) / len(grades)
+        out["n_vertebral_fractures"] = sum(grade >= FRACTURE_GRADE for grade in grades)
+        out["max_genant_grade"] = max(grades)
+        out["min_height_ratio"] = min((r for r in ratios if r is not None), default=None)
+        out["morphometry_reason"] = None
+    return out
+
+
+def radiomics_rule(levels: list[str], min_levels: int) -> str:
+    """The rule of every radiomics summary."""
+    return f"Median over the included levels of {_words(levels)}; at least {min_levels} of them"
+
+
+def summarise_radiomics(
+    vertebrae: list[Vertebra], features: list[str], levels: list[str], min_levels: int
+) -> dict:
+    """Median of each feature of one scan; empty where too few levels have it."""
+    rows = [
+        vertebra.radiomics
+        for vertebra in vertebrae
+        if vertebra.level in levels and vertebra.radiomics_included
+    ]
+    out: dict = dict.fromkeys(features)
+    out["n_levels_radiomics"] = len(rows)
+    if len(rows) < min_levels or not features:
+        return out
+    values = np.array(rows, dtype=float)
+    enough = np.isfinite(values).sum(axis=0) >= min_levels
+    medians = np.full(len(features), np.nan)
+    medians[enough] = np.nanmedian(values[:, enough], axis=0)
+    out.update(
+        (name, float(value)) for name, value in zip(features, medians, strict=True) if value == value
+    )
+    return out
+
+
+def _words(levels: list[str] | tuple[str, ...]) -> str:
+    return levels[0] if len(levels) == 1 else f"{levels[0]} to {levels[-1]}"
