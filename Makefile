@@ -1,0 +1,53 @@
+# Bonecast in one word each. The environment is made once, in VENV, from the lock in envs/.
+# An environment you have already: make demo VENV=/path/to/it
+
+VENV ?= .venv
+PYTHON ?= $(shell envs/find_python)
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SECONDS_SINCE = echo "$(1): $$(($$(date +%s) - start)) s"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench lock train clean install
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(INSTALLED) ## run the whole workflow on the demo cohort, ending in a report
+	@start=$$(date +%s); $(BIN)/snakemake --quiet rules host && cat results/demo/summary.txt \
+		&& $(call SECONDS_SINCE,Run time)
+
+test: $(INSTALLED) ## run every test
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/codespell
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest -q workflow_tests/test_house.py
+
+bench: $(INSTALLED) ## time the planning of large cohorts and list what each rule of the demo took
+	$(BIN)/python workflow_tests/benchmarks/bench_dag.py
+	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
+
+lock: ## resolve envs/requirements.in anew into the lock (needs uv)
+	uv pip compile envs/requirements.in --output-file envs/requirements.txt --universal \
+		--python-version 3.12 --generate-hashes --no-annotate --no-header --upgrade
+
+train: $(INSTALLED) ## train the embedded segmentation model again
+	$(BIN)/snakemake train_embedded_model
+
+clean: ## remove the demo cohort and its results, not the environment
+	rm -rf demo results/demo
+
+install: $(INSTALLED) ## make the environment only
+
+$(INSTALLED): envs/requirements.txt
+	@start=$$(date +%s); python='$(PYTHON)'; \
+	test -x $(BIN)/python || { test -n "$$python" && "$$python" -m venv $(VENV); } || exit 1; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+	echo "Installing the environment into $(VENV)"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r envs/requirements.txt && touch $@ && $(call SECONDS_SINCE,Install time)
