@@ -5,6 +5,7 @@ table is listed at once.
 """
 
 import csv
+import difflib
 import os
 import re
 from collections import Counter
@@ -14,6 +15,8 @@ PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
 
 COLUMNS = ("participant_id", "site", "path", "mask", "bodies")
+"""Columns that are read. Others may be there; one that looks like a misspelling is refused."""
+
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
 
@@ -96,6 +99,16 @@ def _read_table(table: str) -> list[tuple[str, dict[str, str]]]:
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise CohortError(f"{table}: column named twice: {', '.join(twice)}")
+    for name in set(header) - set(COLUMNS):
+        if meant := difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.7):
+            raise CohortError(f"{table}: unknown column {name}; was {meant[0]} meant?")
+    too_long = [
+        f"row {number}: {len(line)} cells under {len(header)} columns"
+        for number, line in enumerate(lines[1:], start=2)
+        if len(line) > len(header)
+    ]
+    if too_long:
+        raise CohortError(f"{table}:\n  " + "\n  ".join(too_long))
     return [
         (f"row {number}", dict(zip(header, (cell.strip() for cell in line), strict=False)))
         for number, line in enumerate(lines[1:], start=2)

@@ -1,0 +1,122 @@
+"""Who is in a cohort: tables, folders, and every problem listed at once."""
+
+import pytest
+
+from bonecast.cohort import CohortError, batches, locate, read_cohort
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A function that writes a participants table and returns its path."""
+
+    def write(text: str, name: str = "participants.tsv") -> str:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_ids_stay_text_and_rows_keep_their_order(table, tmp_path):
+    path = table("participant_id\tsite\n007\tnorth\n1e5\tsouth\nNA\t\n")
+    cohort = read_cohort(str(tmp_path), path, ".")
+    assert [(p.participant_id, p.site) for p in cohort] == [
+        ("007", "north"),
+        ("1e5", "south"),
+        ("NA", ""),
+    ]
+
+
+def test_every_problem_is_listed_by_row(table, tmp_path):
+    path = table("participant_id\tsite\np1\ta\np 2\ta\n\np1\tb\n../etc\tb\n\tb\n")
+    with pytest.raises(CohortError) as caught:
+        read_cohort(str(tmp_path), path, ".")
+    message = str(caught.value)
+    assert "row 3: participant_id 'p 2'" in message
+    assert "row 5: participant_id p1 is already in row 2" in message
+    assert "row 6: participant_id '../etc'" in message
+    assert "row 7: participant_id ''" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column participant_id"),
+        ("id\tsite\np1\ta\n", "no column participant_id; found: id, site"),
+        ("participant_id\tsite\tsite\np1\ta\tb\n", "column named twice: site"),
+        ("participant_id\tpaht\np1\ta\n", "unknown column paht"),
+        ("participant_id\n", "no participants"),
+        ("participant_id\tsite\np1\ta\tb\n", "row 2: 3 cells"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(table, tmp_path, text, message):
+    with pytest.raises(CohortError, match=message):
+        read_cohort(str(tmp_path), table(text), ".")
+
+
+def test_missing_table_and_folder_name_the_key_to_change(tmp_path):
+    with pytest.raises(CohortError, match="cohort.participants"):
+        read_cohort(str(tmp_path), str(tmp_path / "none.tsv"), ".")
+    with pytest.raises(CohortError, match="cohort.input"):
+        read_cohort(str(tmp_path / "none"), None, ".")
+
+
+def test_a_spreadsheet_export_with_byte_order_mark_and_commas_is_read(tmp_path):
+    path = tmp_path / "participants.csv"
+    path.write_text("\ufeffparticipant_id,site\np1,a\n", encoding="utf-8")
+    assert read_cohort(str(tmp_path), str(path), ".")[0].site == "a"
+
+
+def test_a_folder_gives_its_folders_and_nifti_files_sorted(tmp_path):
+    for name in ("p2", "p10", ".hidden"):
+        (tmp_path / name).mkdir()
+    for name in ("p3.nii.gz", "p4.nii", "notes.txt", ".DS_Store"):
+        (tmp_path / name).touch()
+    cohort = read_cohort(str(tmp_path), None, ".")
+    assert {p.participant_id: p.path for p in cohort} == {
+        "p10": str(tmp_path / "p10"),
+        "p2": str(tmp_path / "p2"),
+        "p3": str(tmp_path / "p3.nii.gz"),
+        "p4": str(tmp_path / "p4.nii"),
+    }
+    assert [p.participant_id for p in cohort] == ["p10", "p2", "p3", "p4"]
+
+
+def test_a_folder_and_a_file_of_one_name_are_told(tmp_path):
+    (tmp_path / "p1").mkdir()
+    (tmp_path / "p1.nii.gz").touch()
+    with pytest.raises(CohortError, match=r"p1\.nii\.gz: participant_id p1 is already in p1"):
+        read_cohort(str(tmp_path), None, ".")
+
+
+def test_without_a_path_the_folder_or_file_of_that_name_is_taken(table, tmp_path):
+    (tmp_path / "scans" / "p1").mkdir(parents=True)
+    (tmp_path / "scans" / "p2.nii.gz").touch()
+    path = table("participant_id\np1\np2\np3\n")
+    cohort = read_cohort(str(tmp_path / "scans"), path, ".")
+    assert [p.path.removeprefix(str(tmp_path)) for p in cohort] == [
+        "/scans/p1",
+        "/scans/p2.nii.gz",
+        "/scans/p3",
+    ]
+
+
+def test_paths_are_looked_for_from_here_then_input_then_home(tmp_path, monkeypatch):
+    work, home = tmp_path / "work", tmp_path / "home"
+    for folder in (work / "here", work / "scans" / "inside", home / "shipped"):
+        folder.mkdir(parents=True)
+    (home / "here").mkdir()
+    monkeypatch.chdir(work)
+    around = ["scans", "../home"]
+    assert locate("here", around) == "here"
+    assert locate("inside", around) == "scans/inside"
+    assert locate("shipped", around) == "../home/shipped"
+    assert locate("nowhere", around) == "nowhere"
+    assert locate("", around) == ""
+
+
+def test_batches_number_from_one_and_appended_participants_leave_them_alone():
+    five = batches(list("abcde"), 2)
+    assert five == {"001": ["a", "b"], "002": ["c", "d"], "003": ["e"]}
+    assert batches(list("abcdef"), 2) == five | {"003": ["e", "f"]}
+    assert batches([], 2) == {}
