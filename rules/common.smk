@@ -71,7 +71,7 @@ wildcard_constraints:
     # A pattern, not a list of ids: ten thousand alternatives would be tried for every file.
     # Ids outside the cohort are refused by `participant_row`.
     participant=PARTICIPANT_PATTERN,
-    batch=r"\d{3,}",
+    batch=r"\d\d\d+",
 
 
 def participant_row(wildcards):
