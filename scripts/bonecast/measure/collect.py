@@ -116,7 +116,7 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
         ValueError: two participants' radiomics.tsv name different features.
     """
     rois = list(settings["rois"])
-    levels = list(settings["summary_levels"])
+    levels = sorted(settings["summary_levels"], key=LEVELS.index)
     min_levels = int(settings["min_levels"])
     features: list[str] = []
     vertebra_rows: list[dict] = []
@@ -137,7 +137,8 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
         exclusion = _exclusion(segmentation, row, levels, min_levels)
         if exclusion:
             exclusions.append({"participant_id": files.participant_id, **exclusion})
-            row |= {"status": "excluded", "stage": exclusion["stage"], "reason": exclusion["reason"]}
+            row["status"] = "excluded"
+            row["stage"], row["reason"] = exclusion["stage"], exclusion["reason"]
         scan_rows.append(row)
         vertebra_rows.extend(_vertebra_row(files, vertebra, features) for vertebra in vertebrae)
         if count % CHUNK == 0:
@@ -195,7 +196,8 @@ def _read_radiomics(files: ParticipantFiles, features: list[str], at) -> None:
         measured = any(value == value for value in vertebra.radiomics)
         included = row[position["included"]] == "true" if "included" in position else measured
         vertebra.radiomics_included = included and measured
-        vertebra.radiomics_reason = (row[position["reason"]] or None) if "reason" in position else None
+        if "reason" in position:
+            vertebra.radiomics_reason = row[position["reason"]] or None
 
 
 def _feature_column(name: str) -> str:
@@ -247,7 +249,8 @@ def _exclusion(segmentation: dict, row: dict, levels: list[str], min_levels: int
             "detail": segmentation.get("detail") or "",
         }
     if row["hu_reason"]:
-        detail = f"{row['n_levels_hu']} of {levels[0]} to {levels[-1]}, at least {min_levels} needed"
+        of = f"{levels[0]} to {levels[-1]}"
+        detail = f"{row['n_levels_hu']} of {of}, at least {min_levels} needed"
         return {"stage": "measure", "reason": str(Reason.TOO_FEW_LEVELS), "detail": detail}
     return None
 
@@ -308,7 +311,7 @@ def _concat(chunks: list[pa.Table], always: tuple[str, ...]) -> pa.Table:
 
 
 def _read_tsv(path: Path) -> tuple[list[str], list[list[str]]]:
-    with open(path, newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream, delimiter="\t"))
     return (rows[0], rows[1:]) if rows else ([], [])
 
@@ -318,7 +321,7 @@ def _read_json(path: Path) -> dict:
 
 
 def _write_rows(rows: list[dict], columns: tuple[str, ...], path: str | Path, mark: str) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, delimiter=mark, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -6,6 +6,7 @@ is not modelled.
 
 import re
 
+from bonecast.levels import LEVELS
 from bonecast.measure.summaries import hu_columns, morphometry_columns, radiomics_rule
 
 IBSI = "IBSI reference manual, Zwanenburg et al., Radiology 2020;295:328"
@@ -84,7 +85,8 @@ def data_dictionary(
         Dicts with keys table, column, block, unit, description, source.
     """
     rois = list(settings["rois"])
-    levels, min_levels = list(settings["summary_levels"]), int(settings["min_levels"])
+    levels = sorted(settings["summary_levels"], key=LEVELS.index)
+    min_levels = int(settings["min_levels"])
     texture = set(features)
     hu = hu_columns(rois, levels, min_levels)
     shape = morphometry_columns(min_levels)

@@ -19,6 +19,17 @@ ANTERIOR = np.array([0.0, 1.0, 0.0])
 CURVE_NEIGHBOURS = 2
 """Vertebrae on each side that the local curve of the spine is fitted to."""
 
+CROP_MARGIN_MM = 6.0
+"""Room around a body in its crop: metal is looked for in a rim of 3 mm, and linear
+interpolation needs one voxel."""
+
+BORDER_MM = 2.0
+"""A body that ends this near to the border of the scan counts as cut: masks of cut
+bodies often stop a voxel short of it."""
+
+MIN_ARCH_MM3 = 500.0
+"""Less bone outside the body does not tell where posterior is."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -60,11 +71,6 @@ def grow(
         slice(max(part.start - n, 0), min(part.stop + n, size))
         for part, n, size in zip(box, voxels, shape, strict=True)
     )
-
-
-def touches_border(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
-    """Whether a box reaches the first or last voxel of the volume along any axis."""
-    return any(part.start == 0 or part.stop == n for part, n in zip(box, shape, strict=True))
 
 
 def box_affine(affine: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
@@ -151,3 +157,84 @@ def local_extent(mask: np.ndarray, affine: np.ndarray, frame: Frame) -> np.ndarr
     world = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
     local = frame.to_local(world)
     return np.stack([local.min(axis=0), local.max(axis=0)])
+
+
+@dataclass(frozen=True)
+class Body:
+    """One vertebral body, cropped with a margin, and its frame.
+
+    Attributes:
+        level: its name.
+        box: the crop's place in the volume.
+        mask: boolean, the crop.
+        affine: voxel-to-world matrix of the crop.
+        frame: axes of the body, origin at its centroid.
+        touches_border: whether the scan ends at or within `BORDER_MM` of the body.
+    """
+
+    level: str
+    box: tuple[slice, slice, slice]
+    mask: np.ndarray
+    affine: np.ndarray
+    frame: Frame
+    touches_border: bool
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...]:
+        """Voxel size along x, y, z in mm."""
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of one voxel in mm3."""
+        return float(np.prod(self.spacing_mm))
+
+
+def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body]:
+    """Crop every body of a scan and find its axes, from head to foot.
+
+    Superior follows the smooth curve through all bodies; anterior points from the
+    posterior elements to the body, or is RAS anterior where there are none.
+
+    Args:
+        bodies: VerSe codes, bodies only.
+        vertebrae: VerSe codes, whole vertebrae, on the same grid.
+    """
+    shape, spacing = bodies.data.shape, bodies.spacing_mm
+    body_boxes = boxes(bodies.data)
+    whole_boxes = boxes(vertebrae.data)
+    centres, anteriors = [], []
+    for level, box in body_boxes.items():
+        code = VERSE_CODES[level]
+        centre = centroid_mm(bodies.data[box] == code, box_affine(bodies.affine, box))
+        centres.append(centre)
+        anterior = ANTERIOR
+        if level in whole_boxes:
+            whole_box = whole_boxes[level]
+            arch = (vertebrae.data[whole_box] == code) & (bodies.data[whole_box] != code)
+            if np.count_nonzero(arch) * bodies.voxel_mm3 >= MIN_ARCH_MM3:
+                anterior = centre - centroid_mm(arch, box_affine(bodies.affine, whole_box))
+        anteriors.append(anterior)
+    tangents = spine_tangents(np.array(centres)) if centres else []
+    found = {}
+    for (level, tight), centre, tangent, anterior in zip(
+        body_boxes.items(), centres, tangents, anteriors, strict=True
+    ):
+        box = grow(tight, CROP_MARGIN_MM, spacing, shape)
+        found[level] = Body(
+            level=level,
+            box=box,
+            mask=bodies.data[box] == VERSE_CODES[level],
+            affine=box_affine(bodies.affine, box),
+            frame=make_frame(centre, tangent, anterior),
+            touches_border=_is_cut(tight, spacing, shape),
+        )
+    return found
+
+
+def _is_cut(box: tuple[slice, ...], spacing_mm: tuple[float, ...], shape: tuple[int, ...]) -> bool:
+    """Whether less than `BORDER_MM` of the volume, or no voxel, lies beyond the box on any side."""
+    return any(
+        part.start * s < BORDER_MM or (n - part.stop) * s < BORDER_MM
+        for part, s, n in zip(box, spacing_mm, shape, strict=True)
+    )

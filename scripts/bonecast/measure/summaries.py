@@ -19,7 +19,7 @@ Ann Intern Med 2013;158:588 measure T12 to L5 and single out L1)."""
 SDI_LEVELS = (*(f"T{i}" for i in range(4, 13)), "L1", "L2", "L3", "L4")
 """Levels of the spinal deformity index (Kerkeni et al., Osteoporos Int 2009;20:1547)."""
 FRACTURE_GRADE = 2
-"""Least Genant grade counted as a fracture; grade 1 is a deformity (Genant et al., JBMR 1993;8:1137)."""
+"""Least Genant grade counted as a fracture; 1 is a deformity (Genant, JBMR 1993;8:1137)."""
 DEFORMED_GRADE = 1
 HEIGHT_RATIOS = ("wedge_ratio", "biconcave_ratio", "crush_ratio")
 
@@ -131,7 +131,7 @@ def morphometry_columns(min_levels: int) -> dict[str, tuple[str, str]]:
 
 
 def summarise_morphometry(vertebrae: list[Vertebra], min_levels: int) -> dict:
-    """Shape summaries of one scan, keyed as in `morphometry_columns`, with their quality columns."""
+    """Shape summaries of one scan, keyed as in `morphometry_columns`, and how many levels."""
     graded = [
         vertebra.morphometry
         for vertebra in vertebrae
@@ -176,10 +176,11 @@ def summarise_radiomics(
     enough = np.isfinite(values).sum(axis=0) >= min_levels
     medians = np.full(len(features), np.nan)
     medians[enough] = np.nanmedian(values[:, enough], axis=0)
-    out.update(
-        (name, float(value)) for name, value in zip(features, medians, strict=True) if value == value
-    )
-    return out
+    return out | {
+        name: float(median)
+        for name, median in zip(features, medians, strict=True)
+        if median == median
+    }
 
 
 def _words(levels: list[str] | tuple[str, ...]) -> str:
