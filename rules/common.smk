@@ -124,11 +124,58 @@ def bodies_input(wildcards):
     return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
 
 
+def batch_scans(wildcards):
+    """The scans of a batch."""
+    return [
+        f"results/{config['cohort']['name']}/participants/{participant}/ct.nii.gz"
+        for participant in BATCHES[wildcards.batch]
+    ]
+
+
+def segmentation_input(wildcards):
+    """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
+    if config["segment"]["backend"] == "masks":
+        return {"mask": mask_input(wildcards), "bodies": bodies_input(wildcards)}
+    participant = participant_row(wildcards).participant_id
+    folder = f"results/{config['cohort']['name']}/segmentation"
+    return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}
+
+
 def participants_table():
     """Ids and sites of the cohort as plain lists, for params."""
     return {
         "participant_id": PARTICIPANTS,
         "site": [participant.site for participant in COHORT.values()],
+    }
+
+
+IMAGE_BLOCKS = {"hu", "morphometry", "radiomics"}
+
+
+def check_blocks():
+    """Stop on a block that nothing defines, now rather than after the scans are segmented."""
+    model = config["model"]
+    known = {"multimodal"} | set(model["block_columns"])
+    known |= set() if IS_TABULAR else {"clinical"} | IMAGE_BLOCKS
+    unknown = [block for block in model["blocks"] if block not in known]
+    if unknown:
+        raise WorkflowError(
+            f"model.blocks: {', '.join(unknown)}: no such block. Known: "
+            f"{', '.join(sorted(known))}. Name its columns in model.block_columns."
+        )
+
+
+check_blocks()
+
+
+def model_inputs(wildcards):
+    """The user's own table, or the measured scans and the clinical table."""
+    if IS_TABULAR:
+        return {"table": located(config["model"]["table"])}
+    return {
+        "scans": "<results>/tables/scans.parquet",
+        "dictionary": "<results>/tables/data_dictionary.csv",
+        "clinical": located(config["cohort"]["clinical"]),
     }
 
 

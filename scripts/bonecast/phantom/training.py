@@ -185,25 +185,69 @@ def export(model: Path, target: Path, recipe: dict) -> None:
     (target / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
 
 
+def measure_dice(model: Path, seeds: range, device: str, threads: int) -> dict:
+    """Dice of each class on phantoms the network has not seen.
+
+    Returns:
+        Per class: mean and lowest Dice over the phantoms that hold it, and their number.
+    """
+    from bonecast.segment.nnunet import Network
+
+    network = Network(model, device, threads)
+    scores: dict[str, list[float]] = {name: [] for name in CLASSES[1:]}
+    for seed in seeds:
+        ct, truth = draw_training_case(seed)
+        found = network.segment(ct).data
+        for index, name in enumerate(CLASSES[1:], start=1):
+            a, b = truth == index, found == index
+            if a.any():
+                scores[name].append(float(2 * (a & b).sum() / (a.sum() + b.sum())))
+    return {
+        name: {
+            "mean": round(float(np.mean(values)), 4),
+            "lowest": round(min(values), 4),
+            "phantoms": len(values),
+        }
+        for name, values in scores.items()
+        if values
+    }
+
+
 def train_embedded_model(
-    target: Path, scratch: Path, *, cases: int, epochs: int, iterations: int, seed: int, device: str
+    target: Path,
+    scratch: Path,
+    *,
+    cases: int,
+    epochs: int,
+    iterations: int,
+    test_cases: int,
+    seed: int,
+    device: str,
+    threads: int,
 ) -> None:
-    """From nothing to a model folder: phantoms, plan, training, export.
+    """From nothing to a model folder: phantoms, plan, training, export, measured Dice.
 
     Args:
         target: the model folder to write.
         scratch: where raw and preprocessed data and checkpoints go.
         cases: phantoms to draw.
         epochs, iterations: length of the training.
+        test_cases: phantoms to measure Dice on, drawn after those of the training.
         seed: of the first phantom and of the network.
-        device: cpu, cuda or mps.
+        device: auto, cpu, cuda or mps.
+        threads: CPU threads.
     """
     for name in ("raw", "preprocessed", "results"):
         os.environ[f"nnUNet_{name}"] = str((scratch / name).resolve())
         (scratch / name).mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("nnUNet_n_proc_DA", "2")
+    import torch
+
+    torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     started = time.time()
-    write_dataset(scratch / "raw", cases, seed, workers=os.cpu_count() or 1)
+    write_dataset(scratch / "raw", cases, seed, workers=threads)
     drawn = time.time()
     plan_small_network()
     planned = time.time()
@@ -228,3 +272,5 @@ def train_embedded_model(
             },
         },
     )
+    dice = measure_dice(target, range(seed + cases, seed + cases + test_cases), device, threads)
+    (target / "dice.json").write_text(json.dumps(dice, indent=2) + "\n")

@@ -1,0 +1,47 @@
+# The demo cohort: synthetic patients as DICOM folders, with what was planted kept apart.
+
+
+rule write_demo_cohort:
+    output:
+        dicom=[directory(f"demo/dicom/{name}") for name in PARTICIPANTS if IS_DEMO],
+        clinical="demo/clinical.csv",
+        truth=directory("demo/truth"),
+    log:
+        "demo/logs/write_demo_cohort.log",
+    benchmark:
+        "demo/benchmarks/write_demo_cohort.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        seed=config["demo"]["seed"],
+        code=code_digest("phantom", "images.py", "levels.py"),
+    message:
+        "Writing the demo cohort: synthetic patients as DICOM"
+    script:
+        "../scripts/write_demo_cohort.py"
+
+
+# Not part of `all`: the pipeline never reads the truth.
+rule check_demo:
+    input:
+        vertebrae="<results>/tables/vertebrae.parquet",
+        scans="<results>/tables/scans.parquet",
+        metrics="<results>/models/fracture/metrics.tsv",
+        truth="demo/truth",
+    output:
+        table="<results>/truth/agreement.tsv",
+    log:
+        "<logs>/check_demo.log",
+    benchmark:
+        "<benchmarks>/check_demo.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_digest("phantom/agreement.py"),
+    message:
+        "Comparing the demo's measurements with what was planted"
+    script:
+        "../scripts/check_demo.py"

@@ -1,0 +1,24 @@
+# The network that ships in resources/embedded_model, from nothing. Not part of `all`: hours on a
+# CPU. `make train` runs this and puts the result in place.
+
+
+rule train_embedded_model:
+    output:
+        model=directory("training/embedded_model"),
+        scratch=temp(directory("training/scratch")),
+    log:
+        "training/logs/train_embedded_model.log",
+    benchmark:
+        "training/benchmarks/train_embedded_model.tsv"
+    threads: workflow.cores
+    resources:
+        mem_mb=12000,
+        runtime=600,
+        gpu=0 if config["segment"]["device"] == "cpu" else 1,
+    params:
+        settings=config["train"],
+        device=config["segment"]["device"],
+    message:
+        "Training the embedded segmentation network on phantoms"
+    script:
+        "../scripts/train_embedded_model.py"

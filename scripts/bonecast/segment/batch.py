@@ -1,0 +1,90 @@
+"""Segment a batch of scans in one process; what is finished stays finished."""
+
+import csv
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from bonecast.images import save
+from bonecast.runtime import read_json, write_json
+
+COLUMNS = ("participant_id", "status", "seconds", "error")
+
+
+def segment_batch(
+    scans: dict[str, Path],
+    raw: Path,
+    *,
+    model: str,
+    device: str,
+    threads: int,
+    tell: Callable[[str], None] = logging.getLogger("bonecast").info,
+) -> list[dict]:
+    """Write the network's classes of each scan to `raw`; returns one row a scan.
+
+    A scan whose result is there already, made from the same voxels by the same model, is
+    not segmented again. An empty scan file (an excluded participant) is passed over.
+
+    Args:
+        scans: participant_id to path of ct.nii.gz.
+        raw: folder for <participant_id>.nii.gz and .json.
+        model: nnU-Net model folder.
+        device: auto, cpu or cuda.
+        threads: CPU threads of the network.
+        tell: receives one line of progress a scan.
+    """
+    from bonecast.segment.nnunet import Network, model_digest, model_versions, segment_scans
+
+    raw.mkdir(parents=True, exist_ok=True)
+    made_by = model_digest(model)
+    rows, waiting = {}, {}
+    for name, path in scans.items():
+        content = Path(path).read_bytes()
+        key = hashlib.sha256(content + made_by.encode()).hexdigest()
+        if not content:
+            rows[name] = {"participant_id": name, "status": "no_scan"}
+        elif finished(raw, name, key):
+            rows[name] = {"participant_id": name, "status": "kept"}
+        else:
+            waiting[name] = (path, key)
+    if waiting:
+        network = Network(model, device, threads)
+        provenance = {
+            "backend": "nnunet",
+            "model": {"name": Path(model).name, "sha256": made_by},
+            "versions": model_versions(),
+            "device": network.device,
+            "spacing_mm": list(network.spacing_mm),
+        }
+        paths = {name: path for name, (path, _) in waiting.items()}
+        for done, result in enumerate(segment_scans(network, paths), start=1):
+            name = result.participant_id
+            row = {"participant_id": name, "seconds": round(result.seconds, 2), "error": result.error}
+            if result.classes is None:
+                row["status"] = "failed"
+            else:
+                row["status"] = "segmented"
+                save(result.classes, raw / f"{name}.nii.gz")
+            about = {"key": waiting[name][1], **provenance, "seconds": row["seconds"]}
+            write_json(about | {"error": result.error}, raw / f"{name}.json")
+            rows[name] = row
+            tell(f"{done} of {len(waiting)}: {name} {row['status']} in {result.seconds:.1f} s")
+    return [rows[name] for name in scans]
+
+
+def finished(raw: Path, name: str, key: str) -> bool:
+    """Whether a scan's result is there and was made from the same voxels by the same model."""
+    about = raw / f"{name}.json"
+    if not about.exists() or not (raw / f"{name}.nii.gz").exists():
+        return False
+    record = read_json(about)
+    return record["key"] == key and not record["error"]
+
+
+def write_rows(rows: list[dict], path: Path) -> None:
+    """The batch's table (TSV)."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, restval="", delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,147 @@
+"""Named vertebrae of one scan, from the network's classes or the user's own mask."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from bonecast.images import Volume, load
+from bonecast.levels import VERSE_CODES, VERSE_NAMES
+from bonecast.reasons import Excluded, Reason
+from bonecast.runtime import read_json
+from bonecast.segment.bodies import split_bodies
+from bonecast.segment.instances import BODY, find_vertebrae
+from bonecast.segment.labelmaps import read_mapping, translate
+
+GRID_TOLERANCE_MM = 0.1
+"""A mask's corners may differ from the scan's by this much (rounding of headers)."""
+
+
+@dataclass
+class Labelled:
+    """Masks of one scan and how they came about.
+
+    Attributes:
+        whole, bodies: VerSe codes (uint8, the scan's grid).
+        provenance: backend, model, versions, device, seconds, as far as known.
+        flags: what a person should look at.
+    """
+
+    whole: Volume
+    bodies: Volume
+    provenance: dict
+    flags: list[str] = field(default_factory=list)
+
+    def levels(self) -> dict[str, dict]:
+        """Per level: code, voxels of body and whole vertebra, whether the border cuts its body."""
+        boxes = ndimage.find_objects(self.bodies.data)
+        counts = np.bincount(self.bodies.data.ravel(), minlength=256)
+        whole = np.bincount(self.whole.data.ravel(), minlength=256)
+        last = np.array(self.bodies.data.shape)
+        levels = {}
+        for code, box in enumerate(boxes, start=1):
+            if box is not None:
+                cut = any(b.start == 0 or b.stop == n for b, n in zip(box, last, strict=True))
+                levels[VERSE_NAMES[code]] = {
+                    "code": code,
+                    "n_voxels": int(whole[code]),
+                    "n_body_voxels": int(counts[code]),
+                    "touches_border": bool(cut),
+                }
+        return levels
+
+
+def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled:
+    """Name the vertebrae in a network's classes.
+
+    A model whose classes are tissues (vertebral_body ...) is counted from its anchors; one
+    whose classes are levels (T12, vertebrae_L1 ...) is taken at its word.
+
+    Args:
+        ct: the scan.
+        raw: <participant_id>.nii.gz of classes; its .json beside it.
+        names: class names by index.
+
+    Raises:
+        Excluded: the network failed on this scan or found nothing that can be named.
+    """
+    about_path = raw.with_name(raw.name.removesuffix(".nii.gz") + ".json")
+    if not about_path.exists():
+        raise FileNotFoundError(
+            f"{raw.name} is missing from the segmentation cache: delete the batch tables in the "
+            "folder above it and run again"
+        )
+    about = read_json(about_path)
+    if about["error"]:
+        raise Excluded(Reason.SEGMENTATION_FAILED, about["error"])
+    provenance = {k: about[k] for k in ("backend", "model", "versions", "device", "seconds")}
+    classes = load(raw)
+    check_grid(classes, ct, "the segmentation")
+    if BODY in names.values():
+        found = find_vertebrae(classes, names)
+        return Labelled(ct.like(found.whole), ct.like(found.bodies), provenance, found.flags)
+    levels = {i: name.removeprefix("vertebrae_") for i, name in names.items()}
+    mapping = {i: level for i, level in levels.items() if level in VERSE_CODES}
+    if not mapping:
+        raise ValueError(
+            "segment.model: its classes are neither tissues (vertebral_body ...) nor levels "
+            f"(T12, vertebrae_L1 ...): {', '.join(names.values())}"
+        )
+    whole = ct.like(translate(classes.data, mapping))
+    return with_bodies(ct, whole, None, provenance)
+
+
+def label_from_mask(ct: Volume, mask: Path | None, bodies: Path | None, labels: str) -> Labelled:
+    """Take the user's own masks.
+
+    Args:
+        ct: the scan.
+        mask: whole vertebrae, or None where there is none.
+        bodies: vertebral bodies, if the user has them.
+        labels: convention of the masks' values.
+
+    Raises:
+        Excluded: no mask, or one on another grid than the scan.
+    """
+    if mask is None:
+        raise Excluded(Reason.NO_MASK, "neither the participants table nor segment.masks has one")
+    whole = load(mask)
+    check_grid(whole, ct, "the mask")
+    translated = ct.like(translate(whole.data, read_mapping(labels)))
+    own = None
+    if bodies is not None:
+        own = load(bodies)
+        check_grid(own, ct, "the mask of bodies")
+        # TotalSegmentator numbers bodies from the head, whole vertebrae from the sacrum.
+        convention = "totalsegmentator_bodies" if labels == "totalsegmentator" else labels
+        own = ct.like(translate(own.data, read_mapping(convention)))
+    return with_bodies(ct, translated, own, {"backend": "masks", "mask_labels": str(labels)})
+
+
+def with_bodies(ct: Volume, whole: Volume, bodies: Volume | None, provenance: dict) -> Labelled:
+    """Complete whole vertebrae with bodies, cut out of them where none are given."""
+    if not np.isin(whole.data, [code for name, code in VERSE_CODES.items() if name != "S1"]).any():
+        raise Excluded(Reason.NO_VERTEBRA, "the mask holds no vertebra")
+    split = bodies is None
+    if split:
+        bodies = ct.like(split_bodies(whole))
+    provenance = provenance | {"bodies": "split from whole vertebrae" if split else "supplied"}
+    data = np.where(bodies.data == VERSE_CODES["S1"], 0, bodies.data).astype(np.uint8)
+    return Labelled(whole, ct.like(data), provenance)
+
+
+def check_grid(mask: Volume, ct: Volume, what: str) -> None:
+    """Raise Excluded unless a mask lies on the scan's voxels."""
+    if mask.data.shape != ct.data.shape:
+        raise Excluded(
+            Reason.MASK_GRID_MISMATCH,
+            f"{what} has {mask.data.shape} voxels, the scan {ct.data.shape}",
+        )
+    far = np.array(ct.data.shape) - 1
+    corners = np.array([[0, 0, 0, 1], [*far, 1]], float).T
+    apart = np.abs(mask.affine @ corners - ct.affine @ corners).max()
+    if apart > GRID_TOLERANCE_MM:
+        raise Excluded(
+            Reason.MASK_GRID_MISMATCH, f"{what} lies {apart:.1f} mm beside the scan"
+        )

@@ -1,0 +1,46 @@
+"""Name the vertebrae of one scan, write its masks and the picture people check."""
+
+from pathlib import Path
+
+from bonecast.images import load, save
+from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
+from bonecast.reasons import Excluded, Reason
+from bonecast.runtime import job, read_json, write_json
+from bonecast.segment.label import label_from_mask, label_from_network
+from bonecast.segment.nnunet import class_names
+
+
+def label(snakemake, ct):
+    """The participant's vertebrae by the configured backend."""
+    if snakemake.params.backend == "masks":
+        mask, bodies = snakemake.input.get("mask"), snakemake.input.get("bodies")
+        return label_from_mask(ct, mask or None, bodies or None, snakemake.params.mask_labels)
+    raw = Path(snakemake.input.batch).parent / "raw" / f"{snakemake.wildcards.participant}.nii.gz"
+    return label_from_network(ct, raw, class_names(snakemake.params.model))
+
+
+if __name__ == "__main__":
+    with job(snakemake) as log:
+        participant, output = snakemake.wildcards.participant, snakemake.output
+        about = {"participant_id": participant}
+        facts = read_json(snakemake.input.facts)
+        try:
+            if facts["status"] != "ok":
+                about |= {key: facts[key] for key in ("status", "stage", "reason", "detail")}
+                raise Excluded(Reason(facts["reason"]), facts["detail"])
+            ct = load(snakemake.input.ct)
+            found = label(snakemake, ct)
+            save(found.whole, output.vertebrae)
+            save(found.bodies, output.bodies)
+            about |= {"status": "ok", "stage": "segment", **found.provenance}
+            about |= {"levels": found.levels(), "flags": found.flags}
+            picture = draw_qc(ct, found.whole, found.bodies, participant, found.flags)
+        except Excluded as excluded:
+            about = {"status": "excluded", "stage": "segment", **about}
+            about |= {"reason": str(excluded.reason), "detail": excluded.detail}
+            for path in (output.vertebrae, output.bodies):
+                Path(path).write_bytes(b"")
+            picture = draw_exclusion_card(participant, excluded.reason.sentence)
+            log.warning("%s left out: %s", participant, excluded)
+        write_png(picture, output.picture)
+        write_json({"participant_id": participant} | about, output.about)
