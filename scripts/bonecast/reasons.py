@@ -16,12 +16,19 @@ class Reason(StrEnum):
     EMPTY_FOLDER = "empty_folder"
     NO_READABLE_IMAGE = "no_readable_image"
     NO_AXIAL_CT = "no_axial_ct"
+    AMBIGUOUS_INPUT = "ambiguous_input"
+    MIXED_PATIENTS = "mixed_patients"
     # A series
     NOT_CT = "not_ct"
     LOCALIZER = "localizer"
+    PROJECTION = "projection"
+    NO_GEOMETRY = "no_geometry"
+    NOT_A_VOLUME = "not_a_volume"
     NOT_AXIAL = "not_axial"
     TOO_FEW_SLICES = "too_few_slices"
+    TOO_LITTLE_COVERAGE = "too_little_coverage"
     TOO_THICK = "too_thick"
+    DUPLICATE_SLICES = "duplicate_slices"
     NOT_PREFERRED = "not_preferred"
     # Conversion
     CORRUPT_PIXELS = "corrupt_pixels"
@@ -47,6 +54,9 @@ class Reason(StrEnum):
     LEVEL_NOT_ANALYSED = "level_not_analysed"
     # A participant in the models
     NO_CLINICAL_ROW = "no_clinical_row"
+    NO_SCAN = "no_scan"
+    SCAN_EXCLUDED = "scan_excluded"
+    NO_OUTCOME = "no_outcome"
     TOO_FEW_LEVELS = "too_few_levels"
 
     @property
@@ -60,10 +70,19 @@ SENTENCES: dict[Reason, str] = {
     Reason.EMPTY_FOLDER: "The input folder holds no files.",
     Reason.NO_READABLE_IMAGE: "No file in the input folder could be read as DICOM or NIfTI.",
     Reason.NO_AXIAL_CT: "No axial CT series suited to measuring was found.",
+    Reason.AMBIGUOUS_INPUT: (
+        "The input folder holds several images and nothing says which one to use."
+    ),
+    Reason.MIXED_PATIENTS: "The input folder holds scans of more than one patient.",
     Reason.NOT_CT: "The series is not CT.",
     Reason.LOCALIZER: "The series is a localizer (scout view).",
+    Reason.PROJECTION: "The images are projections or renderings, not slices.",
+    Reason.NO_GEOMETRY: "The images carry no usable position or orientation.",
+    Reason.NOT_A_VOLUME: "The file does not hold one readable 3-D volume.",
     Reason.NOT_AXIAL: "The series is not axial.",
     Reason.TOO_FEW_SLICES: "The series has too few slices.",
+    Reason.TOO_LITTLE_COVERAGE: "The series covers too little of the body along its axis.",
+    Reason.DUPLICATE_SLICES: "Several slices of the series lie at the same position.",
     Reason.TOO_THICK: "The slices are thicker than the configured limit.",
     Reason.NOT_PREFERRED: "Another series of the same participant suits measuring better.",
     Reason.CORRUPT_PIXELS: "The pixel data of the chosen series could not be decoded.",
@@ -88,6 +107,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.HEIGHT_NOT_MEASURABLE: "Too few columns of the body reach both end-plates.",
     Reason.LEVEL_NOT_ANALYSED: "The level is outside those configured for analysis.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
+    Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
+    Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",
+    Reason.NO_OUTCOME: "Follow-up time or event is missing in the clinical table.",
     Reason.TOO_FEW_LEVELS: "Fewer levels than the configured minimum could be measured.",
 }
 

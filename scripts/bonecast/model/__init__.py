@@ -1,0 +1,1 @@
+"""From measured tables to validated fracture-risk models."""
