@@ -48,36 +48,36 @@ class Plan:
     text: str
 
 
-def snakemake(*arguments: str | Path, folder: Path, snakefile: Path = REPO / "Snakefile"):
-    """Run Snakemake in a folder of its own and return the finished process."""
-    # Each dry run gets its own cache, so that tests can run beside a real workflow.
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder / ".cache")}
-    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--directory", folder]
-    return subprocess.run(
-        [str(word) for word in (*command, *arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=300,
-    )
-
-
 @pytest.fixture
-def plan(tmp_path):
-    """A function that dry-runs the workflow: `plan(config, *targets)` gives a `Plan`.
+def run_snakemake(tmp_path):
+    """A function that runs Snakemake in `tmp_path` and returns the finished process.
 
     Args of the function:
+        arguments: of the command line.
         config: keys that differ from config.yaml, as a nested dict.
-        targets: rule names or files; none for the default target.
+        project: folder of the Snakefile, this project or a copy of it.
     """
 
-    def dry_run(config: dict | None = None, *targets: str, snakefile=REPO / "Snakefile") -> Plan:
-        arguments = ["--dry-run", "--cores", "2"]
+    def run(*arguments: str, config: dict | None = None, project: Path = REPO):
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(project / "Snakefile")]
+        command += ["--directory", str(tmp_path), *arguments, "--cores", "2"]
         if config:
             path = tmp_path / "config_of_test.yaml"
             path.write_text(yaml.safe_dump(config), encoding="utf-8")
-            arguments += ["--configfile", path]
-        done = snakemake(*targets, *arguments, folder=tmp_path, snakefile=snakefile)
+            command += ["--configfile", str(path)]
+        # A cache of its own, so that tests can run beside a real workflow.
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+    return run
+
+
+@pytest.fixture
+def plan(run_snakemake):
+    """A function that dry-runs the workflow: `plan(config, *targets)` gives a `Plan`."""
+
+    def dry_run(config: dict | None = None, *targets: str, project: Path = REPO) -> Plan:
+        done = run_snakemake(*targets, "--dry-run", config=config, project=project)
         return Plan(done.returncode == 0, _job_counts(done.stdout), done.stdout + done.stderr)
 
     return dry_run

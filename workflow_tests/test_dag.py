@@ -1,0 +1,202 @@
+"""What would be run, for which configuration: dry runs, and one run with empty adapters."""
+
+import shutil
+import time
+from math import ceil
+from pathlib import Path
+
+import pytest
+
+PER_PARTICIPANT = {
+    "index_series",
+    "convert_series",
+    "label_vertebrae",
+    "measure_vertebrae",
+    "measure_radiomics",
+}
+
+
+@pytest.fixture
+def scans(tmp_path) -> Path:
+    """Three participants: two NIfTI files and a folder, all empty."""
+    folder = tmp_path / "scans"
+    (folder / "p3").mkdir(parents=True)
+    for name in ("p1.nii.gz", "p2.nii"):
+        (folder / name).touch()
+    return folder
+
+
+def cohort(folder: Path, **more) -> dict:
+    """A configuration for scans with masks, as a user would write it."""
+    return {
+        "cohort": {"name": "study", "input": str(folder)},
+        "segment": {"backend": "masks", "masks": str(folder)},
+    } | more
+
+
+def test_demo_runs_every_stage_for_every_participant(plan, repo):
+    table = (repo / "resources" / "demo" / "participants.tsv").read_text().splitlines()
+    participants = len(table) - 1
+    assert participants >= 40
+    jobs = plan().jobs
+    for rule in PER_PARTICIPANT:
+        assert jobs.get(rule) == participants, rule
+    assert jobs["segment_batch"] == ceil(participants / 20)
+    for rule in ("write_demo_cohort", "collect_measurements", "fit_models", "write_report"):
+        assert jobs[rule] == 1
+    assert sum(rule.startswith("draw_") for rule in jobs) == 5
+
+
+def test_training_is_never_part_of_a_run(plan):
+    assert "train_embedded_model" not in plan().jobs
+
+
+def test_a_folder_of_scans_without_clinical_table_ends_at_the_tables(plan, scans):
+    jobs = plan(cohort(scans)).jobs
+    assert {jobs[rule] for rule in PER_PARTICIPANT} == {3}
+    assert jobs["collect_measurements"] == 1
+    assert jobs["write_report"] == 1
+    assert "fit_models" not in jobs
+    assert not any(rule.startswith("write_demo") for rule in jobs)
+
+
+def test_with_a_clinical_table_models_are_fitted(plan, scans, tmp_path):
+    clinical = tmp_path / "clinical.csv"
+    clinical.write_text("participant_id,age_years,sex,time_years,event\n")
+    config = cohort(scans)
+    config["cohort"]["clinical"] = str(clinical)
+    assert plan(config).jobs["fit_models"] == 1
+
+
+def test_a_table_alone_is_modelled_without_images(plan, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("participant_id,age_years,time_years,event\n")
+    jobs = plan({"cohort": {"name": "tab"}, "model": {"table": str(table)}}, "models").jobs
+    assert jobs == {"fit_models": 1, "models": 1}
+
+
+def test_backend_masks_runs_no_network(plan, scans):
+    assert "segment_batch" not in plan(cohort(scans)).jobs
+
+
+def test_radiomics_can_be_left_out(plan, scans):
+    config = cohort(scans, measure={"radiomics": {"enabled": False}})
+    assert "measure_radiomics" not in plan(config).jobs
+
+
+@pytest.mark.parametrize(
+    ("target", "last", "absent"),
+    [
+        ("segmentations", "label_vertebrae", "measure_vertebrae"),
+        ("features", "collect_measurements", "fit_models"),
+        ("models", "fit_models", "write_report"),
+        ("figures", "fit_models", "write_report"),
+    ],
+)
+def test_named_targets_stop_where_they_say(plan, target, last, absent):
+    jobs = plan(None, target).jobs
+    assert last in jobs
+    assert absent not in jobs
+
+
+def test_a_misspelt_key_is_named(plan, scans):
+    outcome = plan(cohort(scans, measure={"min_level": 3}))
+    assert not outcome.ok
+    assert "min_level" in outcome.text
+
+
+def test_a_table_with_two_rows_of_one_participant_is_refused_by_row(plan, scans, tmp_path):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\np1\np1\np/2\n")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    outcome = plan(config)
+    assert not outcome.ok
+    assert "row 3: participant_id p1 is already in row 2" in outcome.text
+    assert "row 4: participant_id 'p/2'" in outcome.text
+
+
+def test_a_mistyped_participant_is_answered_with_the_cohort(plan, scans):
+    outcome = plan(cohort(scans), "results/study/participants/p9/series.tsv")
+    assert not outcome.ok
+    assert "participant p9 is not in cohort study" in outcome.text
+
+
+def test_a_cohort_must_not_be_called_demo(plan, scans):
+    outcome = plan({"cohort": {"input": str(scans)}})
+    assert not outcome.ok
+    assert "cohort.name is still 'demo'" in outcome.text
+
+
+def test_a_missing_scan_is_left_to_the_job_to_record(plan, scans, tmp_path):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tpath\np1\t\nlost\tnowhere/lost\n")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    assert plan(config).jobs["index_series"] == 2
+
+
+def test_a_missing_clinical_table_stops_the_run(plan, scans):
+    config = cohort(scans)
+    config["cohort"]["clinical"] = "nowhere.csv"
+    outcome = plan(config)
+    assert not outcome.ok
+    assert "cohort.clinical: nowhere.csv not found" in outcome.text
+
+
+def test_a_thousand_participants_are_planned_in_seconds(plan, tmp_path):
+    table = tmp_path / "participants.tsv"
+    rows = [f"p{number:04d}\tsite{number % 2}" for number in range(1000)]
+    table.write_text("\n".join(["participant_id\tsite", *rows]))
+    config = cohort(tmp_path)
+    config["cohort"]["participants"] = str(table)
+    started = time.perf_counter()
+    jobs = plan(config, "--quiet", "rules").jobs
+    seconds = time.perf_counter() - started
+    assert jobs["measure_vertebrae"] == 1000
+    # About six seconds on a quiet machine; a giant pattern of all ids would take minutes.
+    assert seconds < 60
+
+
+EMPTY_ADAPTER = """
+from pathlib import Path
+from bonecast.runtime import job
+with job(snakemake):
+    for path in map(Path, snakemake.output):
+        path.mkdir(parents=True, exist_ok=True) if not path.suffix else path.touch()
+"""
+
+
+@pytest.fixture
+def project(repo, tmp_path) -> Path:
+    """A copy of the workflow whose adapters make empty outputs."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(repo / name, copy / name)
+    for name in ("rules", "scripts", "resources"):
+        shutil.copytree(repo / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for adapter in (copy / "scripts").glob("*.py"):
+        adapter.write_text(EMPTY_ADAPTER)
+    return copy
+
+
+def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(
+    run_snakemake, plan, project, scans
+):
+    config = cohort(scans)
+    done = run_snakemake(config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert plan(config, project=project).jobs == {}
+
+    density = project / "scripts" / "bonecast" / "measure" / "density.py"
+    original = density.read_text()
+    density.write_text(original + "\nEDITED = True\n")
+    jobs = plan(config, project=project).jobs
+    assert jobs["measure_vertebrae"] == 3
+    assert jobs["collect_measurements"] == 1
+    assert jobs["write_report"] == 1
+    assert not {"index_series", "convert_series", "label_vertebrae"} & jobs.keys()
+
+    density.write_text(original)
+    assert plan(config, project=project).jobs == {}

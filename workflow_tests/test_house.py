@@ -1,0 +1,154 @@
+"""What holds for the project as a whole: names that agree, nothing that does not belong."""
+
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+import bonecast
+
+LARGEST_FILE_BYTES = 1_000_000
+LARGEST_MODEL_BYTES = 15_000_000
+"""The embedded network may be this large; no other file has a reason to be."""
+
+
+@pytest.fixture(scope="module")
+def tracked(repo) -> list[Path]:
+    """Every file under version control."""
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=repo, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("not a git checkout: tracked files are unknown")
+    return [repo / name for name in done.stdout.split("\0") if name and (repo / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def rules(repo) -> dict[str, str]:
+    """Text of every rule by name, as written in rules/*.smk."""
+    found = {}
+    for path in sorted((repo / "rules").glob("*.smk")):
+        blocks = re.split(r"^rule (\w+):\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        found |= dict(zip(blocks[1::2], blocks[2::2], strict=True))
+    return found
+
+
+def directive(block: str, name: str) -> str:
+    """The lines of one directive of a rule, empty where it has none."""
+    match = re.search(rf"^    {name}:\n((?:        .*\n|\n)+)", block, flags=re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def make_targets(repo: Path) -> set[str]:
+    text = (repo / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z]+):", text, flags=re.MULTILINE))
+
+
+def test_rule_script_log_and_benchmark_have_one_name(rules):
+    for name, block in rules.items():
+        assert directive(block, "script") == f'"../scripts/{name}.py"', name
+        for kind in ("log", "benchmark"):
+            path = directive(block, kind)
+            assert f"{kind}s" in path and name in path, f"{name}: {kind} {path or 'missing'}"
+
+
+def test_every_adapter_belongs_to_a_rule_and_runs_inside_a_job(repo, rules):
+    adapters = {path.stem: path.read_text(encoding="utf-8") for path in repo.glob("scripts/*.py")}
+    assert adapters.keys() == rules.keys()
+    for name, text in adapters.items():
+        assert text.startswith('"""'), f"{name}: no docstring"
+        assert "with job(snakemake)" in text, f"{name}: no log"
+
+
+def test_library_knows_nothing_of_snakemake(repo):
+    for path in (repo / "scripts" / "bonecast").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(from|import) snakemake", text, re.MULTILINE), path.name
+
+
+def test_digests_cover_the_modules_an_adapter_imports(repo, rules):
+    """A rule whose adapter imports a library module reruns when that module is edited."""
+    shared = {"runtime", "reasons", "levels"}
+    for name, block in rules.items():
+        text = (repo / "scripts" / f"{name}.py").read_text(encoding="utf-8")
+        named = re.findall(r'"([\w/]+?)(?:\.py)?"', directive(block, "params"))
+        for module in re.findall(r"^from bonecast\.([\w.]+) import", text, re.MULTILINE):
+            path = module.replace(".", "/")
+            covered = any(path == entry or path.startswith(f"{entry}/") for entry in named)
+            assert covered or path in shared, f"{name}: code_digest lacks {path}.py"
+
+
+def test_default_profile_names_rules_that_exist(repo, rules):
+    profile = yaml.safe_load((repo / "profiles/default/config.yaml").read_text(encoding="utf-8"))
+    for key in ("set-threads", "set-resources", "groups"):
+        unknown = set(profile.get(key, {})) - rules.keys()
+        assert not unknown, f"profiles/default: {key} names {unknown}"
+
+
+def test_no_file_names_this_machine_or_a_user(tracked, repo):
+    folders = [re.escape(f"{folder}/") for folder in (repo, Path.home()) if folder != Path("/")]
+    names = [re.escape(platform.node())] if len(platform.node()) > 5 else []
+    # Not preceded by a name: ../home/scans is a relative path.
+    pattern = re.compile(
+        r"(?<![\w.])(?:" + "|".join([*folders, *names, r"/(?:home|Users)/\w+"]) + ")"
+    )
+    for path in tracked:
+        if path.name == "LICENSE" or path == Path(__file__):
+            continue
+        match = pattern.search(path.read_bytes().decode("utf-8", errors="ignore"))
+        assert not match, f"{path.relative_to(repo)}: {match and match[0]}"
+
+
+def test_no_large_file_is_tracked(tracked, repo):
+    for path in tracked:
+        in_model = (repo / "resources" / "embedded_model") in path.parents
+        limit = LARGEST_MODEL_BYTES if in_model else LARGEST_FILE_BYTES
+        assert path.stat().st_size <= limit, path.relative_to(repo)
+
+
+def test_citation_names_this_version_and_licence(repo):
+    citation = yaml.safe_load((repo / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["type"] == "software"
+    assert citation["version"] == bonecast.__version__
+    assert citation["license"] == "GPL-3.0-or-later"
+    newest = re.search(
+        r"^## (\S+)", (repo / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert newest[1] == bonecast.__version__
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_commands_and_links_of_a_page_exist(repo, page):
+    text = (repo / page).read_text(encoding="utf-8")
+    commands = set(re.findall(r"^make (\w+(?: \w+)*)", text, flags=re.MULTILINE))
+    commands |= set(re.findall(r"`make (\w+)", text))
+    words = {word for command in commands for word in command.split()}
+    assert words <= make_targets(repo)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)]
+    for link in filter(None, links):
+        assert link.startswith("https://") or (repo / link).exists(), link
+    for config in re.findall(r"--configfile (config/\S+)", text):
+        assert (repo / config).is_file(), config
+
+
+def test_ci_runs_the_readmes_test_command(repo):
+    assert "make test" in (repo / "README.md").read_text(encoding="utf-8")
+    ci = (repo / ".ci" / "run").read_text(encoding="utf-8")
+    assert ci.rstrip().endswith("exec make test")
+
+
+def test_the_lock_pins_and_hashes_every_direct_dependency(repo):
+    wanted = {
+        re.split(r"[=<>]", line)[0].strip().lower().replace("_", "-")
+        for line in (repo / "envs/requirements.in").read_text(encoding="utf-8").splitlines()
+        if line.strip() and not line.startswith("#")
+    }
+    lock = (repo / "envs/requirements.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==[^\\]+\\\n\s+--hash=(\w+):", lock, re.MULTILINE))
+    assert wanted <= {name.lower() for name in pinned}
+    assert set(pinned.values()) == {"sha256"}
+    assert len(pinned) == len(re.findall(r"^\w", lock, re.MULTILINE))
