@@ -56,15 +56,32 @@ def load(path: str | Path) -> Volume:
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
         raw = igzip.decompress(raw)
-    image = nib.as_closest_canonical(nib.Nifti1Image.from_bytes(raw))
-    slope, inter = image.header.get_slope_inter()
-    scaled = slope not in (None, 1.0) or inter not in (None, 0.0)
-    data = image.get_fdata(dtype=np.float32) if scaled else np.asanyarray(image.dataobj)
+    image = nib.Nifti1Image.from_bytes(raw)
+    to_ras = nib.io_orientation(image.affine)
+    # Reoriented before scaling: nibabel's own way makes scaled integers 64-bit floats.
+    data = nib.apply_orientation(image.dataobj.get_unscaled(), to_ras)
+    data = _scaled(data, image.dataobj.slope, image.dataobj.inter)
+    affine = image.affine @ nib.orientations.inv_ornt_aff(to_ras, image.shape[:3])
     if data.ndim == 4 and data.shape[3] == 1:
         data = data[..., 0]
     if data.ndim != 3:
         raise ValueError(f"expected a 3-D image, found shape {data.shape} in {path.name}")
-    return Volume(data, image.affine)
+    return Volume(data, affine)
+
+
+def _scaled(data: np.ndarray, slope: float, inter: float) -> np.ndarray:
+    """Apply a header's scaling; whole numbers on integers give integers, others float32."""
+    if (slope, inter) == (1.0, 0.0):
+        return data
+    if data.dtype.kind in "iu" and slope == int(slope) and inter == int(inter):
+        small = data.dtype.itemsize <= 2 and slope == 1 and abs(inter) < 2**30
+        values = data.astype(np.int32 if small else np.int64)
+        values *= int(slope)
+        values += int(inter)
+        limits = np.iinfo(np.int16)
+        fits = limits.min <= values.min() and values.max() <= limits.max
+        return values.astype(np.int16) if fits else values
+    return (data * np.float64(slope) + inter).astype(np.float32)
 
 
 def save(volume: Volume, path: str | Path) -> None:

@@ -1,0 +1,24 @@
+rule convert_series:
+    input:
+        source=participant_input,
+        series="<results>/participants/{participant}/series.tsv",
+    output:
+        ct="<results>/participants/{participant}/ct.nii.gz",
+        facts="<results>/participants/{participant}/ct.json",
+    log:
+        "<logs>/participants/{participant}/convert_series.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/convert_series.tsv"
+    group:
+        "image"
+    resources:
+        # A thousand slices of 512 x 512 are held twice.
+        mem_mb=4000,
+        runtime=20,
+    params:
+        source=participant_source,
+        code=code_digest("dicom", "images.py"),
+    message:
+        "Converting the CT of {wildcards.participant}"
+    script:
+        "../scripts/convert_series.py"

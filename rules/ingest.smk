@@ -1,0 +1,31 @@
+rule index_series:
+    input:
+        source=participant_input,
+    output:
+        series="<results>/participants/{participant}/series.tsv",
+    log:
+        "<logs>/participants/{participant}/index_series.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/index_series.tsv"
+    group:
+        "image"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        source=participant_source,
+        settings=lookup("ingest", within=config),
+        code=code_digest(
+            "dicom/geometry.py",
+            "dicom/headers.py",
+            "dicom/index.py",
+            "dicom/listing.py",
+            "dicom/nifti.py",
+            "dicom/select.py",
+            "dicom/table.py",
+            "dicom/vocabulary.py",
+        ),
+    message:
+        "Listing the series of {wildcards.participant}"
+    script:
+        "../scripts/index_series.py"

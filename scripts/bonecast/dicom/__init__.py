@@ -1,0 +1,1 @@
+"""From a folder of DICOM or NIfTI to one checked CT volume."""

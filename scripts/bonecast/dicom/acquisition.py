@@ -1,0 +1,69 @@
+"""How a scan was made, from its header, with nothing that says whose it is."""
+
+from statistics import median
+
+from pydicom.dataset import Dataset
+
+from bonecast.dicom import vocabulary
+from bonecast.dicom.headers import FrameGroups, as_float
+
+AGE_CAP_YEARS = 90
+"""Ages of 90 and more identify (45 CFR 164.514(b)(2)(i)(C)): they are all given as 90."""
+
+AGE_UNITS_PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
+
+EMPTY: dict[str, object] = dict.fromkeys(
+    (
+        *("manufacturer", "model", "kvp", "tube_current_ma", "kernel", "slice_thickness_mm"),
+        *("contrast_header", "pixel_spacing_mm", "reconstruction_fov_mm", "table_height_mm"),
+        *("patient_age_years", "patient_sex"),
+    )
+)
+"""Facts of a scan whose source says none: a NIfTI file."""
+
+
+def acquisition_facts(
+    dataset: Dataset, tube_currents_ma: list[float], contrast: bool | None
+) -> dict[str, object]:
+    """Technical facts of a series; None where the header does not say.
+
+    Args:
+        dataset: header of the first file.
+        tube_currents_ma: of every file; the median is given, since most scans modulate it.
+        contrast: contrast medium according to the header.
+    """
+    groups = FrameGroups(dataset)
+
+    def number(name: str, sequence: str = "", item: int | None = None) -> float | None:
+        value = groups.value(0, sequence, name) if sequence else None
+        value = dataset.get(name) if value is None else value
+        if item is not None and value is not None:
+            value = value[item]
+        return as_float(str(value)) if value is not None else None
+
+    kernel = groups.value(0, "CTReconstructionSequence", "ConvolutionKernel")
+    kernel = dataset.get("ConvolutionKernel", "") if kernel is None else kernel
+    parts = kernel if isinstance(kernel, str) else "\\".join(str(part) for part in kernel or [])
+    sex = str(dataset.get("PatientSex", "")).upper()
+    return EMPTY | {
+        "manufacturer": vocabulary.manufacturer_name(str(dataset.get("Manufacturer", ""))) or None,
+        "model": vocabulary.model_name(str(dataset.get("ManufacturerModelName", ""))) or None,
+        "kvp": number("KVP", "CTXRayDetailsSequence"),
+        "tube_current_ma": median(tube_currents_ma) if tube_currents_ma else None,
+        "kernel": vocabulary.kernel_name(parts) or None,
+        "slice_thickness_mm": number("SliceThickness", "PixelMeasuresSequence"),
+        "contrast_header": contrast,
+        "pixel_spacing_mm": number("PixelSpacing", "PixelMeasuresSequence", item=1),
+        "reconstruction_fov_mm": number("ReconstructionDiameter", "CTReconstructionSequence"),
+        "table_height_mm": number("TableHeight"),
+        "patient_age_years": age_years(str(dataset.get("PatientAge", ""))),
+        "patient_sex": sex if sex in ("F", "M") else None,
+    }
+
+
+def age_years(text: str) -> float | None:
+    """An age string (`067Y`, `018M`) in years, at most AGE_CAP_YEARS; None where it is none."""
+    text = text.strip().upper()
+    if len(text) < 2 or not text[:-1].isdigit() or text[-1] not in AGE_UNITS_PER_YEAR:
+        return None
+    return min(round(int(text[:-1]) / AGE_UNITS_PER_YEAR[text[-1]], 1), float(AGE_CAP_YEARS))

@@ -1,0 +1,187 @@
+"""Free text of DICOM headers turned into words of our own.
+
+Descriptions, manufacturers and kernels are typed by people; names and dates have been
+found in all of them. Only words of the lists below leave this module.
+"""
+
+import re
+from enum import StrEnum
+
+
+class DescriptionClass(StrEnum):
+    """What a series is, in our own words."""
+
+    AXIAL_CT = "axial_ct"
+    DERIVED_CT = "derived_ct"
+    REFORMAT = "reformat"
+    LOCALIZER = "localizer"
+    PROJECTION = "projection"
+    FUNCTIONAL_MAP = "functional_map"
+    SECONDARY = "secondary"
+    NO_GEOMETRY = "no_geometry"
+    OTHER_MODALITY = "other_modality"
+    NIFTI_VOLUME = "nifti_volume"
+    NO_INPUT = "no_input"
+    EMPTY_FOLDER = "empty_folder"
+
+
+LOCALIZER_WORDS = re.compile(
+    r"(\b|_)(localizer|localiser|scout|topogram|surview|scanogram)(\b|_)", re.I
+)
+
+PROJECTION_WORDS = re.compile(r"(\b|_)(mip|minip|min_ip|volren|vrt|3d_?render\w*)(\b|_)", re.I)
+"""Maximum and minimum intensity projections and renderings: not attenuation of a slice."""
+
+FUNCTIONAL_WORDS = re.compile(
+    r"(\b|_)(perfusion|rcbf|rcbv|mtt|ttp|iodine|vnc|virtual.?non.?contrast|z.?eff|rho|"
+    r"mono\w*.?\d+.?kev|calcium.?suppress\w*)(\b|_)",
+    re.I,
+)
+"""Maps computed from several energies or times: their values are not HU at the tube voltage."""
+
+NATIVE_WORDS = re.compile(
+    r"(\b|_)(native?|nativ|unenhanced|plain|non.?con\w*|without|w/o|ohne|no|none|nc)(\b|_)", re.I
+)
+
+SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires)", re.I)
+SOFT_WORDS = re.compile(r"(standard|soft|smooth|body|abdomen)", re.I)
+
+KERNEL = re.compile(r"[A-Za-z]{0,3}\d{1,3}[A-Za-z]{0,2}(/\d{1,2})?|[A-Z]{1,2}")
+"""A kernel's designation: B30f, Br38f/3, FC08, UB, 11."""
+
+KERNEL_WORDS = {
+    *("STANDARD", "STND", "SOFT", "DETAIL", "BONE", "BONEPLUS", "LUNG", "EDGE", "CHST", "ULTRA"),
+    *("SMOOTH", "SHARP", "BODY SHARP", "BODY STANDARD", "HD STANDARD", "HD BONE", "HD LUNG"),
+}
+
+SIEMENS_SOFT_LIMIT = 45
+"""Siemens body kernels B10-B45, Br36, I30 are smooth to medium; 46 and more sharpen edges."""
+
+CANON_SOFT_LIMIT = 30
+"""Toshiba/Canon kernels FC01-FC29 are body kernels; FC30 and more are for bone and lung."""
+
+MANUFACTURERS = {
+    "siemens": "Siemens",
+    "ge medical": "GE",
+    "ge healthcare": "GE",
+    "general electric": "GE",
+    "philips": "Philips",
+    "marconi": "Philips",
+    "picker": "Philips",
+    "toshiba": "Canon",
+    "canon": "Canon",
+    "hitachi": "Fujifilm",
+    "fuji": "Fujifilm",
+    "neusoft": "Neusoft",
+    "united imaging": "United Imaging",
+    "uih": "United Imaging",
+}
+"""Beginning or part of (0008,0070), lower case, to one name per maker (and its successor)."""
+
+MODEL = re.compile(
+    r"(lightspeed|optima|revolution|discovery|brightspeed|hispeed|somatom|sensation|emotion|"
+    r"biograph|definition|naeotom|volume zoom|brilliance|ingenuity|icon|incisive|iqon|gemini|"
+    r"aquilion|asteion|alexion|activion|scenaria|supria|eclos|neuviz|\buct|\bumi)[\w +./-]*",
+    re.I,
+)
+"""Product lines of CT scanners; the rest of the name follows."""
+
+MODEL_LENGTH = 32
+
+
+MODALITIES = {
+    *("AU", "CR", "CT", "DX", "ECG", "ES", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "REG"),
+    *("RF", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA"),
+}
+"""Codes of (0008,0060) that are passed on."""
+
+
+def modality_code(text: str) -> str:
+    """A modality's code; `other` where it is none of the standard's common ones."""
+    return text if text in MODALITIES or not text else "other"
+
+
+def kernel_name(text: str) -> str:
+    """A reconstruction kernel as written, if it looks like one; `other` if not, empty if missing.
+
+    Args:
+        text: (0018,1210), values separated by backslashes.
+    """
+    text = text.strip(" []'").replace("\\", "/").replace("', '", "/")
+    if not text:
+        return ""
+    return text if KERNEL.fullmatch(text) or text.upper() in KERNEL_WORDS else "other"
+
+
+def kernel_is_soft(kernel: str) -> bool | None:
+    """Whether a kernel of `kernel_name` keeps edges unsharpened; None where that is unknown."""
+    if SHARP_WORDS.search(kernel):
+        return False
+    if SOFT_WORDS.search(kernel) or kernel.upper() in ("STND", "A", "B", "C"):
+        return True
+    if match := re.match(r"FC(\d{2})", kernel, re.I):
+        return int(match[1]) < CANON_SOFT_LIMIT
+    if match := re.match(r"[BIQ][a-z]?(\d{2})", kernel):
+        return int(match[1]) <= SIEMENS_SOFT_LIMIT
+    return None
+
+
+def manufacturer_name(text: str) -> str:
+    """The maker of a scanner; `other` where it is none of the known ones, empty if missing."""
+    lower = text.lower().strip()
+    if not lower:
+        return ""
+    known = (name for part, name in MANUFACTURERS.items() if part in lower)
+    return next(known, "GE" if lower == "ge" else "other")
+
+
+def model_name(text: str) -> str:
+    """A scanner's model from its product line on; `other` where the line is unknown."""
+    text = text.strip()
+    if not text:
+        return ""
+    match = MODEL.search(text)
+    return match[0].strip()[:MODEL_LENGTH] if match else "other"
+
+
+def has_contrast(agent: str, description: str = "") -> bool | None:
+    """Whether contrast medium was given, from the header; None where it says nothing.
+
+    Args:
+        agent: (0018,0010) contrast agent.
+        description: series description, asked only for words of a native scan.
+    """
+    if agent:
+        return not NATIVE_WORDS.search(agent)
+    return False if NATIVE_WORDS.search(description) else None
+
+
+def description_class(
+    image_type: str, description: str, modality: str, is_ct: bool, plane: str
+) -> DescriptionClass:
+    """What a series is.
+
+    Args:
+        image_type: (0008,0008), values separated by backslashes.
+        description: series description and protocol name.
+        modality: (0008,0060).
+        is_ct: stored as a CT image object.
+        plane: `axial`, `coronal`, `sagittal`, `oblique` or empty where unknown.
+    """
+    words = f"{image_type} {description}".replace("\\", " ")
+    if modality != "CT":
+        return DescriptionClass.OTHER_MODALITY
+    if not is_ct:
+        return DescriptionClass.SECONDARY
+    if "LOCALIZER" in image_type.upper() or LOCALIZER_WORDS.search(words):
+        return DescriptionClass.LOCALIZER
+    if PROJECTION_WORDS.search(words):
+        return DescriptionClass.PROJECTION
+    if FUNCTIONAL_WORDS.search(words):
+        return DescriptionClass.FUNCTIONAL_MAP
+    if not plane:
+        return DescriptionClass.NO_GEOMETRY
+    if plane != "axial":
+        return DescriptionClass.REFORMAT
+    derived = image_type.upper().startswith("DERIVED")
+    return DescriptionClass.DERIVED_CT if derived else DescriptionClass.AXIAL_CT

@@ -1,0 +1,15 @@
+"""Convert a participant's chosen series to one checked CT volume in Hounsfield units."""
+
+from bonecast.dicom.convert import convert_participant
+from bonecast.runtime import job, write_json
+
+if __name__ == "__main__":
+    with job(snakemake) as log:
+        record = convert_participant(
+            snakemake.wildcards.participant,
+            snakemake.params.source,
+            snakemake.input.series,
+            snakemake.output.ct,
+        )
+        write_json(record, snakemake.output.facts)
+        log.info("%s %s %s", record["status"], record["reason"], record["detail"])

@@ -1,0 +1,18 @@
+"""List every series in a participant's input and choose the one to measure."""
+
+from bonecast.dicom.index import index_source
+from bonecast.dicom.select import Settings, select_series
+from bonecast.dicom.table import write_series
+from bonecast.runtime import job
+
+if __name__ == "__main__":
+    with job(snakemake) as log:
+        index = index_source(snakemake.params.source)
+        decisions = select_series(index, Settings(**snakemake.params.settings))
+        write_series(index, decisions, snakemake.output.series)
+        log.info(
+            "%d series, %d files outside any series, %s",
+            len(decisions),
+            sum(map(len, index.others.values())),
+            "one chosen" if any(d.chosen for d in decisions) else "none chosen",
+        )
