@@ -5,9 +5,7 @@ rule collect_measurements:
             "<results>/participants/{participant}/segmentation.json",
             participant=PARTICIPANTS,
         ),
-        density=expand(
-            "<results>/participants/{participant}/density.tsv", participant=PARTICIPANTS
-        ),
+        density=expand("<results>/participants/{participant}/density.tsv", participant=PARTICIPANTS),
         morphometry=expand(
             "<results>/participants/{participant}/morphometry.tsv", participant=PARTICIPANTS
         ),
@@ -34,6 +32,9 @@ rule collect_measurements:
         "<logs>/collect_measurements.log",
     benchmark:
         "<benchmarks>/collect_measurements.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         participants=participants_table(),
         settings={
@@ -44,9 +45,6 @@ rule collect_measurements:
         code=code_digest(
             "measure/collect.py", "measure/summaries.py", "measure/dictionary.py", "levels.py"
         ),
-    resources:
-        mem_mb=2000,
-        runtime=20,
     message:
         "Collecting the measurements of every participant"
     script:

@@ -15,18 +15,36 @@ SETTINGS = {
     "summary_levels": ["L1", "L2", "L3", "L4"],
     "min_levels": 2,
 }
-DENSITY = (
-    "level roi mean_hu median_hu sd_hu n_voxels volume_mm3 trimmed_mean_hu included reason".split()
-)
-MORPHOMETRY = (
-    "level anterior_mm middle_mm posterior_mm wedge_ratio biconcave_ratio crush_ratio "
-    "genant_grade genant_type included reason"
-).split()
+DENSITY = [
+    "level",
+    "roi",
+    "mean_hu",
+    "median_hu",
+    "sd_hu",
+    "n_voxels",
+    "volume_mm3",
+    "trimmed_mean_hu",
+    "included",
+    "reason",
+]
+MORPHOMETRY = [
+    "level",
+    "anterior_mm",
+    "middle_mm",
+    "posterior_mm",
+    "wedge_ratio",
+    "biconcave_ratio",
+    "crush_ratio",
+    "genant_grade",
+    "genant_type",
+    "included",
+    "reason",
+]
 RADIOMICS = ["level", "included", "reason", "stat_mean", "cm_joint_entr"]
 
 
 def _table(path, header, rows):
-    with open(path, "w", newline="") as stream:
+    with path.open("w", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerows([header, *rows])
 
@@ -197,7 +215,7 @@ def test_files_written_read_back(cohort, tmp_path):
     tables = collect(cohort, SETTINGS)
     tables.write(*paths)
     assert pq.read_table(paths[1]).equals(tables.scans)
-    with open(paths[2], newline="") as stream:
+    with paths[2].open(newline="") as stream:
         assert list(csv.DictReader(stream, delimiter="\t")) == tables.exclusions
 
 

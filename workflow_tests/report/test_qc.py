@@ -89,7 +89,8 @@ def test_png_is_reproducible_and_carries_no_metadata(scan):
 def test_exclusion_card_says_something(tmp_path):
     card = qc.draw_exclusion_card("P1", "The input folder holds no files.")
     qc.write_png(card, tmp_path / "card.png")
-    assert Image.open(tmp_path / "card.png").size == (640, 360)
+    with Image.open(tmp_path / "card.png") as picture:
+        assert picture.size == (640, 360)
     assert (card != np.array(qc.BACKGROUND)).any()
 
 

@@ -7,10 +7,12 @@ denser than the bone the patient has.
 """
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bonecast.levels import LEVELS
 from bonecast.reasons import Reason
 
 NEAREST_TO_L1 = ("L1", "T12", "L2")
@@ -63,8 +65,9 @@ class Vertebra:
             self.radiomics_included, self.radiomics_reason = False, str(Reason.FRACTURED)
 
 
-def span(levels: list[str]) -> str:
-    """Levels as part of a column name: [L1, L2, L3, L4] is l1l4."""
+def span(levels: Sequence[str]) -> str:
+    """Levels, in any order, as part of a column name: [L1, L2, L3, L4] is l1l4."""
+    levels = sorted(levels, key=LEVELS.index)
     return (levels[0] if len(levels) == 1 else levels[0] + levels[-1]).lower()
 
 

@@ -105,9 +105,7 @@ def draw_exclusion_card(participant: str, sentence: str) -> np.ndarray:
     draw = ImageDraw.Draw(card)
     draw.text((32, 96), participant, font=_font(30), fill=INK)
     draw.text((32, 142), "left out of the measurements", font=_font(18), fill=WARNING)
-    draw.multiline_text(
-        (32, 184), textwrap.fill(sentence, 58), font=_font(19), fill=INK, spacing=8
-    )
+    draw.multiline_text((32, 184), textwrap.fill(sentence, 58), font=_font(19), fill=INK, spacing=8)
     return np.asarray(card)
 
 

@@ -1,0 +1,157 @@
+# What a figure of measurements takes from the models: nothing where none are fitted.
+ANALYSIS_SET = f"<results>/models/{ENDPOINT}/analysis_set.parquet" if HAS_MODELS else []
+MODEL_EXCLUSIONS = f"<results>/models/{ENDPOINT}/exclusions.tsv" if HAS_MODELS else []
+
+
+rule draw_flow_diagram:
+    input:
+        scans="<results>/tables/scans.parquet",
+        exclusions="<results>/tables/exclusions.tsv",
+        analysis_set=ANALYSIS_SET,
+        model_exclusions=MODEL_EXCLUSIONS,
+    output:
+        pdf="<results>/figures/flow_diagram.pdf",
+        png=report(
+            "<results>/figures/flow_diagram.png",
+            caption="captions/flow_diagram.rst",
+            category="Cohort",
+            labels={"figure": "flow diagram"},
+        ),
+        csv="<results>/figures/flow_diagram.csv",
+    log:
+        "<logs>/figures/draw_flow_diagram.log",
+    benchmark:
+        "<benchmarks>/figures/draw_flow_diagram.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest(
+            "report/figures.py", "report/figures_flow.py", "reasons.py", "report/style.py"
+        ),
+    message:
+        "Drawing the flow diagram"
+    script:
+        "../scripts/draw_flow_diagram.py"
+
+
+rule draw_example_segmentations:
+    input:
+        scans="<results>/tables/scans.parquet",
+        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
+    output:
+        pdf="<results>/figures/example_segmentations.pdf",
+        png=report(
+            "<results>/figures/example_segmentations.png",
+            caption="captions/example_segmentations.rst",
+            category="Measurements",
+            labels={"figure": "example segmentations"},
+        ),
+        csv="<results>/figures/example_segmentations.csv",
+    log:
+        "<logs>/figures/draw_example_segmentations.log",
+    benchmark:
+        "<benchmarks>/figures/draw_example_segmentations.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        roi=lookup("measure/density/rois/0", within=config),
+        levels=lookup("measure/summary_levels", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest("report/figures.py", "report/figures_measure.py", "report/style.py"),
+    message:
+        "Drawing example segmentations"
+    script:
+        "../scripts/draw_example_segmentations.py"
+
+
+rule draw_hu_by_level_and_age:
+    input:
+        vertebrae="<results>/tables/vertebrae.parquet",
+        scans="<results>/tables/scans.parquet",
+        analysis_set=ANALYSIS_SET,
+    output:
+        pdf="<results>/figures/hu_by_level_and_age.pdf",
+        png=report(
+            "<results>/figures/hu_by_level_and_age.png",
+            caption="captions/hu_by_level_and_age.rst",
+            category="Measurements",
+            labels={"figure": "attenuation by level and age"},
+        ),
+        csv="<results>/figures/hu_by_level_and_age.csv",
+    log:
+        "<logs>/figures/draw_hu_by_level_and_age.log",
+    benchmark:
+        "<benchmarks>/figures/draw_hu_by_level_and_age.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        roi=lookup("measure/density/rois/0", within=config),
+        levels=lookup("measure/summary_levels", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest("report/figures.py", "report/figures_measure.py", "report/style.py"),
+    message:
+        "Drawing attenuation by level and age"
+    script:
+        "../scripts/draw_hu_by_level_and_age.py"
+
+
+rule draw_kaplan_meier_by_risk_third:
+    input:
+        predictions=f"<results>/models/{ENDPOINT}/predictions.parquet",
+    output:
+        pdf="<results>/figures/kaplan_meier_by_risk_third.pdf",
+        png=report(
+            "<results>/figures/kaplan_meier_by_risk_third.png",
+            caption="captions/kaplan_meier_by_risk_third.rst",
+            category="Models",
+            labels={"figure": "outcome by risk third"},
+        ),
+        csv="<results>/figures/kaplan_meier_by_risk_third.csv",
+    log:
+        "<logs>/figures/draw_kaplan_meier_by_risk_third.log",
+    benchmark:
+        "<benchmarks>/figures/draw_kaplan_meier_by_risk_third.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        blocks=lookup("model/blocks", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest("report/figures.py", "report/figures_model.py", "report/style.py"),
+    message:
+        "Drawing the outcome by risk third"
+    script:
+        "../scripts/draw_kaplan_meier_by_risk_third.py"
+
+
+rule draw_block_comparison:
+    input:
+        metrics=f"<results>/models/{ENDPOINT}/metrics.tsv",
+    output:
+        pdf="<results>/figures/block_comparison.pdf",
+        png=report(
+            "<results>/figures/block_comparison.png",
+            caption="captions/block_comparison.rst",
+            category="Models",
+            labels={"figure": "blocks compared"},
+        ),
+        csv="<results>/figures/block_comparison.csv",
+    log:
+        "<logs>/figures/draw_block_comparison.log",
+    benchmark:
+        "<benchmarks>/figures/draw_block_comparison.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        blocks=lookup("model/blocks", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest("report/figures.py", "report/figures_model.py", "report/style.py"),
+    message:
+        "Drawing the comparison of blocks"
+    script:
+        "../scripts/draw_block_comparison.py"

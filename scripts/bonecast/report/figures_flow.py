@@ -1,0 +1,205 @@
+"""The flow diagram: how many participants reached each step, and why the others did not."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from bonecast.reasons import Reason
+from bonecast.report.palette import BLUE, GREY, VERMILION
+from bonecast.report.style import WIDTH_IN, new_figure, style
+
+STEPS = (
+    ("found", "Found", "participants in the cohort", ()),
+    ("converted", "Indexed and converted", "a CT series chosen and checked", ("ingest", "convert")),
+    ("segmented", "Segmented", "vertebrae outlined and named", ("segment",)),
+    ("measured", "Measured", "density summarised over enough levels", ("measure",)),
+    ("modelled", "Modelled", "in the analysis set", ("model",)),
+)
+"""Key, title, explanation, and the stages whose exclusions happen on the way there."""
+
+COLUMNS = ("kind", "step", "stage", "reason", "sentence", "n", "participant_ids")
+LINE_IN = 0.145
+WRAP = 62
+BOX_IN = 0.62
+GAP_IN = 0.3
+
+
+@dataclass
+class Exclusions:
+    """Participants left out at one stage for one reason."""
+
+    stage: str
+    reason: str
+    participant_ids: list[str] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """What a person reads."""
+        return sentence_of(self.reason)
+
+
+@dataclass
+class Step:
+    """One box of the diagram.
+
+    Attributes:
+        n: participants who reached the step.
+        left_out: those lost on the way to it, by stage and reason, most frequent first.
+        note: what the box says under its title.
+    """
+
+    key: str
+    title: str
+    note: str
+    n: int
+    left_out: list[Exclusions]
+
+
+def sentence_of(reason: str) -> str:
+    """Sentence of a reason code."""
+    return Reason(reason).sentence
+
+
+def flow_steps(
+    participant_ids: Sequence[str],
+    exclusions: Sequence[dict],
+    n_modelled: int | None = None,
+    n_events: int | None = None,
+) -> list[Step]:
+    """Count who reached each step.
+
+    Args:
+        participant_ids: the cohort.
+        exclusions: dicts with participant_id, stage and reason, of all stages.
+        n_modelled: rows of the analysis set, None where nothing was modelled.
+        n_events: fractures among them.
+
+    Raises:
+        ValueError: a participant is excluded twice, unknown, excluded at an unknown stage, or
+            the analysis set is not what the exclusions leave.
+    """
+    cohort = set(participant_ids)
+    lost: dict[tuple[str, str], Exclusions] = {}
+    seen: set[str] = set()
+    stages = [stage for *_, stages in STEPS for stage in stages]
+    for row in exclusions:
+        name, stage, reason = row["participant_id"], row["stage"], row["reason"]
+        if name not in cohort or name in seen or stage not in stages:
+            raise ValueError(f"exclusion of {name} at stage {stage}: unknown, or counted twice")
+        seen.add(name)
+        lost.setdefault((stage, reason), Exclusions(stage, reason)).participant_ids.append(name)
+
+    steps: list[Step] = []
+    n = len(participant_ids)
+    for key, title, note, stages in STEPS:
+        if key == "modelled" and n_modelled is None:
+            continue
+        groups = [group for (stage, _), group in lost.items() if stage in stages]
+        groups.sort(key=lambda group: (-len(group.participant_ids), group.reason))
+        n -= sum(len(group.participant_ids) for group in groups)
+        steps.append(Step(key, title, note, n, groups))
+    if n_modelled is not None:
+        if n != n_modelled:
+            raise ValueError(f"{n} participants should be in the analysis set, {n_modelled} are")
+        if n_events is not None:
+            steps[-1].note += f", {n_events} with a fracture"
+    return steps
+
+
+def flow_rows(steps: Sequence[Step]) -> list[dict]:
+    """The diagram as a table: one row per step and per reason."""
+    rows = []
+    for step in steps:
+        rows.extend(
+            {
+                "kind": "excluded",
+                "step": step.key,
+                "stage": group.stage,
+                "reason": group.reason,
+                "sentence": group.sentence,
+                "n": len(group.participant_ids),
+                "participant_ids": " ".join(group.participant_ids),
+            }
+            for group in step.left_out
+        )
+        rows.append({"kind": "step", "step": step.key, "n": step.n})
+    return rows
+
+
+def draw_flow(steps: Sequence[Step]) -> Figure:
+    """Boxes downwards for those who stayed, boxes to the right for those who did not."""
+    texts = [_side_text(step) for step in steps]
+    heights = [len(text) * LINE_IN + 0.2 if text else 0.0 for text in texts]
+    gaps = [max(GAP_IN, height + 0.16) for height in heights]
+    total = sum(gaps[1:]) + len(steps) * BOX_IN + 0.1
+    with style():
+        figure = new_figure(total, layout=None)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, WIDTH_IN), ylim=(0, total))
+        axes.axis("off")
+        main_x, main_w, side_x, side_w = 0.1, 2.75, 3.3, WIDTH_IN - 3.4
+        y = total - 0.05
+        for i, step in enumerate(steps):
+            if i:
+                middle = main_x + main_w / 2
+                _arrow(axes, (middle, y), (middle, y - gaps[i]))
+                if texts[i]:
+                    side_y = y - gaps[i] / 2
+                    _arrow(axes, (middle, side_y), (side_x, side_y))
+                    bottom = side_y - heights[i] / 2
+                    _box(axes, side_x, bottom, side_w, heights[i], VERMILION)
+                    _write_lines(axes, side_x + 0.1, bottom + heights[i] - 0.1, texts[i])
+                y -= gaps[i]
+            _box(axes, main_x, y - BOX_IN, main_w, BOX_IN, BLUE)
+            axes.text(main_x + 0.12, y - 0.22, step.title, weight="bold", size=9, va="center")
+            axes.text(main_x + 0.12, y - 0.43, step.note, size=7, va="center", color=GREY)
+            axes.text(
+                main_x + main_w - 0.12,
+                y - 0.22,
+                f"n = {step.n:,}",
+                size=9,
+                va="center",
+                ha="right",
+                weight="bold",
+            )
+            y -= BOX_IN
+    return figure
+
+
+def _side_text(step: Step) -> list[tuple[str, bool]]:
+    """Lines of an exclusion box, each with whether it is bold."""
+    if not step.left_out:
+        return []
+    total = sum(len(group.participant_ids) for group in step.left_out)
+    lines = [(f"Left out: n = {total:,}", True)]
+    for group in step.left_out:
+        wrapped = textwrap.wrap(f"{len(group.participant_ids):,}  {group.sentence}", WRAP)
+        lines.extend((line if j == 0 else f"    {line}", False) for j, line in enumerate(wrapped))
+    return lines
+
+
+def _write_lines(axes, x: float, top: float, lines: list[tuple[str, bool]]) -> None:
+    for j, (line, bold) in enumerate(lines):
+        weight = "bold" if bold else "normal"
+        axes.text(x, top - (j + 0.5) * LINE_IN, line, size=7.5, va="center", weight=weight)
+
+
+def _box(axes, x: float, y: float, width: float, height: float, colour: str) -> None:
+    shape = FancyBboxPatch(
+        (x, y),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.05",
+        facecolor="white",
+        edgecolor=colour,
+        linewidth=1.1,
+    )
+    axes.add_patch(shape)
+
+
+def _arrow(axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    look = {"arrowstyle": "-|>", "color": GREY, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", xy=end, xytext=start, arrowprops=look)

@@ -1,0 +1,254 @@
+"""A small tree of results, made up, with participants left out at every stage."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonecast.images import Volume
+from bonecast.levels import VERSE_CODES
+from bonecast.measure.collect import ParticipantFiles, collect
+from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
+
+LEFT_OUT = {
+    "D037": ("ingest", "empty_folder", "0 files"),
+    "D038": ("convert", "corrupt_pixels", "slice 12 of 80"),
+    "D039": ("ingest", "no_axial_ct", "1 series, a localizer"),
+    "D040": ("segment", "levels_not_anchored", "3 vertebrae"),
+}
+N = 40
+LEVELS = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")
+BLOCKS = ("clinical", "hu", "radiomics", "multimodal")
+SETTINGS = {
+    "rois": ["hu_vol", "hu_circle200"],
+    "summary_levels": ["L1", "L2", "L3", "L4"],
+    "min_levels": 2,
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Folder of one cohort's results and who is in it."""
+
+    folder: Path
+    participants: list[str]
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    @property
+    def pictures(self) -> list[Path]:
+        return [self.folder / "participants" / p / "qc.png" for p in self.participants]
+
+    @property
+    def segmentations(self) -> list[Path]:
+        return [self.folder / "participants" / p / "segmentation.json" for p in self.participants]
+
+
+def _write_tsv(path, rows, columns):
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _participant(folder, name, site, rng, people) -> ParticipantFiles:
+    home = folder / "participants" / name
+    home.mkdir(parents=True)
+    status = {"participant_id": name, "status": "ok", "backend": "nnunet", "device": "cpu"}
+    status |= {"model": {"name": "embedded"}, "versions": {"nnunetv2": "2.8.1"}, "seconds": 3.0}
+    status |= {"levels": {level: {"code": VERSE_CODES[level]} for level in LEVELS}, "flags": []}
+    ct = {"status": "ok", "acquisition": {"kvp": 120.0, "kernel": "B40f"}}
+    density, shapes, texture = [], [], []
+    if name in LEFT_OUT:
+        stage, reason, detail = LEFT_OUT[name]
+        status = {"participant_id": name, "status": "excluded", "stage": stage, "reason": reason}
+        status |= {"detail": detail}
+        ct = {"status": "excluded"}
+        write_png(draw_exclusion_card(name, "Left out."), home / "qc.png")
+    else:
+        bone = 330 - 2.6 * people["age_years"] + rng.normal(0, 20)
+        people["hu"] = bone
+        for i, level in enumerate(LEVELS):
+            hu = bone - 4 * i + rng.normal(0, 5)
+            grade = int(rng.random() < 0.06) * 2
+            for roi, shift in (("hu_vol", 0), ("hu_circle200", 8)):
+                values = {"mean_hu": hu + shift, "median_hu": hu, "sd_hu": 30, "n_voxels": 4000}
+                density.append(
+                    {"level": level, "roi": roi, "included": "true", "reason": "", **values}
+                )
+            shapes.append(
+                {
+                    "level": level,
+                    "anterior_mm": 26 * (0.7 if grade else 1),
+                    "posterior_mm": 27,
+                    "wedge_ratio": 0.7 if grade else 0.96,
+                    "genant_grade": grade,
+                    "genant_type": "wedge" if grade else "none",
+                    "included": "true",
+                    "reason": "",
+                }
+            )
+            row = {"level": level, "included": "true", "reason": ""}
+            texture.append(row | {"stat_var": 900 + hu, "cm_joint_entr": 5.0})
+        if site == "a" or people["number"] < 9:
+            write_png(_picture(name), home / "qc.png")
+        else:
+            write_png(draw_exclusion_card(name, "Stands for a picture."), home / "qc.png")
+    _write_tsv(home / "density.tsv", density, list(density[0]) if density else ["level", "roi"])
+    _write_tsv(home / "morphometry.tsv", shapes, list(shapes[0]) if shapes else ["level"])
+    _write_tsv(home / "radiomics.tsv", texture, list(texture[0]) if texture else ["level"])
+    (home / "segmentation.json").write_text(json.dumps(status))
+    (home / "ct.json").write_text(json.dumps(ct))
+    return ParticipantFiles(
+        name,
+        site,
+        *(home / f"{stem}.json" for stem in ("ct", "segmentation")),
+        *(home / f"{stem}.tsv" for stem in ("density", "morphometry", "radiomics")),
+    )
+
+
+def _picture(name):
+    """Blocks for vertebrae on a grid of 3 mm."""
+    codes = np.zeros((60, 60, 90), np.uint8)
+    for i, level in enumerate(reversed(LEVELS)):
+        codes[24:38, 26:37, 8 + 11 * i : 17 + 11 * i] = VERSE_CODES[level]
+    ct = Volume(np.where(codes > 0, 250, 40).astype(np.int16), np.diag([3.0, 3.0, 3.0, 1.0]))
+    return draw_qc(ct, ct.like(codes), ct.like(codes), name)
+
+
+def _models(folder, people, rng):
+    """Predictions, metrics and analysis set of people with known hazards."""
+    folder.mkdir(parents=True)
+    frame = pd.DataFrame(people)
+    hazard = np.exp(-(frame["hu"] - frame["hu"].mean()) / 40)
+    time = rng.exponential(4 / hazard)
+    death, stop = rng.exponential(18, len(frame)), rng.uniform(2, 6, len(frame))
+    frame["time_years"] = np.minimum(np.minimum(time, death), stop).round(3)
+    frame["event"] = np.where(time <= np.minimum(death, stop), 1, np.where(death <= stop, 2, 0))
+    kept = frame.iloc[:-1]
+    columns = ["participant_id", "site", "time_years", "event", "age_years", "sex"]
+    kept[columns].to_parquet(folder / "analysis_set.parquet", index=False)
+    shared = {"endpoint": "fracture", "design": "repeated_nested_cv", "learner": "penalised_cox"}
+    predictions, metrics = [], []
+    for i, block in enumerate(BLOCKS):
+        for repeat in range(2):
+            noise = rng.normal(0, 1.2 - 0.3 * i, len(kept))
+            lp = np.log(hazard.iloc[:-1]) + noise
+            for horizon in (1.0, 3.0):
+                risk = 1 - np.exp(-horizon / 5 * np.exp(lp))
+                part = kept[["participant_id", "time_years", "event"]].assign(
+                    block=block,
+                    repeat=repeat,
+                    fold=np.arange(len(kept)) % 5,
+                    horizon_years=horizon,
+                    lp=lp,
+                    risk=risk,
+                    **shared,
+                )
+                predictions.append(part)
+        for metric, horizon in (("c_index", ""), ("auc_t", 1.0), ("auc_t", 3.0), ("brier", 3.0)):
+            value = 0.6 + 0.05 * i
+            row = {"block": block, "metric": metric, "horizon_years": horizon, "value": value}
+            row |= {"lower": value - 0.1, "upper": value + 0.1, "n": len(kept), "events": 14}
+            metrics.append({**shared, **row, "reference": ""})
+    delta = {"block": "multimodal", "metric": "delta_c_index", "horizon_years": "", "value": 0.15}
+    delta |= {"lower": 0.02, "upper": 0.27, "n": len(kept), "events": 14, "reference": "clinical"}
+    metrics.append({**shared, **delta})
+    pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
+    _write_tsv(folder / "metrics.tsv", metrics, list(metrics[0]))
+    last = frame.iloc[-1]["participant_id"]
+    excluded = [
+        {"participant_id": name, "stage": "model", "reason": "scan_excluded", "detail": "ingest"}
+        for name in LEFT_OUT
+    ]
+    excluded += [
+        {"participant_id": last, "stage": "model", "reason": "no_outcome", "detail": "event empty"},
+        {"participant_id": "X999", "stage": "model", "reason": "no_scan", "detail": ""},
+    ]
+    _write_tsv(folder / "exclusions.tsv", excluded, list(excluded[0]))
+    ratios = [
+        {
+            "endpoint": "fracture",
+            "model": "univariable age_years",
+            "term": "age_years",
+            "unit": unit,
+            "hr": hr,
+            "lower": hr - 0.02,
+            "upper": hr + 0.02,
+            "p_value": 0.0004,
+            "n": len(kept),
+            "events": 14,
+            "detail": "",
+        }
+        for unit, hr in (("1", 1.05), ("sd", 1.6))
+    ]
+    _write_tsv(folder / "hazard_ratios.tsv", ratios, list(ratios[0]))
+    facts = {
+        "status": "ok",
+        "detail": "",
+        "estimand": "time to first fracture with death as competing event; time zero is the scan",
+        "cohort": {
+            "patients": len(kept),
+            "fractures": int((kept["event"] == 1).sum()),
+            "deaths": int((kept["event"] == 2).sum()),
+            "censored": int((kept["event"] == 0).sum()),
+            "person_years": float(kept["time_years"].sum()),
+            "longest_follow_up_years": float(kept["time_years"].max()),
+        },
+        "design": {
+            "name": "repeated_nested_cv",
+            "folds": 5,
+            "repeats": 2,
+            "inner_folds": 4,
+            "stratified_by": "event type",
+            "seed": 1,
+            "bootstrap": 200,
+        },
+        "reference": "clinical",
+        "blocks": {block: {"columns": ["age_years", "sex_male"]} for block in BLOCKS},
+        "learner": {"name": "penalised_cox", "fracture": "cause-specific Cox", "death": "ridge"},
+        "definitions": {"c_index": "Wolbers' concordance", "intervals": "percentile bootstrap"},
+        "versions": {"scikit-survival": "0.28.0"},
+    }
+    (folder / "settings.json").write_text(json.dumps(facts))
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory) -> Results:
+    """Forty participants at two sites, four of them left out, one without outcome."""
+    folder = tmp_path_factory.mktemp("results") / "tiny"
+    rng = np.random.default_rng(7)
+    files, people = [], []
+    for number in range(1, N + 1):
+        name, site = f"D{number:03d}", "ab"[number % 2]
+        person = {"participant_id": name, "site": site, "number": number}
+        person |= {"age_years": float(rng.integers(52, 88)), "sex": "FM"[int(rng.random() < 0.4)]}
+        files.append(_participant(folder, name, site, rng, person))
+        if name not in LEFT_OUT:
+            people.append(person)
+    tables = folder / "tables"
+    tables.mkdir()
+    collect(files, SETTINGS).write(
+        *(
+            tables / name
+            for name in (
+                "vertebrae.parquet",
+                "scans.parquet",
+                "exclusions.tsv",
+                "data_dictionary.csv",
+            )
+        )
+    )
+    _models(folder / "models" / "fracture", people, rng)
+    return Results(folder, [file.participant_id for file in files])
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """Paths of the three files of a figure."""
+    return {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "png", "csv")}

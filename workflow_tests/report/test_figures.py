@@ -1,0 +1,274 @@
+"""Figures: three files each, numbers equal to their inputs, nothing identifying, no surprises."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sksurv.nonparametric import kaplan_meier_estimator
+
+from bonecast.report import figures, figures_flow, figures_measure, figures_model
+from bonecast.report.style import blank_figure, p_value, save_figure
+
+DPI = 60
+LEVELS = ["L1", "L2", "L3", "L4"]
+
+
+def _rows(outputs):
+    with Path(outputs["csv"]).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _check_files(outputs):
+    pdf = Path(outputs["pdf"]).read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"/Subtype /Type3" not in pdf, "text of a PDF must stay editable (fonttype 42)"
+    assert b"CreationDate" not in pdf and b"/Author" not in pdf
+    with Image.open(outputs["png"]) as picture:
+        assert min(picture.size) > 50
+        assert set(picture.info) <= {"dpi"}
+
+
+def _draw_flow(results, outputs):
+    figures.flow_diagram(
+        results.path("tables/scans.parquet"),
+        results.path("tables/exclusions.tsv"),
+        results.path("models/fracture/analysis_set.parquet"),
+        results.path("models/fracture/exclusions.tsv"),
+        outputs,
+        DPI,
+    )
+
+
+def test_flow_diagram_accounts_for_everyone(results, outputs):
+    _draw_flow(results, outputs)
+    _check_files(outputs)
+    rows = _rows(outputs)
+    reached = {row["step"]: int(row["n"]) for row in rows if row["kind"] == "step"}
+    assert reached == {
+        "found": 40,
+        "converted": 37,
+        "segmented": 36,
+        "measured": 36,
+        "modelled": 35,
+    }
+    left_out = {row["participant_ids"]: row["reason"] for row in rows if row["kind"] == "excluded"}
+    assert left_out == {
+        "D037": "empty_folder",
+        "D038": "corrupt_pixels",
+        "D039": "no_axial_ct",
+        "D040": "levels_not_anchored",
+        "D036": "no_outcome",
+    }
+
+
+def test_flow_diagram_is_reproducible(results, outputs, tmp_path):
+    _draw_flow(results, outputs)
+    again = {kind: str(tmp_path / f"again.{kind}") for kind in outputs}
+    _draw_flow(results, again)
+    for kind in outputs:
+        assert Path(outputs[kind]).read_bytes() == Path(again[kind]).read_bytes()
+
+
+def test_flow_without_models_ends_at_measuring(results):
+    steps, _ = figures.read_flow(
+        results.path("tables/scans.parquet"), results.path("tables/exclusions.tsv")
+    )
+    assert [step.key for step in steps] == ["found", "converted", "segmented", "measured"]
+
+
+@pytest.mark.parametrize(
+    ("exclusions", "modelled"),
+    [
+        ([{"participant_id": "z", "stage": "ingest", "reason": "no_input"}], None),
+        ([{"participant_id": "a", "stage": "ingest", "reason": "no_input"}] * 2, None),
+        ([{"participant_id": "a", "stage": "elsewhere", "reason": "no_input"}], None),
+        ([], 2),
+    ],
+)
+def test_flow_refuses_numbers_that_do_not_add_up(exclusions, modelled):
+    with pytest.raises(ValueError, match="participants|exclusion of"):
+        figures_flow.flow_steps(["a", "b", "c"], exclusions, modelled)
+
+
+def test_examples_follow_the_stated_rule(results, outputs):
+    figures.example_segmentations(
+        results.path("tables/scans.parquet"), results.pictures, "hu_vol", LEVELS, outputs, DPI
+    )
+    _check_files(outputs)
+    rows = _rows(outputs)
+    scans = pd.read_parquet(results.path("tables/scans.parquet"))
+    for site in "ab":
+        hu = scans.loc[scans["site"] == site].set_index("participant_id")["hu_vol_mean_l1l4_hu"]
+        shown = {r["position"]: r["participant_id"] for r in rows if r["site"] == site}
+        assert shown["lowest"] == hu.idxmin()
+        assert shown["highest"] == hu.idxmax()
+        below = (hu < hu[shown["median"]]).sum()
+        assert below == (hu.notna().sum() - 1) // 2
+
+
+def test_one_participant_is_shown_once():
+    scans = pd.DataFrame({"participant_id": ["p"], "site": [""], "status": ["ok"], "hu": [100.0]})
+    assert [row["position"] for row in figures_measure.choose_examples(scans, "hu")] == ["lowest"]
+
+
+def test_hu_by_level_and_age_equals_its_inputs(results, outputs):
+    figures.hu_by_level_and_age(
+        results.path("tables/vertebrae.parquet"),
+        results.path("tables/scans.parquet"),
+        results.path("models/fracture/analysis_set.parquet"),
+        "hu_vol",
+        LEVELS,
+        outputs,
+        DPI,
+    )
+    _check_files(outputs)
+    rows = _rows(outputs)
+    table = pd.read_parquet(results.path("tables/vertebrae.parquet"))
+    l2 = table[(table["level"] == "L2") & table["hu_vol_included"]]["hu_vol_mean_hu"]
+    drawn = next(row for row in rows if row["level"] == "L2")
+    assert int(drawn["n"]) == len(l2)
+    assert float(drawn["median_hu"]) == pytest.approx(l2.median(), abs=1e-3)
+    assert float(drawn["q75_hu"]) == pytest.approx(l2.quantile(0.75), abs=1e-3)
+    ages = [row for row in rows if row["panel"] == "age"]
+    # D036 has no outcome, so its age is not in the analysis set, nor in a header.
+    assert len(ages) == 35
+    assert [row["level"] for row in rows if row["panel"] == "level"][:2] == ["T11", "T12"]
+
+
+def test_line_and_band_of_a_textbook_example():
+    # y = x plus alternating 1, -1: residual sum of squares and slope by hand.
+    x = np.arange(6.0)
+    y = x + np.array([1, -1, -1, 1, 1, -1.0])
+    line = figures_measure.fit_line(x, y, np.array([2.5]))
+    slope = ((x - 2.5) * (y - y.mean())).sum() / 17.5
+    residual = y - (y.mean() + slope * (x - 2.5))
+    sigma = np.sqrt((residual**2).sum() / 4)
+    assert line["slope"] == pytest.approx(slope)
+    assert line["upper"][0] - line["fit"][0] == pytest.approx(2.776445 * sigma / np.sqrt(6))
+    assert figures_measure.fit_line(x[:3], y[:3], x) is None
+
+
+def test_risk_thirds_and_curves(results, outputs):
+    path = results.path("models/fracture/predictions.parquet")
+    figures.kaplan_meier_by_risk_third(path, ["clinical", "multimodal"], outputs, DPI)
+    _check_files(outputs)
+    rows = _rows(outputs)
+    people = figures_model.average_risk(pd.read_parquet(path), "multimodal")
+    assert len(people) == 35
+    third = figures_model.risk_thirds(people["risk"])
+    assert np.bincount(third).tolist() == [12, 11, 12]
+    highest = people[third == 2]
+    times, survival = kaplan_meier_estimator(
+        highest["event"].to_numpy() == 1, highest["time_years"].to_numpy()
+    )
+    drawn = [r for r in rows if r["panel"] == "kaplan_meier" and r["group"] == "highest third"]
+    assert float(drawn[0]["estimate"]) == 1
+    np.testing.assert_allclose([float(r["estimate"]) for r in drawn[1:]], survival, atol=1e-5)
+    np.testing.assert_allclose([float(r["time_years"]) for r in drawn[1:]], times, atol=1e-4)
+    at_zero = [r for r in rows if r["panel"] == "at_risk" and float(r["time_years"]) == 0]
+    assert [int(r["n_at_risk"]) for r in at_zero] == [12, 11, 12]
+
+
+def test_risk_is_averaged_over_repeats_at_the_longest_horizon():
+    predictions = pd.DataFrame(
+        {
+            "participant_id": ["a", "a", "a", "a"],
+            "design": "cv",
+            "block": "hu",
+            "learner": "cox",
+            "repeat": [0, 1, 0, 1],
+            "horizon_years": [1, 1, 5, 5],
+            "risk": [0.1, 0.1, 0.2, 0.4],
+            "time_years": 2.0,
+            "event": 1,
+        }
+    )
+    people = figures_model.average_risk(predictions, "hu")
+    assert people["risk"].tolist() == [pytest.approx(0.3)]
+    assert people["horizon_years"].tolist() == [5]
+
+
+def test_kaplan_meier_of_a_hand_made_group():
+    # Four people; deaths leave the risk set of Kaplan-Meier but not that of Aalen-Johansen.
+    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 2, 1, 0])
+    km = figures_model._curve("kaplan_meier", time, event, {})
+    aj = figures_model._curve("cumulative_incidence", time, event, {})
+    assert [row["estimate"] for row in km] == pytest.approx([1, 0.75, 0.75, 0.375, 0.375])
+    assert [row["estimate"] for row in aj] == pytest.approx([0, 0.25, 0.25, 0.5, 0.5])
+
+
+def test_a_third_without_events_is_a_flat_line():
+    rows = figures_model._curve("kaplan_meier", np.array([1.0, 2.0]), np.array([0, 2]), {})
+    assert [(row["time_years"], row["estimate"]) for row in rows] == [(0, 1), (2, 1)]
+
+
+def test_block_comparison_keeps_order_and_numbers(results, outputs):
+    path = results.path("models/fracture/metrics.tsv")
+    figures.block_comparison(path, ["hu", "clinical", "radiomics", "multimodal"], outputs, DPI)
+    _check_files(outputs)
+    rows = _rows(outputs)
+    c_index = [row for row in rows if row["metric"] == "c_index"]
+    assert [row["block"] for row in c_index] == ["hu", "clinical", "radiomics", "multimodal"]
+    assert [float(row["value"]) for row in c_index] == [0.65, 0.6, 0.7, 0.75]
+    assert {row["metric"] for row in rows} == {"c_index", "auc_t"}
+
+
+def test_intervals_that_cannot_be_estimated_say_so():
+    assert figures_model.interval_text(0.7, 0.6, 0.8) == "0.70 (0.60–0.80)"
+    assert figures_model.interval_text(0.7, np.nan, np.nan) == "0.70"
+    assert figures_model.interval_text(np.nan, np.nan, np.nan) == "not estimable"
+
+
+def test_figures_without_models_say_why(results, outputs, tmp_path):
+    folder = results.path("models/fracture")
+    empty = pd.read_parquet(folder / "predictions.parquet").iloc[:0]
+    empty.to_parquet(tmp_path / "predictions.parquet")
+    figures.kaplan_meier_by_risk_third(tmp_path / "predictions.parquet", ["clinical"], outputs, DPI)
+    _check_files(outputs)
+    assert _rows(outputs) == []
+    metrics = (folder / "metrics.tsv").read_text().splitlines()[0]
+    (tmp_path / "metrics.tsv").write_text(metrics + "\n")
+    figures.block_comparison(tmp_path / "metrics.tsv", ["clinical"], outputs, DPI)
+    _check_files(outputs)
+    assert _rows(outputs) == []
+
+
+def test_figures_of_a_cohort_without_measurements_say_why(results, outputs, tmp_path):
+    scans = pd.read_parquet(results.path("tables/scans.parquet"))
+    scans.assign(status="excluded").to_parquet(tmp_path / "scans.parquet")
+    figures.example_segmentations(
+        tmp_path / "scans.parquet", results.pictures, "hu_vol", LEVELS, outputs, DPI
+    )
+    assert _rows(outputs) == []
+    pd.DataFrame({"participant_id": [], "site": [], "level": []}).to_parquet(
+        tmp_path / "vertebrae.parquet"
+    )
+    figures.hu_by_level_and_age(
+        tmp_path / "vertebrae.parquet",
+        tmp_path / "scans.parquet",
+        None,
+        "hu_vol",
+        LEVELS,
+        outputs,
+        DPI,
+    )
+    assert _rows(outputs) == []
+    _check_files(outputs)
+
+
+def test_missing_numbers_are_empty_cells(outputs):
+    rows = [{"a": None, "b": float("nan")}, {"a": 0.1234567, "b": 3}]
+    save_figure(blank_figure("Nothing."), rows, ["a", "b"], outputs, DPI)
+    assert Path(outputs["csv"]).read_text() == "a,b\n,\n0.123457,3\n"
+
+
+def test_p_values_as_printed():
+    assert [p_value(p) for p in (0.2, 0.04, 0.004, 1e-9)] == [
+        "p = 0.20",
+        "p = 0.04",
+        "p = 0.004",
+        "p < 0.001",
+    ]
