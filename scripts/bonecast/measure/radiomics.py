@@ -1,0 +1,200 @@
+"""IBSI radiomics features of the trabecular core of each vertebral body.
+
+A thin adapter over pictologics. What is ours is the grid: IBSI resampling aligns
+the new grid with the centre of the whole image, and cropping a region first would
+move it. The whole image's grid is therefore evaluated, but only in the region's box.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from bonecast.measure.density import depth_mm, trabecular_mask
+from bonecast.measure.frame import Body
+from bonecast.measure.radiomics_names import FEATURES, TEXTURE_FAMILIES
+from bonecast.reasons import Reason
+
+MIN_VOXELS = 200
+"""Fewer resampled voxels carry no texture."""
+
+DEFAULT_FAMILIES = ("intensity", *TEXTURE_FAMILIES)
+"""Histogram features repeat those of intensity at this bin width and are left out."""
+
+
+@dataclass(frozen=True)
+class RadiomicsSettings:
+    """How features are computed.
+
+    Attributes:
+        spacing_mm: isotropic voxel of the resampled grid.
+        bin_width_hu: width of the grey-level bins.
+        anchor_hu: lower edge of the first bin.
+        erosion_mm: distance of the region from the surface of the body; 0: the whole body.
+        endplate_fraction: part of the body's height left out at each end-plate.
+        families: families of features, keys of `FEATURES`.
+    """
+
+    spacing_mm: float = 1.0
+    bin_width_hu: float = 25.0
+    anchor_hu: float = -1000.0
+    erosion_mm: float = 4.0
+    endplate_fraction: float = 0.15
+    families: tuple[str, ...] = DEFAULT_FAMILIES
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the features in the order of the table."""
+        return tuple(short for family in self.families for short in FEATURES[family].values())
+
+
+def use_compiled_kernels(cache: str | Path) -> None:
+    """Keep the kernels that numba compiles in a folder, so that only the first run pays.
+
+    To be called before anything imports numba. One thread: participants run side by side.
+    """
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(cache).resolve())
+    os.environ["PICTOLOGICS_DISABLE_WARMUP"] = "1"
+    os.environ["PICTOLOGICS_NUM_THREADS"] = "1"
+
+
+def compile_kernels(families: tuple[str, ...] = tuple(FEATURES)) -> int:
+    """Run every kernel once on a small drawn region, so that all are in the cache.
+
+    Returns:
+        How many features were computed.
+    """
+    drawn = np.random.default_rng(0).integers(0, 400, (24, 24, 24)).astype(np.float64)
+    region = np.zeros(drawn.shape, bool)
+    region[2:-2, 2:-2, 2:-2] = True
+    settings = RadiomicsSettings(families=families)
+    return len(features_of_region(drawn, region, settings))
+
+
+def resample_region(
+    image: np.ndarray,
+    mask: np.ndarray,
+    box: tuple[slice, slice, slice],
+    spacing_mm: tuple[float, float, float],
+    new_spacing_mm: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image and region on the IBSI grid of the whole image, inside the region's box only.
+
+    Per axis the new grid has ceil(n s / t) points, centred on the image (n voxels of
+    size s, new size t). Both are interpolated linearly; intensities are rounded to
+    whole HU, the region is where at least half is covered.
+
+    Args:
+        image: the whole image, HU.
+        mask: the region, boolean, cropped to `box`.
+        box: the crop's place in the image, at least a voxel wider than the region.
+        spacing_mm: voxel size of the image.
+        new_spacing_mm: voxel size of the new grid.
+
+    Returns:
+        float64 image and boolean region, of equal shape.
+    """
+    step = new_spacing_mm / np.asarray(spacing_mm)
+    size = np.array(image.shape)
+    points = np.ceil(size / step - 1e-9).astype(int)
+    origin = (size - 1) / 2 - step * (points - 1) / 2
+    low = np.array([part.start for part in box])
+    high = np.array([part.stop for part in box]) - 1
+    first = np.maximum(np.ceil((low - origin) / step - 1e-9), 0).astype(int)
+    last = np.minimum(np.floor((high - origin) / step + 1e-9), points - 1).astype(int)
+    counts = np.maximum(last - first + 1, 0)
+    offset = origin + step * first - low
+
+    def on_grid(array):
+        return ndimage.affine_transform(
+            array.astype(np.float64),
+            step,
+            offset,
+            output_shape=tuple(counts),
+            order=1,
+            mode="nearest",
+        )
+
+    region = on_grid(mask) >= 0.5
+    return np.round(on_grid(image[box])), region
+
+
+def features_of_region(
+    image: np.ndarray, region: np.ndarray, settings: RadiomicsSettings
+) -> dict[str, float]:
+    """Features of a region on an isotropic grid, by short name.
+
+    Args:
+        image: HU, float64.
+        region: boolean, the same shape.
+    """
+    from pictologics import features as library
+
+    tight = ndimage.find_objects(region.astype(np.uint8))[0]
+    image, region = image[tight], region[tight]
+    values = image[region]
+    levels = np.floor((image - settings.anchor_hu) / settings.bin_width_hu).astype(np.int32) + 1
+    # The first bin takes everything below the anchor: padding beyond air.
+    levels = np.maximum(levels, 1)
+    bins = int(levels[region].max())
+    found: dict[str, float] = {}
+    if "intensity" in settings.families:
+        found |= library.calculate_intensity_features(values)
+    if "histogram" in settings.families:
+        found |= library.calculate_intensity_histogram_features(levels[region], n_bins=bins)
+    textures = [family for family in settings.families if family in TEXTURE_FAMILIES]
+    if textures:
+        inside = region.astype(np.uint8)
+        found |= library.calculate_all_texture_features(
+            np.where(region, levels, 0), inside, bins, families=textures
+        )
+    return {
+        short: float(found[name])
+        for family in settings.families
+        for name, short in FEATURES[family].items()
+    }
+
+
+def measure_radiomics(
+    ct: np.ndarray, bodies: dict[str, Body], levels: list[str], settings: RadiomicsSettings
+) -> list[dict]:
+    """Features of every body, one row each, from head to foot.
+
+    Args:
+        ct: HU, the whole volume the bodies were cropped from.
+        bodies: as from `find_bodies`.
+        levels: those to be analysed; others get a row with a reason and no values.
+
+    Returns:
+        Rows with level, included, reason and the features; a missing value is None.
+    """
+    rows = []
+    for level, body in bodies.items():
+        row = dict.fromkeys(radiomics_columns(settings))
+        row |= {"level": level, "included": False, "reason": None}
+        rows.append(row)
+        if level not in levels:
+            row["reason"] = Reason.LEVEL_NOT_ANALYSED
+            continue
+        if body.touches_border:
+            row["reason"] = Reason.TOUCHES_BORDER
+            continue
+        core = body.mask
+        if settings.erosion_mm > 0 or settings.endplate_fraction > 0:
+            depths = depth_mm(body.mask, body.spacing_mm)
+            core = trabecular_mask(
+                body, depths, settings.erosion_mm, settings.endplate_fraction
+            )
+        image, region = resample_region(ct, core, body.box, body.spacing_mm, settings.spacing_mm)
+        if np.count_nonzero(region) < MIN_VOXELS:
+            row["reason"] = Reason.TOO_SMALL
+            continue
+        row |= features_of_region(image, region, settings) | {"included": True}
+    return rows
+
+
+def radiomics_columns(settings: RadiomicsSettings) -> tuple[str, ...]:
+    """Columns of radiomics.tsv, in order."""
+    return ("level", "included", "reason", *settings.columns)
