@@ -1,6 +1,6 @@
 """Draw the discrimination of every block of features, with intervals."""
 
-from bonecast.report.figures import block_comparison
+from bonecast.report.figures_model import block_comparison
 from bonecast.runtime import job
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw the segmentations of a few participants of each site, chosen by their density."""
 
-from bonecast.report.figures import example_segmentations
+from bonecast.report.figures_measure import example_segmentations
 from bonecast.runtime import job
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw who of the cohort reached each step and why the others did not."""
 
-from bonecast.report.figures import flow_diagram
+from bonecast.report.figures_flow import flow_diagram
 from bonecast.runtime import job
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw the attenuation of each vertebral level, and that of the scan against age."""
 
-from bonecast.report.figures import hu_by_level_and_age
+from bonecast.report.figures_measure import hu_by_level_and_age
 from bonecast.runtime import job
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw the outcome of participants by third of their out-of-fold risk."""
 
-from bonecast.report.figures import kaplan_meier_by_risk_third
+from bonecast.report.figures_model import kaplan_meier_by_risk_third
 from bonecast.runtime import job
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from bonecast.report import figures, figures_flow, figures_measure, figures_model
+from bonecast.report import figures_flow, figures_measure, figures_model
 from bonecast.report.style import blank_figure, p_value, save_figure
 
 DPI = 60
@@ -32,7 +32,7 @@ def _check_files(outputs):
 
 
 def _draw_flow(results, outputs):
-    figures.flow_diagram(
+    figures_flow.flow_diagram(
         results.path("tables/scans.parquet"),
         results.path("tables/exclusions.tsv"),
         results.path("models/fracture/analysis_set.parquet"),
@@ -73,7 +73,7 @@ def test_flow_diagram_is_reproducible(results, outputs, tmp_path):
 
 
 def test_flow_without_models_ends_at_measuring(results):
-    steps, _ = figures.read_flow(
+    steps, _ = figures_flow.read_flow(
         results.path("tables/scans.parquet"), results.path("tables/exclusions.tsv")
     )
     assert [step.key for step in steps] == ["found", "converted", "segmented", "measured"]
@@ -94,7 +94,7 @@ def test_flow_refuses_numbers_that_do_not_add_up(exclusions, modelled):
 
 
 def test_examples_follow_the_stated_rule(results, outputs):
-    figures.example_segmentations(
+    figures_measure.example_segmentations(
         results.path("tables/scans.parquet"), results.pictures, "hu_vol", LEVELS, outputs, DPI
     )
     _check_files(outputs)
@@ -115,7 +115,7 @@ def test_one_participant_is_shown_once():
 
 
 def test_hu_by_level_and_age_equals_its_inputs(results, outputs):
-    figures.hu_by_level_and_age(
+    figures_measure.hu_by_level_and_age(
         results.path("tables/vertebrae.parquet"),
         results.path("tables/scans.parquet"),
         results.path("models/fracture/analysis_set.parquet"),
@@ -153,7 +153,7 @@ def test_line_and_band_of_a_textbook_example():
 
 def test_risk_thirds_and_curves(results, outputs):
     path = results.path("models/fracture/predictions.parquet")
-    figures.kaplan_meier_by_risk_third(path, ["clinical", "multimodal"], outputs, DPI)
+    figures_model.kaplan_meier_by_risk_third(path, ["clinical", "multimodal"], outputs, DPI)
     _check_files(outputs)
     rows = _rows(outputs)
     people = figures_model.average_risk(pd.read_parquet(path), "multimodal")
@@ -207,7 +207,9 @@ def test_a_third_without_events_is_a_flat_line():
 
 def test_block_comparison_keeps_order_and_numbers(results, outputs):
     path = results.path("models/fracture/metrics.tsv")
-    figures.block_comparison(path, ["hu", "clinical", "radiomics", "multimodal"], outputs, DPI)
+    figures_model.block_comparison(
+        path, ["hu", "clinical", "radiomics", "multimodal"], outputs, DPI
+    )
     _check_files(outputs)
     rows = _rows(outputs)
     c_index = [row for row in rows if row["metric"] == "c_index"]
@@ -226,12 +228,14 @@ def test_figures_without_models_say_why(results, outputs, tmp_path):
     folder = results.path("models/fracture")
     empty = pd.read_parquet(folder / "predictions.parquet").iloc[:0]
     empty.to_parquet(tmp_path / "predictions.parquet")
-    figures.kaplan_meier_by_risk_third(tmp_path / "predictions.parquet", ["clinical"], outputs, DPI)
+    figures_model.kaplan_meier_by_risk_third(
+        tmp_path / "predictions.parquet", ["clinical"], outputs, DPI
+    )
     _check_files(outputs)
     assert _rows(outputs) == []
     metrics = (folder / "metrics.tsv").read_text().splitlines()[0]
     (tmp_path / "metrics.tsv").write_text(metrics + "\n")
-    figures.block_comparison(tmp_path / "metrics.tsv", ["clinical"], outputs, DPI)
+    figures_model.block_comparison(tmp_path / "metrics.tsv", ["clinical"], outputs, DPI)
     _check_files(outputs)
     assert _rows(outputs) == []
 
@@ -239,14 +243,14 @@ def test_figures_without_models_say_why(results, outputs, tmp_path):
 def test_figures_of_a_cohort_without_measurements_say_why(results, outputs, tmp_path):
     scans = pd.read_parquet(results.path("tables/scans.parquet"))
     scans.assign(status="excluded").to_parquet(tmp_path / "scans.parquet")
-    figures.example_segmentations(
+    figures_measure.example_segmentations(
         tmp_path / "scans.parquet", results.pictures, "hu_vol", LEVELS, outputs, DPI
     )
     assert _rows(outputs) == []
     pd.DataFrame({"participant_id": [], "site": [], "level": []}).to_parquet(
         tmp_path / "vertebrae.parquet"
     )
-    figures.hu_by_level_and_age(
+    figures_measure.hu_by_level_and_age(
         tmp_path / "vertebrae.parquet",
         tmp_path / "scans.parquet",
         None,

@@ -1,15 +1,18 @@
 """The flow diagram: how many participants reached each step, and why the others did not."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from bonecast.reasons import Reason
 from bonecast.report.palette import BLUE, GREY, VERMILION
-from bonecast.report.style import WIDTH_IN, new_figure, style
+from bonecast.report.style import WIDTH_IN, new_figure, save_figure, style
+from bonecast.report.tables import read_table
 
 STEPS = (
     ("found", "Found", "participants in the cohort", ()),
@@ -56,6 +59,61 @@ class Step:
     note: str
     n: int
     left_out: list[Exclusions]
+
+
+def flow_diagram(
+    scans_path: str | Path,
+    exclusions_path: str | Path,
+    analysis_set_path: str | Path | None,
+    model_exclusions_path: str | Path | None,
+    outputs: Mapping[str, str],
+    dpi: int,
+) -> None:
+    """Who reached each step, and why the others did not."""
+    steps, _ = read_flow(scans_path, exclusions_path, analysis_set_path, model_exclusions_path)
+    rows = flow_rows(steps)
+    save_figure(draw_flow(steps), rows, COLUMNS, outputs, dpi)
+
+
+def read_flow(
+    scans_path: str | Path,
+    exclusions_path: str | Path,
+    analysis_set_path: str | Path | None = None,
+    model_exclusions_path: str | Path | None = None,
+) -> tuple[list[Step], list[dict]]:
+    """Steps of the flow diagram, and everyone left out with stage, reason and detail.
+
+    Args:
+        analysis_set_path, model_exclusions_path: None where nothing is modelled.
+    """
+    ids = pd.read_parquet(scans_path, columns=["participant_id"])["participant_id"].tolist()
+    model = read_table(model_exclusions_path) if model_exclusions_path else None
+    exclusions = flow_exclusions(ids, read_table(exclusions_path), model)
+    if analysis_set_path is None:
+        return flow_steps(ids, exclusions), exclusions
+    event = pd.read_parquet(analysis_set_path, columns=["event"])["event"]
+    steps = flow_steps(ids, exclusions, len(event), int((event == 1).sum()))
+    return steps, exclusions
+
+
+def flow_exclusions(
+    participant_ids: Sequence[str], exclusions: pd.DataFrame, model_exclusions: pd.DataFrame | None
+) -> list[dict]:
+    """Each participant's first exclusion.
+
+    The models list everyone they leave out, also those whose scan was excluded before and
+    people of the clinical table who are not in the cohort: neither is lost in modelling.
+    """
+    rows = exclusions.to_dict("records")
+    lost = {row["participant_id"] for row in rows}
+    cohort = set(participant_ids)
+    if model_exclusions is not None:
+        rows += [
+            row
+            for row in model_exclusions.to_dict("records")
+            if row["participant_id"] in cohort - lost
+        ]
+    return rows
 
 
 def sentence_of(reason: str) -> str:

@@ -10,8 +10,9 @@ from PIL import Image
 from scipy import stats
 
 from bonecast.levels import LEVELS
+from bonecast.measure.summaries import span
 from bonecast.report.palette import BLACK, BLUE, GREY, SERIES
-from bonecast.report.style import WIDTH_IN, blank_figure, new_figure, style
+from bonecast.report.style import WIDTH_IN, blank_figure, new_figure, save_figure, style
 
 EXAMPLE_COLUMNS = ("site", "participant_id", "position", "mean_hu", "picture")
 POSITIONS = ("lowest", "median", "highest")
@@ -41,6 +42,62 @@ MAX_POINTS = 3000
 """More points than this hide each other: the picture becomes a density map, the CSV keeps all."""
 SEX_WORDS = {"F": "women", "M": "men"}
 SEX_MARKERS = {"F": "o", "M": "^"}
+
+
+def example_segmentations(
+    scans_path: str | Path,
+    pictures: Sequence[str | Path],
+    roi: str,
+    levels: Sequence[str],
+    outputs: Mapping[str, str],
+    dpi: int,
+) -> None:
+    """Quality-control pictures of a few participants of each site.
+
+    Args:
+        pictures: qc.png of every participant, in a folder named after the participant.
+        roi, levels: name the summary that orders participants.
+    """
+    hu = f"{roi}_mean_{span(levels)}_hu"
+    scans = pd.read_parquet(scans_path, columns=["participant_id", "site", "status", hu])
+    by_participant = {Path(path).parent.name: Path(path) for path in pictures}
+    chosen = choose_examples(scans, hu)
+    for row in chosen:
+        row["picture"] = f"{row['participant_id']}/{by_participant[row['participant_id']].name}"
+    figure = draw_examples(chosen, by_participant)
+    save_figure(figure, chosen, EXAMPLE_COLUMNS, outputs, dpi)
+
+
+def hu_by_level_and_age(
+    vertebrae_path: str | Path,
+    scans_path: str | Path,
+    analysis_set_path: str | Path | None,
+    roi: str,
+    levels: Sequence[str],
+    outputs: Mapping[str, str],
+    dpi: int,
+) -> None:
+    """Attenuation of each level, and the scan's mean against age.
+
+    Args:
+        analysis_set_path: where ages and sexes are taken from first; the rest, or all where
+            it is None, come from the headers of the scans.
+    """
+    scans = pd.read_parquet(scans_path)
+    people = pd.DataFrame(
+        {
+            "age_years": pd.to_numeric(scans["patient_age_years"]).astype(float),
+            "sex": scans["patient_sex"],
+            "hu": scans[f"{roi}_mean_{span(levels)}_hu"].astype(float),
+        }
+    ).set_index(scans["participant_id"])
+    if analysis_set_path is not None:
+        known = pd.read_parquet(analysis_set_path).set_index("participant_id")
+        for column in {"age_years", "sex"} & set(known.columns):
+            people[column] = known[column].reindex(people.index).combine_first(people[column])
+    people = people[(scans["status"] == "ok").to_numpy()]
+    figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
+    save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
 
 
 def choose_examples(scans: pd.DataFrame, hu_column: str) -> list[dict]:
@@ -169,7 +226,7 @@ def fit_line(x: np.ndarray, y: np.ndarray, at: np.ndarray, confidence: float = 0
     }
 
 
-def hu_by_level_and_age(
+def draw_level_and_age(
     vertebrae: pd.DataFrame, ages: pd.DataFrame, roi: str, scope: str
 ) -> tuple[Figure, list[dict]]:
     """Two panels: attenuation of each level, and the scan's mean against age.

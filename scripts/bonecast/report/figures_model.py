@@ -1,6 +1,7 @@
 """What the models forecast: outcome by risk third, and the blocks side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from sksurv.compare import compare_survival
 from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_meier_estimator
 
 from bonecast.report.palette import BLUE, GREY, ORANGE, SERIES, VERMILION
-from bonecast.report.style import blank_figure, new_figure, p_value, style
+from bonecast.report.style import blank_figure, new_figure, p_value, save_figure, style
+from bonecast.report.tables import read_table
 
 THIRDS = ("lowest third", "middle third", "highest third")
 THIRD_COLOURS = (BLUE, ORANGE, VERMILION)
@@ -53,6 +55,32 @@ BLOCK_WORDS = {
 }
 AT_RISK_TICKS = 6
 NOT_ESTIMABLE = "not estimable"
+
+
+def kaplan_meier_by_risk_third(
+    predictions_path: str | Path, blocks: Sequence[str], outputs: Mapping[str, str], dpi: int
+) -> None:
+    """Outcome of the thirds of forecast risk of the headline block."""
+    predictions = pd.read_parquet(predictions_path)
+    present = [block for block in blocks if block in set(predictions["block"])]
+    rows: list[dict] = []
+    block, horizon = "", None
+    if present:
+        block = headline_block(present)
+        people = average_risk(predictions, block)
+        rows = outcome_curves(people)
+        horizon = float(people["horizon_years"].iloc[0])
+    figure = draw_outcome_curves(rows, block, horizon)
+    save_figure(figure, rows, CURVE_COLUMNS, outputs, dpi)
+
+
+def block_comparison(
+    metrics_path: str | Path, blocks: Sequence[str], outputs: Mapping[str, str], dpi: int
+) -> None:
+    """C-index and AUC of every block."""
+    rows = block_rows(read_table(metrics_path), blocks)
+    figure = draw_blocks(rows)
+    save_figure(figure, rows.to_dict("records"), BLOCK_COLUMNS, outputs, dpi)
 
 
 def block_name(block: str) -> str:
