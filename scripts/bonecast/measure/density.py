@@ -1,11 +1,12 @@
 """Attenuation of trabecular bone in vertebral bodies, in Hounsfield units (HU)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from bonecast.measure.frame import Body
+from bonecast.measure.frame import Body, why_not_measured
 from bonecast.reasons import Reason
 
 ROIS = ("hu_vol", "hu_circle200", "hu_ellipse")
@@ -29,6 +30,10 @@ TRIM = 0.10
 
 METAL_HU = 1500.0
 """Brighter than cortical bone: implants and cement."""
+
+METAL_MM3 = 25.0
+"""A connected spot smaller than this is noise: sharp kernels lift single voxels of
+cortex above the limit."""
 
 METAL_RIM_MM = 3.0
 """Metal this near to the body falsifies the values in it."""
@@ -156,11 +161,15 @@ def _regions(body: Body, rois: tuple[str, ...], settings: DensitySettings) -> di
 
 def has_metal(ct_crop: np.ndarray, body: Body) -> bool:
     """Whether metal or cement lies in a body or within `METAL_RIM_MM` of it."""
-    bright = ct_crop > METAL_HU
-    if not bright.any():
+    spots, count = ndimage.label(ct_crop > METAL_HU)
+    if count == 0:
+        return False
+    large = np.bincount(spots.ravel()) * body.voxel_mm3 >= METAL_MM3
+    large[0] = False
+    if not large.any():
         return False
     away = ndimage.distance_transform_edt(~body.mask, sampling=body.spacing_mm)
-    return bool((bright & (away <= METAL_RIM_MM)).any())
+    return bool((large[spots] & (away <= METAL_RIM_MM)).any())
 
 
 def summarise(values: np.ndarray, voxel_mm3: float) -> dict[str, float | int]:
@@ -206,11 +215,10 @@ def find_outliers(values_hu: dict[str, float]) -> set[str]:
 
 def measure_density(
     ct: np.ndarray,
-    bodies: dict[str, Body],
+    bodies: dict[str, Body | None],
     levels: list[str],
     settings: DensitySettings,
-    fractured: set[str] = frozenset(),
-    bodiless: list[str] = (),
+    fractured: Collection[str] = (),
 ) -> list[dict]:
     """Attenuation of every body in every region, one row each, from head to foot.
 
@@ -220,19 +228,18 @@ def measure_density(
         levels: those to be analysed; others get rows with a reason and no values.
         settings: how regions are drawn.
         fractured: deformed levels; measured but not included.
-        bodiless: levels seen whose body could not be separated; rows with a reason.
 
     Returns:
         Rows with the columns of density.tsv; a missing value is None. A value that is
         there but not `included` is to be left out of summaries, for the reason given.
     """
-    rows = [_row(level, roi, Reason.NO_BODY) for level in bodiless for roi in settings.rois]
+    rows: list[dict] = []
     for level, body in bodies.items():
-        if level not in levels:
-            rows += [_row(level, roi, Reason.LEVEL_NOT_ANALYSED) for roi in settings.rois]
+        reason = why_not_measured(level, body, levels)
+        if reason:
+            rows += [_row(level, roi, reason) for roi in settings.rois]
             continue
         crop = ct[body.box]
-        reason = None
         if body.touches_border:
             reason = Reason.TOUCHES_BORDER
         elif has_metal(crop, body):

@@ -5,6 +5,7 @@ left-right (to the patient's right), anterior-posterior (to anterior) and
 superior-inferior (to superior); local coordinates follow the same order.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import ndimage
 
 from bonecast.images import Volume
 from bonecast.levels import LEVELS, VERSE_CODES
+from bonecast.reasons import Reason
 
 SUPERIOR = np.array([0.0, 0.0, 1.0])
 ANTERIOR = np.array([0.0, 1.0, 0.0])
@@ -190,7 +192,7 @@ class Body:
         return float(np.prod(self.spacing_mm))
 
 
-def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body]:
+def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body | None]:
     """Crop every body of a scan and find its axes, from head to foot.
 
     Superior follows the smooth curve through all bodies; anterior points from the
@@ -199,6 +201,9 @@ def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body]:
     Args:
         bodies: VerSe codes, bodies only.
         vertebrae: VerSe codes, whole vertebrae, on the same grid.
+
+    Returns:
+        By level; None for a vertebra that has no body in `bodies`.
     """
     shape, spacing = bodies.data.shape, bodies.spacing_mm
     body_boxes = boxes(bodies.data)
@@ -216,7 +221,7 @@ def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body]:
                 anterior = centre - centroid_mm(arch, box_affine(bodies.affine, whole_box))
         anteriors.append(anterior)
     tangents = spine_tangents(np.array(centres)) if centres else []
-    found = {}
+    found: dict[str, Body | None] = {}
     for (level, tight), centre, tangent, anterior in zip(
         body_boxes.items(), centres, tangents, anteriors, strict=True
     ):
@@ -229,7 +234,8 @@ def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body]:
             frame=make_frame(centre, tangent, anterior),
             touches_border=_is_cut(tight, spacing, shape),
         )
-    return found
+    seen = body_boxes.keys() | whole_boxes.keys()
+    return {level: found.get(level) for level in LEVELS if level in seen}
 
 
 def _is_cut(box: tuple[slice, ...], spacing_mm: tuple[float, ...], shape: tuple[int, ...]) -> bool:
@@ -238,3 +244,14 @@ def _is_cut(box: tuple[slice, ...], spacing_mm: tuple[float, ...], shape: tuple[
         part.start * s < BORDER_MM or (n - part.stop) * s < BORDER_MM
         for part, s, n in zip(box, spacing_mm, shape, strict=True)
     )
+
+
+def why_not_measured(level: str, body: Body | None, levels: Collection[str]) -> Reason | None:
+    """Why a body is not to be measured at all, if so.
+
+    Args:
+        levels: those to be analysed.
+    """
+    if level not in levels:
+        return Reason.LEVEL_NOT_ANALYSED
+    return Reason.NO_BODY if body is None else None

@@ -11,7 +11,13 @@ import numpy as np
 from scipy import ndimage
 
 from bonecast.levels import LEVELS
-from bonecast.measure.frame import Body, local_extent, make_frame, resample_local
+from bonecast.measure.frame import (
+    Body,
+    local_extent,
+    make_frame,
+    resample_local,
+    why_not_measured,
+)
 from bonecast.reasons import Reason
 
 GRID_MM = (1.0, 1.0, 0.5)
@@ -200,7 +206,7 @@ def _band_height(surfaces: _Surfaces, start: float, stop: float) -> tuple[float,
     return float(heights.mean()), float(heights.std())
 
 
-def measure_morphometry(bodies: dict[str, Body], levels: list[str]) -> list[dict]:
+def measure_morphometry(bodies: dict[str, Body | None], levels: list[str]) -> list[dict]:
     """Heights, ratios and Genant grade of every body, one row each, from head to foot.
 
     Args:
@@ -213,8 +219,8 @@ def measure_morphometry(bodies: dict[str, Body], levels: list[str]) -> list[dict
     heights: dict[str, Heights] = {}
     reasons: dict[str, Reason] = {}
     for level, body in bodies.items():
-        if level not in levels:
-            reasons[level] = Reason.LEVEL_NOT_ANALYSED
+        if reason := why_not_measured(level, body, levels):
+            reasons[level] = reason
         elif body.touches_border:
             reasons[level] = Reason.TOUCHES_BORDER
         elif (measured := measure_heights(body)) is None:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from bonecast.measure.density import depth_mm, trabecular_mask
-from bonecast.measure.frame import Body
+from bonecast.measure.frame import Body, why_not_measured
 from bonecast.measure.radiomics_names import FEATURES, TEXTURE_FAMILIES
 from bonecast.reasons import Reason
 
@@ -53,9 +53,10 @@ class RadiomicsSettings:
 def use_compiled_kernels(cache: str | Path) -> None:
     """Keep the kernels that numba compiles in a folder, so that only the first run pays.
 
-    To be called before anything imports numba. One thread: participants run side by side.
+    To be called before anything imports numba. A NUMBA_CACHE_DIR already set is kept.
+    One thread: participants run side by side.
     """
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(cache).resolve())
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(cache).resolve()))
     os.environ["PICTOLOGICS_DISABLE_WARMUP"] = "1"
     os.environ["PICTOLOGICS_NUM_THREADS"] = "1"
 
@@ -158,7 +159,7 @@ def features_of_region(
 
 
 def measure_radiomics(
-    ct: np.ndarray, bodies: dict[str, Body], levels: list[str], settings: RadiomicsSettings
+    ct: np.ndarray, bodies: dict[str, Body | None], levels: list[str], settings: RadiomicsSettings
 ) -> list[dict]:
     """Features of every body, one row each, from head to foot.
 
@@ -175,8 +176,8 @@ def measure_radiomics(
         row = dict.fromkeys(radiomics_columns(settings))
         row |= {"level": level, "included": False, "reason": None}
         rows.append(row)
-        if level not in levels:
-            row["reason"] = Reason.LEVEL_NOT_ANALYSED
+        if reason := why_not_measured(level, body, levels):
+            row["reason"] = reason
             continue
         if body.touches_border:
             row["reason"] = Reason.TOUCHES_BORDER
@@ -184,9 +185,7 @@ def measure_radiomics(
         core = body.mask
         if settings.erosion_mm > 0 or settings.endplate_fraction > 0:
             depths = depth_mm(body.mask, body.spacing_mm)
-            core = trabecular_mask(
-                body, depths, settings.erosion_mm, settings.endplate_fraction
-            )
+            core = trabecular_mask(body, depths, settings.erosion_mm, settings.endplate_fraction)
         image, region = resample_region(ct, core, body.box, body.spacing_mm, settings.spacing_mm)
         if np.count_nonzero(region) < MIN_VOXELS:
             row["reason"] = Reason.TOO_SMALL

@@ -1,0 +1,33 @@
+"""Tables on disk: tab-separated text in which a missing value is empty."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+SIGNIFICANT_DIGITS = 9
+"""More than any measurement means, and enough for a table to be compared with another."""
+
+
+def write_table(rows: Iterable[dict], columns: Sequence[str], path: str | Path) -> None:
+    """Write rows under a header; with no rows, the header alone.
+
+    Booleans become `true` and `false`, missing values nothing at all.
+
+    Raises:
+        ValueError: a row has a column that is not in `columns`.
+    """
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _text(value) for name, value in row.items()})
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return format(value, f".{SIGNIFICANT_DIGITS}g")
+    return str(value)
