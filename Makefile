@@ -1,5 +1,6 @@
 # Bonecast in one word each. The environment is made once, in VENV, from the lock in envs/.
 # An environment you have already: make demo VENV=/path/to/it
+# Newer versions of everything: make lock UPGRADE=--upgrade
 
 VENV ?= .venv
 PYTHON ?= $(shell envs/find_python)
@@ -14,7 +15,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(INSTALLED) ## run the whole workflow on the demo cohort, ending in a report
-	@start=$$(date +%s); $(BIN)/snakemake --quiet rules host && cat results/demo/summary.txt \
+	@start=$$(date +%s); $(BIN)/snakemake --logger rich && cat results/demo/summary.txt \
 		&& $(call SECONDS_SINCE,Run time)
 
 test: $(INSTALLED) ## run every test
@@ -32,9 +33,9 @@ bench: $(INSTALLED) ## time the planning of large cohorts and list what each rul
 	$(BIN)/python workflow_tests/benchmarks/bench_dag.py
 	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
 
-lock: ## resolve envs/requirements.in anew into the lock (needs uv)
+lock: ## resolve envs/requirements.in into the lock, keeping pins that still fit (needs uv)
 	uv pip compile envs/requirements.in --output-file envs/requirements.txt --universal \
-		--python-version 3.12 --generate-hashes --no-annotate --no-header --upgrade
+		--python-version 3.12 --generate-hashes --no-annotate --no-header $(UPGRADE)
 
 train: $(INSTALLED) ## train the embedded segmentation model again
 	$(BIN)/snakemake train_embedded_model
