@@ -11,6 +11,7 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from bonecast.report import figures_flow, figures_measure, figures_model
 from bonecast.report.style import blank_figure, p_value, save_figure
+from bonecast.report.tables import interval_text
 
 DPI = 60
 LEVELS = ["L1", "L2", "L3", "L4"]
@@ -219,9 +220,9 @@ def test_block_comparison_keeps_order_and_numbers(results, outputs):
 
 
 def test_intervals_that_cannot_be_estimated_say_so():
-    assert figures_model.interval_text(0.7, 0.6, 0.8) == "0.70 (0.60–0.80)"
-    assert figures_model.interval_text(0.7, np.nan, np.nan) == "0.70"
-    assert figures_model.interval_text(np.nan, np.nan, np.nan) == "not estimable"
+    assert interval_text(0.7, 0.6, 0.8) == "0.70 (0.60–0.80)"
+    assert interval_text(0.7, np.nan, np.nan) == "0.70"
+    assert interval_text(np.nan, np.nan, np.nan) == "not estimable"
 
 
 def test_figures_without_models_say_why(results, outputs, tmp_path):

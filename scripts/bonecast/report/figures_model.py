@@ -12,7 +12,7 @@ from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_me
 
 from bonecast.report.palette import BLUE, GREY, ORANGE, SERIES, VERMILION
 from bonecast.report.style import blank_figure, new_figure, p_value, save_figure, style
-from bonecast.report.tables import read_table
+from bonecast.report.tables import block_name, interval_text, read_table
 
 THIRDS = ("lowest third", "middle third", "highest third")
 THIRD_COLOURS = (BLUE, ORANGE, VERMILION)
@@ -44,17 +44,7 @@ BLOCK_COLUMNS = (
     "n",
     "events",
 )
-BLOCK_WORDS = {
-    "clinical": "Clinical",
-    "hu": "Density (HU)",
-    "morphometry": "Shape",
-    "composition": "Body composition",
-    "radiomics": "Radiomics",
-    "deep": "Deep",
-    "multimodal": "Multimodal",
-}
 AT_RISK_TICKS = 6
-NOT_ESTIMABLE = "not estimable"
 
 
 def kaplan_meier_by_risk_third(
@@ -81,20 +71,6 @@ def block_comparison(
     rows = block_rows(read_table(metrics_path), blocks)
     figure = draw_blocks(rows)
     save_figure(figure, rows.to_dict("records"), BLOCK_COLUMNS, outputs, dpi)
-
-
-def block_name(block: str) -> str:
-    """A block as the figures call it."""
-    return BLOCK_WORDS.get(block, block)
-
-
-def interval_text(value: float, lower: float, upper: float) -> str:
-    """A value with its interval as papers print it: 0.72 (0.65–0.79)."""
-    if not np.isfinite(value):
-        return NOT_ESTIMABLE
-    if not (np.isfinite(lower) and np.isfinite(upper)):
-        return f"{value:.2f}"
-    return f"{value:.2f} ({lower:.2f}\N{EN DASH}{upper:.2f})"
 
 
 def headline_block(blocks: Sequence[str]) -> str:

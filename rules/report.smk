@@ -1,0 +1,45 @@
+# What the report is made from: nothing of a stage that this run does not have.
+MEASURED = "<results>/tables" if not IS_TABULAR else None
+MODELLED = f"<results>/models/{ENDPOINT}" if HAS_MODELS else None
+
+
+rule write_report:
+    input:
+        scans=f"{MEASURED}/scans.parquet" if MEASURED else [],
+        vertebrae=f"{MEASURED}/vertebrae.parquet" if MEASURED else [],
+        exclusions=f"{MEASURED}/exclusions.tsv" if MEASURED else [],
+        dictionary=f"{MEASURED}/data_dictionary.csv" if MEASURED else [],
+        metrics=f"{MODELLED}/metrics.tsv" if MODELLED else [],
+        analysis_set=f"{MODELLED}/analysis_set.parquet" if MODELLED else [],
+        model_exclusions=f"{MODELLED}/exclusions.tsv" if MODELLED else [],
+        hazard_ratios=f"{MODELLED}/hazard_ratios.tsv" if MODELLED else [],
+        model_settings=f"{MODELLED}/settings.json" if MODELLED else [],
+        segmentations=expand(
+            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
+        ),
+        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
+        figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
+    output:
+        report=report(
+            "<results>/report.html",
+            caption="captions/report.rst",
+            category="Report",
+            labels={"page": "report of the cohort"},
+        ),
+        summary="<results>/summary.txt",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        cohort=config["cohort"]["name"],
+        synthetic=IS_DEMO and not IS_TABULAR,
+        config=config,
+        code=code_digest("report", "report/templates/report.html.j2", "reasons.py"),
+    message:
+        "Writing the report"
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,100 @@
+"""The methods in words, with the settings of this run and the sources of each definition."""
+
+from bonecast.measure.dictionary import ROIS
+from bonecast.report.facts import Facts
+
+LIMITS = (
+    "Research software, not a medical device: nothing on this page is a diagnosis.",
+    "Automatic volumetric attenuation reads about 21 HU above a hand-drawn region (Jang et al., "
+    "Radiology 2019;291:360), so thresholds from hand-drawn regions do not apply to it.",
+    "Attenuation depends on tube voltage and contrast medium; no correction was applied.",
+    "Genant grade 1 is a deformity, not a fracture; grades come from heights, not from a reader.",
+)
+
+
+def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
+    """Headings with their paragraphs.
+
+    Args:
+        config: the merged configuration.
+    """
+    sections = []
+    if facts.scans is not None:
+        sections += [
+            ("Images", _images(facts, config)),
+            ("Segmentation", _segmentation(facts)),
+            ("Measurements", _measurements(facts, config["measure"])),
+        ]
+    if facts.model is not None:
+        sections.append(("Models", _models(facts)))
+    sections.append(("Limits", list(LIMITS)))
+    return sections
+
+
+def _images(facts: Facts, config: dict) -> list[str]:
+    ingest = config["ingest"]
+    return [
+        "DICOM series were indexed from their headers. One axial CT series per participant was "
+        f"taken: at least {ingest['min_slices']} slices, at most {ingest['max_thickness_mm']:g} mm "
+        "thick. It was converted with dcm2niix (Li et al., J Neurosci Methods 2016;264:47), and "
+        "geometry and Hounsfield units were checked against the headers. Names, dates and "
+        "identifiers of the source were not carried over."
+    ]
+
+
+def _segmentation(facts: Facts) -> list[str]:
+    words = []
+    for way in facts.segmentation:
+        if way["backend"] == "masks":
+            words.append(f"{way['n']} scans: masks supplied by the user.")
+            continue
+        model = (way["model"] or {}).get("name") or "not named"
+        versions = ", ".join(f"{name} {version}" for name, version in way["versions"].items())
+        per_scan = way["seconds"] / way["n"]
+        words.append(
+            f"{way['n']} scans: nnU-Net (Isensee et al., Nat Methods 2021;18:203), model {model}, "
+            f"on {way['device']} ({versions}), {per_scan:.1f} s per scan."
+        )
+    return words or ["No scan was segmented."]
+
+
+def _measurements(facts: Facts, measure: dict) -> list[str]:
+    density = measure["density"]
+    rois = "; ".join(f"{roi}: {ROIS[roi]}" for roi in density["rois"])
+    words = [
+        f"Trabecular attenuation was measured in each vertebral body ({rois}). hu_vol keeps "
+        f"{density['erosion_mm']:g} mm from the surface of the body. Scans are summarised over "
+        f"{facts.scope} with at least {measure['min_levels']} levels. Vertebrae cut by the border, "
+        "with metal or with a Genant grade of 1 or more take no part in summaries.",
+        "Anterior, middle and posterior heights were measured along each body's own axis; "
+        "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
+        "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
+    ]
+    radiomics = measure["radiomics"]
+    if radiomics["enabled"]:
+        words.append(
+            "Radiomics features of each body follow the IBSI (Zwanenburg et al., Radiology "
+            "2020;295:328), computed with pictologics: bins of "
+            f"{radiomics['bin_width_hu']:g} HU from {radiomics['anchor_hu']:g} HU. A scan's value "
+            f"is the median over {facts.scope}."
+        )
+    return words
+
+
+def _models(facts: Facts) -> list[str]:
+    model = facts.model
+    if model["status"] != "ok":
+        return [f"The models were not fitted: {model['detail']}."]
+    design, learner, cohort = model["design"], model["learner"], model["cohort"]
+    words = [
+        f"Estimand: {model['estimand']}. {cohort['patients']:,} patients with "
+        f"{cohort['fractures']:,} fractures and {cohort['deaths']:,} deaths in "
+        f"{cohort['person_years']:,.0f} person-years.",
+        f"Learner: {learner['fracture']}. Competing death: {learner['death']}.",
+        f"Validation: {design['repeats']} times repeated {design['folds']}-fold nested "
+        f"cross-validation, folds stratified by {design['stratified_by']}, penalty chosen in "
+        f"{design['inner_folds']} inner folds; everything learned from data is fitted inside the "
+        f"training fold. All blocks share the folds. Seed {design['seed']}.",
+    ]
+    words += [f"{name.replace('_', ' ')}: {text}." for name, text in model["definitions"].items()]
+    return words

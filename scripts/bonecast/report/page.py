@@ -1,0 +1,203 @@
+"""The report: one HTML file that needs nothing else, readable on a phone and on paper."""
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+
+import jinja2
+from PIL import Image
+
+from bonecast.report.facts import Facts, Paths, gather
+from bonecast.report.methods import methods
+from bonecast.report.summary import summary_text
+
+MAX_THUMBNAILS = 48
+"""More pictures than this would make the page too heavy for a phone."""
+THUMBNAIL_PX = 300
+MAX_EXCLUDED_ROWS = 500
+"""The table of exclusions beside the report lists everyone."""
+MAX_RATIO_ROWS = 40
+FIGURE_TITLES = {
+    "flow_diagram": "Flow of participants",
+    "example_segmentations": "Segmentations",
+    "hu_by_level_and_age": "Attenuation by level and age",
+    "kaplan_meier_by_risk_third": "Outcome by third of forecast risk",
+    "block_comparison": "Blocks of features compared",
+}
+
+
+def write_report(
+    paths: Paths,
+    report_path: str | Path,
+    summary_path: str | Path,
+    cohort: str,
+    synthetic: bool,
+    config: dict,
+) -> None:
+    """Write report.html and summary.txt.
+
+    Args:
+        cohort: name of the cohort.
+        synthetic: whether its patients are made up; the page says so at the top.
+        config: the merged configuration.
+    """
+    facts = gather(paths, cohort, synthetic, config)
+    Path(report_path).write_text(render(facts, paths, config), encoding="utf-8")
+    Path(summary_path).write_text(summary_text(facts, str(report_path)), encoding="utf-8")
+
+
+def render(facts: Facts, paths: Paths, config: dict) -> str:
+    """The page as text.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a name that it is not given.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    shown, n_pictures = thumbnails(facts, paths.pictures)
+    ratios = facts.hazard_ratios
+    return environment.get_template("report.html.j2").render(
+        facts=facts,
+        figures={Path(path).stem: figure(Path(path)) for path in paths.figures},
+        titles=FIGURE_TITLES,
+        alt=alt_texts(facts),
+        excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
+        blocks=facts.block_rows(),
+        horizons=sorted({h for row in facts.block_rows() for h in row["auc"]}),
+        ratios=[] if ratios is None else ratio_rows(ratios.head(MAX_RATIO_ROWS)),
+        n_ratios=0 if ratios is None else len(ratios),
+        quartiles=quartiles(facts),
+        methods=methods(facts, config),
+        settings=flat_settings(config),
+        dictionary=[row for row in facts.dictionary if row["block"] != "radiomics"],
+        n_features=len({row["column"] for row in facts.dictionary if row["block"] == "radiomics"}),
+        thumbnails=shown,
+        n_pictures=n_pictures,
+    )
+
+
+def number(value, digits: int = 0) -> str:
+    """A number as the page prints it: thousands separated, a dash where there is none."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "\N{EN DASH}"
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def figure(path: Path) -> dict:
+    """A figure's picture as a data URI with its size in pixels."""
+    with Image.open(path) as picture:
+        width, height = picture.size
+    return {"uri": data_uri(path.read_bytes(), "png"), "width": width, "height": height}
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes of a picture as a data URI."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def thumbnails(facts: Facts, pictures: Sequence[Path]) -> tuple[list[dict], int]:
+    """Small pictures of the participants segmented, and how many there would be.
+
+    Where there are too many, every k-th in the cohort's order is shown.
+    """
+    if facts.scans is None:
+        return [], 0
+    segmented = set(facts.scans.loc[facts.scans["n_levels_seen"] > 0, "participant_id"])
+    all_paths = [path for path in map(Path, pictures) if path.parent.name in segmented]
+    step = max(1, math.ceil(len(all_paths) / MAX_THUMBNAILS))
+    shown = []
+    for path in all_paths[::step]:
+        with Image.open(path) as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((THUMBNAIL_PX, 2 * THUMBNAIL_PX))
+        buffer = io.BytesIO()
+        small.save(buffer, format="JPEG", quality=72, optimize=True)
+        shown.append(
+            {
+                "participant_id": path.parent.name,
+                "uri": data_uri(buffer.getvalue(), "jpeg"),
+                "width": small.width,
+                "height": small.height,
+            }
+        )
+    return shown, len(all_paths)
+
+
+def quartiles(facts: Facts) -> Mapping[str, float] | None:
+    """Quartiles of the scan's mean attenuation, None where nobody was measured."""
+    if facts.hu.empty:
+        return None
+    low, middle, high = facts.hu.quantile([0.25, 0.5, 0.75])
+    return {"low": low, "middle": middle, "high": high, "n": len(facts.hu)}
+
+
+def ratio_rows(ratios) -> list[dict]:
+    """Hazard ratios in words."""
+    rows = []
+    for row in ratios.to_dict("records"):
+        estimable = math.isfinite(row["hr"])
+        interval = f"{row['hr']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})"
+        rows.append(
+            {
+                "model": row["model"],
+                "term": row["term"],
+                "unit": "standard deviation" if row["unit"] == "sd" else "unit",
+                "ratio": interval if estimable else "not estimable",
+                "n": row["n"],
+                "events": row["events"],
+            }
+        )
+    return rows
+
+
+def alt_texts(facts: Facts) -> dict[str, str]:
+    """What a reader who cannot see a figure is told."""
+    reached = "; ".join(f"{step.title}: {step.n}" for step in facts.steps)
+    levels = ", ".join(f"{row['level']} {row['median_hu']:.0f}" for row in facts.levels)
+    c_index = "; ".join(f"{row['block']} {row['c_index']}" for row in facts.block_rows())
+    return {
+        "flow_diagram": f"Flow diagram. {reached}. Reasons are in the table below.",
+        "example_segmentations": "Sagittal and coronal pictures with vertebrae outlined and named.",
+        "hu_by_level_and_age": f"Median attenuation in HU by level: {levels or 'none measured'}.",
+        "kaplan_meier_by_risk_third": (
+            "Share free of fracture and share fractured over time in three groups of forecast "
+            "risk; the numbers are in the table beside the figure."
+        ),
+        "block_comparison": f"C-index of each block: {c_index or 'no model fitted'}.",
+    }
+
+
+def flat_settings(config: Mapping, prefix: str = "") -> list[tuple[str, str]]:
+    """The configuration as pairs of key and value, without folders of this machine."""
+    rows: list[tuple[str, str]] = []
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if name == "cohort":
+            continue  # paths of the input; the name heads the page
+        if isinstance(value, Mapping) and value:
+            rows += flat_settings(value, f"{name}.")
+        else:
+            rows.append((name, _setting(value)))
+    return rows
+
+
+def _setting(value) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_setting(item) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return "none"
+    if isinstance(value, str) and PurePath(value).is_absolute():
+        return PurePath(value).name
+    return str(value)

@@ -1,0 +1,71 @@
+"""The run in about ten lines of plain text, for the end of a terminal session."""
+
+from collections import Counter
+
+from bonecast.report.facts import Facts
+
+LABEL_WIDTH = 12
+
+
+def summary_text(facts: Facts, report_path: str) -> str:
+    """Cohort, how far participants came, why others did not, density, discrimination, report.
+
+    Args:
+        report_path: printed as given.
+    """
+    lines = [_line("Cohort", _cohort(facts))]
+    if facts.steps:
+        reached = [f"{step.n:,} {step.key}" for step in facts.steps if step.key != "found"]
+        lines.append(_line("Reached", ", ".join(reached)))
+        lines.append(_line("Left out", _left_out(facts)))
+        lines.append(_line("Density", _density(facts)))
+        n, graded = facts.fractured
+        lines.append(_line("Fractures", f"vertebral fracture in {n:,} of {graded:,} scans"))
+    if facts.model is not None:
+        lines.append(_line("Models", _models(facts)))
+        lines += [
+            _line("C-index", f"{row['c_index']} {row['block']}") for row in facts.block_rows()
+        ]
+    lines.append(_line("Report", report_path))
+    return "\n".join(lines) + "\n"
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<{LABEL_WIDTH}}{text}"
+
+
+def _cohort(facts: Facts) -> str:
+    made_up = " (synthetic patients)" if facts.synthetic else ""
+    found = facts.reached("found")
+    if found is None:
+        return f"{facts.cohort}{made_up}: a table, no images"
+    sites = len(facts.sites)
+    where = f" at {sites} sites" if sites > 1 else ""
+    return f"{facts.cohort}{made_up}: {found:,} participants found{where}"
+
+
+def _left_out(facts: Facts) -> str:
+    if not facts.exclusions:
+        return "nobody"
+    counts = Counter(row["sentence"] for row in facts.exclusions)
+    reasons = "; ".join(f"{n} {sentence.rstrip('.')}" for sentence, n in counts.most_common())
+    return f"{len(facts.exclusions)}: {reasons}"
+
+
+def _density(facts: Facts) -> str:
+    hu = facts.hu
+    if hu.empty:
+        return "not measured in anyone"
+    low, middle, high = hu.quantile([0.25, 0.5, 0.75])
+    return f"median {middle:.0f} HU ({low:.0f} to {high:.0f}) over {facts.scope}, {len(hu):,} scans"
+
+
+def _models(facts: Facts) -> str:
+    cohort = facts.model["cohort"]
+    people = (
+        f"{cohort['patients']:,} patients, {cohort['fractures']:,} fractures, "
+        f"{cohort['deaths']:,} deaths"
+    )
+    if facts.model["status"] != "ok":
+        return f"not fitted: {facts.model['detail']}"
+    return people

@@ -1,0 +1,16 @@
+"""Write the report of the cohort as one self-contained page, and its summary in ten lines."""
+
+from bonecast.report.facts import Paths
+from bonecast.report.page import write_report
+from bonecast.runtime import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_report(
+            Paths(**{name: files for name, files in snakemake.input.items() if files}),
+            report_path=snakemake.output.report,
+            summary_path=snakemake.output.summary,
+            cohort=snakemake.params.cohort,
+            synthetic=snakemake.params.synthetic,
+            config=snakemake.params.config,
+        )
