@@ -40,7 +40,7 @@ HU_TOLERANCE = 1
 FAT_OR_AIR_HU = -20
 SOFT_TISSUE_HU = (-20, 120)
 BONE_HU = 100
-MIN_SHARE = 0.005
+MIN_SHARE = 0.001
 """Every CT of a body holds fat or air, soft tissue and bone: at least this share of voxels
 below, within and above. Values without HU offset, or windowed to 8 bits, do not."""
 

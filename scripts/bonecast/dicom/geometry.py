@@ -116,7 +116,9 @@ def affine_ras(
     affine = np.eye(4)
     affine[:3, 0] = orientation[:3] * pixel_mm[1]
     affine[:3, 1] = orientation[3:] * pixel_mm[0]
-    affine[:3, 2] = (last_mm - first_mm) / max(slices - 1, 1)
+    # One slice has no distance: any step along the normal completes the matrix.
+    step = (last_mm - first_mm) / (slices - 1) if slices > 1 else normal(orientation)
+    affine[:3, 2] = step
     affine[:3, 3] = first_mm
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 

@@ -42,7 +42,6 @@ TAGS: dict[str, int] = {
     "acquisition": 0x00200012,
     "position": 0x00200032,
     "orientation": 0x00200037,
-    "frame_of_reference": 0x00200052,
     "samples": 0x00280002,
     "frames": 0x00280008,
     "rows": 0x00280010,

@@ -124,7 +124,7 @@ def _group(headers: list[Header]) -> list[list[Header]]:
         localizer = "LOCALIZER" in flavour
         key = (text["study_uid"], text["series_uid"], text["modality"], text["sop_class"])
         key += (header.numbers["rows"], header.numbers["columns"], pixel)
-        key += (flavour[0], localizer, text["patient_id"], text["frame_of_reference"])
+        key += (flavour[0], localizer, text["patient_id"])
         exact[key].append(header)
     groups = [part for members in exact.values() for part in _by_orientation(members)]
     for stump in stumps:
@@ -159,9 +159,9 @@ def _split(group: list[Header]) -> list[Series]:
     for header in unique:
         acquisitions[header.text["acquisition"]].append(header)
     parts = [_describe(members, 0) for members in acquisitions.values()]
-    if len(parts) > 1 and all(part.stack and part.stack.n_duplicates == 0 for part in parts):
-        return parts
-    return [whole]
+    disjoint = all(part.stack and part.stack.n_duplicates == 0 for part in parts)
+    # One slice per acquisition is one place watched over time, not several stacks.
+    return parts if disjoint and max(part.slices for part in parts) > 1 else [whole]
 
 
 def _without_copies(group: list[Header]) -> tuple[list[Header], int]:

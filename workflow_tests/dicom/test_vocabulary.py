@@ -1,0 +1,94 @@
+"""Free text in, our own words out."""
+
+import pytest
+
+from bonecast.dicom.vocabulary import (
+    has_contrast,
+    kernel_is_soft,
+    kernel_name,
+    manufacturer_name,
+    modality_code,
+    model_name,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "soft"),
+    [
+        ("STANDARD", "STANDARD", True),
+        ("SOFT", "SOFT", True),
+        ("BONEPLUS", "BONEPLUS", False),
+        ("LUNG", "LUNG", False),
+        ("B30f", "B30f", True),
+        ("B70s", "B70s", False),
+        ("Br38f\\3", "Br38f/3", True),
+        ("['Br38f', '3']", "Br38f/3", True),
+        ("Bl57", "Bl57", False),
+        ("I31f", "I31f", True),
+        ("FC08", "FC08", True),
+        ("FC51", "FC51", False),
+        ("B", "B", True),
+        ("11", "11", None),
+        ("", "", None),
+        ("Doe^Jane", "other", None),
+        ("seen 2024-02-29", "other", None),
+    ],
+)
+def test_kernels(text, name, soft):
+    assert kernel_name(text) == name
+    assert kernel_is_soft(name) is soft
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("GE MEDICAL SYSTEMS", "GE"),
+        ("GE", "GE"),
+        ("SIEMENS", "Siemens"),
+        ("Siemens Healthineers", "Siemens"),
+        ("Philips", "Philips"),
+        ("TOSHIBA", "Canon"),
+        ("Canon Medical Systems", "Canon"),
+        ("Dr Jane Doe", "other"),
+        ("", ""),
+    ],
+)
+def test_makers(text, name):
+    assert manufacturer_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("LightSpeed16", "LightSpeed16"),
+        ("Biograph40_mCT 4R", "Biograph40_mCT 4R"),
+        ("SOMATOM Definition AS+", "SOMATOM Definition AS+"),
+        ("Aquilion ONE", "Aquilion ONE"),
+        ("Ward 7, Mrs Doe", "other"),
+        ("", ""),
+    ],
+)
+def test_models(text, name):
+    assert model_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("agent", "description", "expected"),
+    [
+        ("APPLIED", "", True),
+        ("Iomeprol 400", "", True),
+        ("NONE", "", False),
+        ("No", "", False),
+        ("", "Abdomen native 3.0", False),
+        ("", "CT w/o contrast", False),
+        ("", "Abdomen 3.0", None),
+    ],
+)
+def test_contrast(agent, description, expected):
+    assert has_contrast(agent, description) is expected
+
+
+def test_modality_is_a_code_or_other():
+    assert modality_code("CT") == "CT"
+    assert modality_code("DOE") == "other"
+    assert modality_code("") == ""
