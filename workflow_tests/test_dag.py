@@ -68,11 +68,22 @@ def test_with_a_clinical_table_models_are_fitted(plan, scans, tmp_path):
     assert plan(config).jobs["fit_models"] == 1
 
 
-def test_a_table_alone_is_modelled_without_images(plan, tmp_path):
+def test_a_table_alone_is_modelled_and_reported_without_images(plan, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("participant_id,age_years,time_years,event\n")
-    jobs = plan({"cohort": {"name": "tab"}, "model": {"table": str(table)}}, "models").jobs
-    assert jobs == {"fit_models": 1, "models": 1}
+    model = {"table": str(table), "blocks": ["bones"], "block_columns": {"bones": ["age_years"]}}
+    config = {"cohort": {"name": "tabular"}, "model": model}
+    assert plan(config, "models").jobs == {"fit_models": 1, "models": 1}
+    jobs = plan(config).jobs
+    assert jobs["fit_models"] == jobs["write_report"] == 1
+    assert not (PER_PARTICIPANT | {"collect_measurements", "write_demo_cohort"}) & jobs.keys()
+
+
+def test_a_block_that_a_table_does_not_define_is_named(plan, tmp_path):
+    model = {"table": str(tmp_path / "table.csv"), "blocks": ["bones"]}
+    outcome = plan({"cohort": {"name": "tabular"}, "model": model})
+    assert not outcome.ok
+    assert "model.blocks: bones: no such block" in outcome.text
 
 
 def test_backend_masks_runs_no_network(plan, scans):
