@@ -48,6 +48,15 @@ def test_a_folder_stands_for_all_its_modules(library):
     assert code_digest("measure", library=library) != before
 
 
+def test_templates_count_and_caches_do_not(library):
+    (library / "measure" / "page.html.j2").write_text("a")
+    before = code_digest("measure", library=library)
+    edited(library, "measure/density.pyc")
+    assert code_digest("measure", library=library) == before
+    edited(library, "measure/page.html.j2")
+    assert code_digest("measure", library=library) != before
+
+
 def test_touching_or_moving_the_project_does_not_change_it(library, tmp_path):
     before = code_digest("measure", "images.py", library=library)
     (library / "images.py").touch()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
 LENGTH = 12
+CODE_SUFFIXES = {".py", ".j2", ".css"}
 
 
 @cache
@@ -16,7 +17,8 @@ def code_digest(*paths: str, library: Path = LIBRARY) -> str:
     """Hash of the named modules' content; the same wherever the project lies.
 
     Args:
-        paths: files or folders relative to `library`; a folder stands for every .py below it.
+        paths: files or folders relative to `library`; a folder stands for every
+            module and template below it.
         library: the package's own folder.
 
     Raises:
@@ -25,7 +27,9 @@ def code_digest(*paths: str, library: Path = LIBRARY) -> str:
     digest = hashlib.sha256()
     for path in paths:
         whole = library / path
-        files = sorted(whole.rglob("*.py")) if whole.is_dir() else [whole]
+        files = [whole]
+        if whole.is_dir():
+            files = sorted(f for f in whole.rglob("*") if f.suffix in CODE_SUFFIXES)
         if not files or not all(file.is_file() for file in files):
             raise FileNotFoundError(f"code_digest: no library code at {path}")
         for file in files:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import re
+import sys
 import time
 from collections.abc import Iterator
 from io import TextIOBase
@@ -26,7 +27,13 @@ class _ScrubbingFormatter(logging.Formatter):
     def __init__(self):
         super().__init__(LOG_FORMAT, TIME_FORMAT)
         workflow = Path(__file__).resolve().parents[2]
-        folders = {str(Path.cwd()): ".", str(workflow): "<bonecast>", str(Path.home()): "~"}
+        folders = {
+            sys.base_prefix: "<python>",
+            sys.prefix: "<environment>",
+            str(Path.home()): "~",
+            str(workflow): "<bonecast>",
+            str(Path.cwd()): ".",
+        }
         # Longest first: the working directory often lies inside the home folder.
         self._folders = sorted(folders.items(), key=lambda item: -len(item[0]))
 
