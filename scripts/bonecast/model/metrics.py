@@ -219,13 +219,13 @@ def calibration(risk: np.ndarray, resamples: Resamples, horizon: float) -> dict[
     patients = resamples.counts.sum(axis=1)
     # The score is linear in squared errors: averaging those first averages it over repeats.
     brier = cases @ ((1 - risk) ** 2).mean(axis=0) + controls @ (risk**2).mean(axis=0)
-    brier = brier / patients
-    observed = cases.sum(axis=1) / patients
+    brier = _ratio(brier, patients)
+    observed = _ratio(cases.sum(axis=1), patients)
     null = cases.sum(axis=1) * (1 - observed) ** 2 + controls.sum(axis=1) * observed**2
-    expected = resamples.counts @ risk.mean(axis=0) / patients
+    expected = _ratio(resamples.counts @ risk.mean(axis=0), patients)
     return {
         "brier": brier,
-        "ipa": 1 - _ratio(brier, null / patients),
+        "ipa": 1 - _ratio(brier, _ratio(null, patients)),
         "oe_ratio": _ratio(observed, expected),
     }
 

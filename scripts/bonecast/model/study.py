@@ -187,6 +187,9 @@ def run_study(
     learners = dict.fromkeys(held_out, validate.LEARNER)
     candidates = {name: metrics.Candidate(p.risk, risk=True) for name, p in held_out.items()}
     for score in analysis.scores:
+        if frame[score].isna().all():
+            log.warning("score %s has no value and is left out", score)
+            continue
         supplied = _supplied(frame[score], folds.shape, len(horizons))
         held_out[score] = supplied
         learners[score] = validate.SUPPLIED
