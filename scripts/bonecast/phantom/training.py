@@ -151,19 +151,36 @@ def plan_small_network() -> None:
 def train(epochs: int, iterations: int, device: str, seed: int) -> Path:
     """Run nnU-Net's trainer (fold 0); returns the trained model's folder."""
     import torch
-    from nnunetv2.run.run_training import get_trainer_from_args
+    from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import (
+        nnUNetTrainerAdam,
+    )
+
+    class PhantomTrainer(nnUNetTrainerAdam):
+        """A short training: AdamW learns in far fewer steps than the default SGD."""
+
+        def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
+            *rest, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+            # People are left-right symmetric, not upside down or back to front.
+            self.inference_allowed_mirroring_axes = (2,)
+            return *rest, (2,)
 
     torch.manual_seed(seed)
-    trainer = get_trainer_from_args(
-        str(DATASET_ID),
-        "3d_fullres",
-        0,
-        "nnUNetTrainerNoMirroring",
+    folder = Path(os.environ["nnUNet_preprocessed"]) / DATASET
+    plans = json.loads((folder / "nnUNetPlans.json").read_text())
+    trainer = PhantomTrainer(
+        plans=plans | {"continue_training": False},
+        configuration="3d_fullres",
+        fold=0,
+        dataset_json=json.loads((folder / "dataset.json").read_text()),
         device=torch.device(device),
     )
+    trainer.initial_lr = 2e-3
     trainer.num_epochs, trainer.num_iterations_per_epoch = epochs, iterations
     trainer.num_val_iterations_per_epoch = max(2, iterations // 10)
     trainer.save_every = 5
+    trainer.initialize()
+    # Half the time of an iteration on a CPU.
+    trainer.network.to(memory_format=torch.channels_last_3d)
     trainer.run_training()
     return Path(trainer.output_folder_base)
 
@@ -179,6 +196,8 @@ def export(model: Path, target: Path, recipe: dict) -> None:
     checkpoint = torch.load(fold / "checkpoint_final.pth", map_location="cpu", weights_only=False)
     for state in ("optimizer_state", "grad_scaler_state", "logging", "_best_ema"):
         checkpoint.pop(state, None)
+    # The stock trainer builds the same network; nnU-Net looks trainers up by name.
+    checkpoint["trainer_name"] = "nnUNetTrainer"
     torch.save(checkpoint, target / "fold_0" / "checkpoint_final.pth")
     logs = sorted(fold.glob("training_log_*.txt"))
     (target / "training_log.txt").write_text("".join(log.read_text() for log in logs))
@@ -246,31 +265,23 @@ def train_embedded_model(
     torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    started = time.time()
     write_dataset(scratch / "raw", cases, seed, workers=threads)
-    drawn = time.time()
     plan_small_network()
     planned = time.time()
     model = train(epochs, iterations, device, seed)
-    export(
-        model,
-        target,
-        {
-            "cases": cases,
-            "seeds": [seed, seed + cases - 1],
-            "spacing_mm": SPACING_MM,
-            "classes": list(CLASSES),
-            "patch_voxels_zyx": list(PATCH),
-            "features_per_stage": list(FEATURES),
-            "epochs": epochs,
-            "iterations_per_epoch": iterations,
-            "device": device,
-            "seconds": {
-                "phantoms": round(drawn - started),
-                "planning": round(planned - drawn),
-                "training": round(time.time() - planned),
-            },
-        },
-    )
+    recipe = {
+        "cases": cases,
+        "seeds": [seed, seed + cases - 1],
+        "spacing_mm": SPACING_MM,
+        "classes": list(CLASSES),
+        "patch_voxels_zyx": list(PATCH),
+        "features_per_stage": list(FEATURES),
+        "epochs": epochs,
+        "iterations_per_epoch": iterations,
+        "device": device,
+        "threads": threads,
+        "training_seconds": round(time.time() - planned),
+    }
+    export(model, target, recipe)
     dice = measure_dice(target, range(seed + cases, seed + cases + test_cases), device, threads)
     (target / "dice.json").write_text(json.dumps(dice, indent=2) + "\n")

@@ -112,6 +112,14 @@ def bounding_box(mask: np.ndarray, spacing_mm, margin_mm: float) -> tuple[slice,
 
 def separate_bodies(bone: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
     """Label bodies 1, 2, ... from a mask in which neighbours may touch (int32)."""
+    separated = np.zeros(bone.shape, np.int32)
+    tight = bounding_box(bone, spacing_mm, margin_mm=0)
+    separated[tight] = separate_in_box(bone[tight], spacing_mm)
+    return separated
+
+
+def separate_in_box(bone: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """The work of `separate_bodies`: one body per peak of the depth below the surface."""
     depth = ndimage.distance_transform_edt(np.pad(bone, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
     # Quarter millimetres: h_maxima is quick on integers and noise is below that.
     height = np.rint(depth * 4).astype(np.int16)
@@ -198,11 +206,13 @@ def rib_bearing(labels: np.ndarray, ribs: np.ndarray, spacing_mm) -> list[bool]:
     count = int(labels.max())
     if not ribs.any():
         return [False] * count
+    box = bounding_box(labels > 0, spacing_mm, RIB_REACH_MM)
+    near = labels[box]
     distance, nearest = ndimage.distance_transform_edt(
-        labels == 0, sampling=spacing_mm, return_indices=True
+        near == 0, sampling=spacing_mm, return_indices=True
     )
-    close = ribs & (distance <= RIB_REACH_MM)
-    owner = labels[tuple(axis[close] for axis in nearest)]
+    close = ribs[box] & (distance <= RIB_REACH_MM)
+    owner = near[tuple(axis[close] for axis in nearest)]
     volume = np.bincount(owner, minlength=count + 1)[1:] * np.prod(spacing_mm)
     return list(volume >= MIN_RIB_MM3)
 
