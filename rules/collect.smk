@@ -43,7 +43,11 @@ rule collect_measurements:
             "min_levels": config["measure"]["min_levels"],
         },
         code=code_digest(
-            "measure/collect.py", "measure/summaries.py", "measure/dictionary.py", "levels.py"
+            "measure/collect.py",
+            "measure/summaries.py",
+            "measure/dictionary.py",
+            "measure/radiomics_names.py",
+            "levels.py",
         ),
     message:
         "Collecting the measurements of every participant"

@@ -7,6 +7,7 @@ is not modelled.
 import re
 
 from bonecast.levels import LEVELS
+from bonecast.measure.radiomics_names import FEATURES
 from bonecast.measure.summaries import hu_columns, morphometry_columns, radiomics_rule
 
 IBSI = "IBSI reference manual, Zwanenburg et al., Radiology 2020;295:328"
@@ -25,7 +26,6 @@ DENSITY = {
     "sd_hu": ("HU", "Standard deviation of attenuation"),
     "n_voxels": ("count", "Voxels"),
     "volume_mm3": ("mm3", "Volume"),
-    "area_mm2": ("mm2", "Area"),
 }
 
 KEYS = {
@@ -64,12 +64,28 @@ SHAPE = {
     "anterior_mm": ("mm", "Anterior height of the body"),
     "middle_mm": ("mm", "Middle height of the body"),
     "posterior_mm": ("mm", "Posterior height of the body"),
+    "anterior_sd_mm": ("mm", "Standard deviation of the anterior height over its columns"),
+    "middle_sd_mm": ("mm", "Standard deviation of the middle height over its columns"),
+    "posterior_sd_mm": ("mm", "Standard deviation of the posterior height over its columns"),
+    "depth_mm": ("mm", "Length of the body from anterior to posterior wall"),
+    "anterior_neighbour_ratio": (
+        "ratio",
+        "Anterior height over that expected from the neighbours",
+    ),
+    "middle_neighbour_ratio": ("ratio", "Middle height over that expected from the neighbours"),
     "wedge_ratio": ("ratio", "Anterior over posterior height"),
     "biconcave_ratio": ("ratio", "Middle over posterior height"),
     "crush_ratio": ("ratio", "Posterior height over that expected from the neighbours"),
     "genant_grade": ("grade", "Semi-quantitative grade 0 to 3; 1 is a deformity, not a fracture"),
     "genant_type": ("", "none, wedge, biconcave or crush"),
 }
+
+IBSI_NAMES = {
+    short: f"{family}: {long[:-5].replace('_', ' ')} (IBSI {long[-4:]})"
+    for family, names in FEATURES.items()
+    for long, short in names.items()
+}
+"""Short name of a feature to its family, full name and permanent IBSI code."""
 
 
 def data_dictionary(
@@ -142,7 +158,8 @@ def _vertebra_column(column: str) -> tuple[str, str, str, str]:
 
 
 def _feature(column: str) -> str:
-    return f"Radiomics feature {column.removeprefix('rad_')} of the body"
+    short = column.removeprefix("rad_")
+    return f"Texture of the body, {IBSI_NAMES.get(short, short)}"
 
 
 def _origin(column: str) -> str:

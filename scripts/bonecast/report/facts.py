@@ -12,7 +12,7 @@ from bonecast import __version__
 from bonecast.measure.summaries import span
 from bonecast.report.figures_flow import Step, read_flow, sentence_of
 from bonecast.report.figures_measure import level_statistics, scope
-from bonecast.report.tables import block_name, interval_text, read_table
+from bonecast.report.tables import METRIC_WORDS, block_name, interval_text, minus, read_table
 
 PACKAGES = (
     "snakemake",
@@ -112,10 +112,11 @@ class Facts:
         return int((count > 0).sum()), len(count)
 
     def block_rows(self) -> list[dict]:
-        """One row per block: C-index, difference from the reference and AUC by horizon, in words."""
+        """One row per block: C-index, difference from the reference and AUC, in words."""
         if self.metrics is None or self.metrics.empty:
             return []
         rows = []
+        reference = (self.model or {}).get("reference")
         for (block, learner), part in self.metrics.groupby(["block", "learner"], sort=False):
             value = {
                 (row.metric, None if pd.isna(row.horizon_years) else row.horizon_years): row
@@ -125,10 +126,12 @@ class Facts:
             delta = value.get(("delta_c_index", None))
             rows.append(
                 {
+                    "key": block,
                     "block": block_name(block),
                     "learner": learner.replace("_", " "),
                     "c_index": interval_text(c_index.value, c_index.lower, c_index.upper),
-                    "delta": _signed(delta) if delta else "reference",
+                    "delta": "reference" if block == reference else _signed(delta),
+                    "value": c_index.value,
                     "auc": {
                         horizon: interval_text(row.value, row.lower, row.upper)
                         for (metric, horizon), row in value.items()
@@ -139,6 +142,21 @@ class Facts:
                 }
             )
         return rows
+
+    def metric_rows(self) -> list[dict]:
+        """Every metric that `block_rows` leaves out, in words."""
+        if self.metrics is None:
+            return []
+        return [
+            {
+                "metric": METRIC_WORDS.get(row.metric, row.metric),
+                "block": block_name(row.block),
+                "horizon_years": row.horizon_years,
+                "value": interval_text(row.value, row.lower, row.upper, digits=3),
+            }
+            for row in self.metrics.itertuples()
+            if row.metric not in ("c_index", "auc_t") and not row.metric.startswith("delta_")
+        ]
 
 
 def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
@@ -222,11 +240,9 @@ def _versions() -> dict[str, str]:
 
 
 def _signed(row) -> str:
-    """A difference with its interval, signs printed."""
+    """A difference with its interval, signs printed; a dash where there is none."""
+    if row is None:
+        return "\N{EN DASH}"
     if pd.isna(row.lower) or pd.isna(row.upper):
-        return "not estimable" if pd.isna(row.value) else _minus(f"{row.value:+.2f}")
-    return _minus(f"{row.value:+.2f} ({row.lower:+.2f} to {row.upper:+.2f})")
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
+        return "not estimable" if pd.isna(row.value) else minus(f"{row.value:+.2f}")
+    return minus(f"{row.value:+.2f} ({row.lower:+.2f} to {row.upper:+.2f})")

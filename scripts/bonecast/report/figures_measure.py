@@ -13,6 +13,7 @@ from bonecast.levels import LEVELS
 from bonecast.measure.summaries import span
 from bonecast.report.palette import BLACK, BLUE, GREY, SERIES
 from bonecast.report.style import WIDTH_IN, blank_figure, new_figure, save_figure, style
+from bonecast.report.tables import minus
 
 EXAMPLE_COLUMNS = ("site", "participant_id", "position", "mean_hu", "picture")
 POSITIONS = ("lowest", "median", "highest")
@@ -312,7 +313,7 @@ def _draw_ages(axes, ages: pd.DataFrame, scope: str) -> list[dict]:
     axes.fill_between(grid, line["lower"], line["upper"], color=BLACK, alpha=0.13, lw=0)
     interval = f"{line['slope_lower']:+.1f} to {line['slope_upper']:+.1f}"
     slope = f"{line['slope']:+.1f} HU per year ({interval})"
-    axes.plot(grid, line["fit"], color=BLACK, label=slope.replace("-", "\N{MINUS SIGN}"))
+    axes.plot(grid, line["fit"], color=BLACK, label=minus(slope))
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.24 * (high - low))  # room for the legend above the points
     axes.legend(loc="upper right", handlelength=1.4, borderaxespad=0)

@@ -12,7 +12,7 @@ from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_me
 
 from bonecast.report.palette import BLUE, GREY, ORANGE, SERIES, VERMILION
 from bonecast.report.style import blank_figure, new_figure, p_value, save_figure, style
-from bonecast.report.tables import block_name, interval_text, read_table
+from bonecast.report.tables import block_name, headline_block, interval_text, read_table
 
 THIRDS = ("lowest third", "middle third", "highest third")
 THIRD_COLOURS = (BLUE, ORANGE, VERMILION)
@@ -71,11 +71,6 @@ def block_comparison(
     rows = block_rows(read_table(metrics_path), blocks)
     figure = draw_blocks(rows)
     save_figure(figure, rows.to_dict("records"), BLOCK_COLUMNS, outputs, dpi)
-
-
-def headline_block(blocks: Sequence[str]) -> str:
-    """The block drawn where only one can be: multimodal, else the last in the config's order."""
-    return "multimodal" if "multimodal" in blocks else list(blocks)[-1]
 
 
 def average_risk(predictions: pd.DataFrame, block: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from bonecast.measure.dictionary import ROIS
 from bonecast.report.facts import Facts
+from bonecast.report.tables import METRIC_WORDS, minus
 
 LIMITS = (
     "Research software, not a medical device: nothing on this page is a diagnosis.",
@@ -63,19 +64,23 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
     rois = "; ".join(f"{roi}: {ROIS[roi]}" for roi in density["rois"])
     words = [
         f"Trabecular attenuation was measured in each vertebral body ({rois}). hu_vol keeps "
-        f"{density['erosion_mm']:g} mm from the surface of the body. Scans are summarised over "
-        f"{facts.scope} with at least {measure['min_levels']} levels. Vertebrae cut by the border, "
-        "with metal or with a Genant grade of 1 or more take no part in summaries.",
+        f"{density['erosion_mm']:g} mm from the surface of the body and leaves out "
+        f"{density['endplate_fraction']:.0%} of its height at each end-plate. "
+        f"Scans are summarised over {facts.scope} with at least {measure['min_levels']} levels. "
+        "Vertebrae cut by the border, with metal or with a Genant grade of 1 or more take no part in summaries.",
         "Anterior, middle and posterior heights were measured along each body's own axis; "
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
     ]
     radiomics = measure["radiomics"]
     if radiomics["enabled"]:
+        anchor = minus(f"{radiomics['anchor_hu']:g}")
         words.append(
             "Radiomics features of each body follow the IBSI (Zwanenburg et al., Radiology "
-            "2020;295:328), computed with pictologics: bins of "
-            f"{radiomics['bin_width_hu']:g} HU from {radiomics['anchor_hu']:g} HU. A scan's value "
+            "2020;295:328), computed with pictologics: voxels "
+            f"resampled to {radiomics['spacing_mm']:g} mm, region {radiomics['erosion_mm']:g} mm "
+            f"inside the body, families {', '.join(radiomics['families'])}, bins of "
+            f"{radiomics['bin_width_hu']:g} HU from {anchor} HU. A scan's value "
             f"is the median over {facts.scope}."
         )
     return words
@@ -96,5 +101,8 @@ def _models(facts: Facts) -> list[str]:
         f"{design['inner_folds']} inner folds; everything learned from data is fitted inside the "
         f"training fold. All blocks share the folds. Seed {design['seed']}.",
     ]
-    words += [f"{name.replace('_', ' ')}: {text}." for name, text in model["definitions"].items()]
+    words += [
+        f"{METRIC_WORDS.get(name, name.replace('_', ' ').capitalize())}: {text}."
+        for name, text in model["definitions"].items()
+    ]
     return words

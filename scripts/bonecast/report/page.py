@@ -12,6 +12,7 @@ from PIL import Image
 from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.methods import methods
 from bonecast.report.summary import summary_text
+from bonecast.report.tables import headline_block, minus
 
 MAX_THUMBNAILS = 48
 """More pictures than this would make the page too heavy for a phone."""
@@ -74,6 +75,8 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         horizons=sorted({h for row in facts.block_rows() for h in row["auc"]}),
         ratios=[] if ratios is None else ratio_rows(ratios.head(MAX_RATIO_ROWS)),
         n_ratios=0 if ratios is None else len(ratios),
+        metrics=facts.metric_rows(),
+        tiles=tiles(facts),
         quartiles=quartiles(facts),
         methods=methods(facts, config),
         settings=flat_settings(config),
@@ -88,7 +91,7 @@ def number(value, digits: int = 0) -> str:
     """A number as the page prints it: thousands separated, a dash where there is none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "\N{EN DASH}"
-    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return minus(f"{value:,.{digits}f}")
 
 
 def figure(path: Path) -> dict:
@@ -137,6 +140,27 @@ def quartiles(facts: Facts) -> Mapping[str, float] | None:
         return None
     low, middle, high = facts.hu.quantile([0.25, 0.5, 0.75])
     return {"low": low, "middle": middle, "high": high, "n": len(facts.hu)}
+
+
+def tiles(facts: Facts) -> list[tuple[str, str]]:
+    """The few numbers a reader looks for first: label and value."""
+    shown = []
+    if facts.steps:
+        fractured, graded = facts.fractured
+        shown.append(("scans measured", number(facts.reached("measured"))))
+        if not facts.hu.empty:
+            median = number(float(facts.hu.median()))
+            shown.append((f"HU, median attenuation {facts.scope}", median))
+        shown.append((f"of {graded:,} with a vertebral fracture in the scan", number(fractured)))
+    if facts.model is not None:
+        cohort = facts.model["cohort"]
+        shown.append(("patients modelled", number(cohort["patients"])))
+        shown.append(("fractures during follow-up", number(cohort["fractures"])))
+        rows = {row["key"]: row for row in facts.block_rows()}
+        if rows:
+            row = rows[headline_block(list(rows))]
+            shown.append((f"C-index, block {row['block']}", number(row["value"], 2)))
+    return shown
 
 
 def ratio_rows(ratios) -> list[dict]:

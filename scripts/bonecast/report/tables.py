@@ -1,6 +1,7 @@
 """Tables of the results as every part of the report reads them, and words for what is in them."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,14 @@ BLOCK_WORDS = {
     "radiomics": "Radiomics",
     "deep": "Deep",
     "multimodal": "Multimodal",
+}
+METRIC_WORDS = {
+    "c_index": "C-index",
+    "c_index_harrell": "Harrell's C",
+    "auc_t": "AUC",
+    "brier": "Brier score",
+    "ipa": "Index of prediction accuracy",
+    "oe_ratio": "Observed over expected",
 }
 NOT_ESTIMABLE = "not estimable"
 
@@ -32,10 +41,21 @@ def block_name(block: str) -> str:
     return BLOCK_WORDS.get(block, block)
 
 
-def interval_text(value: float, lower: float, upper: float) -> str:
+def headline_block(blocks: Sequence[str]) -> str:
+    """The block shown where only one can be: multimodal, else the last in the config's order."""
+    return "multimodal" if "multimodal" in blocks else list(blocks)[-1]
+
+
+def interval_text(value: float, lower: float, upper: float, digits: int = 2) -> str:
     """A value with its interval as papers print it: 0.72 (0.65–0.79)."""
     if not math.isfinite(value):
         return NOT_ESTIMABLE
     if not (math.isfinite(lower) and math.isfinite(upper)):
-        return f"{value:.2f}"
-    return f"{value:.2f} ({lower:.2f}\N{EN DASH}{upper:.2f})"
+        return minus(f"{value:.{digits}f}")
+    text = f"{value:.{digits}f} ({lower:.{digits}f}\N{EN DASH}{upper:.{digits}f})"
+    return minus(text)
+
+
+def minus(text: str) -> str:
+    """Text with typographic minus signs."""
+    return text.replace("-", "\N{MINUS SIGN}")

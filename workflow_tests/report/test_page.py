@@ -1,0 +1,250 @@
+"""The report: complete, self-contained, free of identifying paths and of missing numbers."""
+
+import copy
+import html.parser
+import json
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import yaml
+
+from bonecast.reasons import Reason
+from bonecast.report import figures_flow, figures_measure, figures_model
+from bonecast.report.facts import Paths, gather
+from bonecast.report.page import MAX_THUMBNAILS, flat_settings, number, render, write_report
+from bonecast.report.summary import summary_text
+
+LEVELS = ["L1", "L2", "L3", "L4"]
+BLOCKS = ["clinical", "hu", "radiomics", "multimodal"]
+
+
+@pytest.fixture(scope="module")
+def config(repo):
+    return yaml.safe_load((repo / "config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def paths(results, tmp_path_factory):
+    """Every input of the report, with small figures."""
+    folder = tmp_path_factory.mktemp("figures")
+    tables, models = results.path("tables"), results.path("models/fracture")
+
+    def files(name):
+        return {kind: str(folder / f"{name}.{kind}") for kind in ("pdf", "png", "csv")}
+
+    scans, analysis = tables / "scans.parquet", models / "analysis_set.parquet"
+    excluded = models / "exclusions.tsv"
+    figures_flow.flow_diagram(
+        scans, tables / "exclusions.tsv", analysis, excluded, files("flow_diagram"), 50
+    )
+    figures_measure.example_segmentations(
+        scans, results.pictures, "hu_vol", LEVELS, files("example_segmentations"), 50
+    )
+    figures_measure.hu_by_level_and_age(
+        tables / "vertebrae.parquet",
+        scans,
+        analysis,
+        "hu_vol",
+        LEVELS,
+        files("hu_by_level_and_age"),
+        50,
+    )
+    figures_model.kaplan_meier_by_risk_third(
+        models / "predictions.parquet", BLOCKS, files("kaplan_meier_by_risk_third"), 50
+    )
+    figures_model.block_comparison(models / "metrics.tsv", BLOCKS, files("block_comparison"), 50)
+    return Paths(
+        scans=scans,
+        vertebrae=tables / "vertebrae.parquet",
+        exclusions=tables / "exclusions.tsv",
+        dictionary=tables / "data_dictionary.csv",
+        metrics=models / "metrics.tsv",
+        analysis_set=analysis,
+        model_exclusions=excluded,
+        hazard_ratios=models / "hazard_ratios.tsv",
+        model_settings=models / "settings.json",
+        segmentations=results.segmentations,
+        pictures=results.pictures,
+        figures=sorted(folder.glob("*.png")),
+    )
+
+
+@pytest.fixture(scope="module")
+def page(paths, config):
+    return render(gather(paths, "tiny", True, config), paths, config)
+
+
+class _Reader(html.parser.HTMLParser):
+    """Collects what a browser would load, alternative texts and the text people read."""
+
+    def __init__(self):
+        super().__init__()
+        self.loads, self.alts, self.text, self.ids, self.targets = [], [], [], [], []
+        self.headings, self.plain_headers, self._hidden = [], 0, False
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self._hidden = tag == "style"
+        if "src" in attributes:
+            self.loads.append(attributes["src"])
+        if tag in ("link", "script", "iframe", "object", "embed"):
+            self.loads.append(str(attributes))
+        if tag == "img":
+            self.alts.append(attributes.get("alt", ""))
+        if tag == "a":
+            self.targets.append(attributes["href"])
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag in ("h1", "h2", "h3"):
+            self.headings.append(int(tag[1]))
+        if tag == "th" and "scope" not in attributes:
+            self.plain_headers += 1
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def read(page):
+    reader = _Reader()
+    reader.feed(page)
+    return reader
+
+
+def test_it_opens_with_the_flow_diagram(page):
+    assert page.index('id="flow_diagram"') < page.index("<table")
+    assert page.index('id="flow_diagram"') < page.index('id="excluded"')
+
+
+def test_everyone_left_out_is_named_with_the_reason(read):
+    text = " ".join(" ".join(read.text).split())
+    for participant, reason in {
+        "D037": Reason.EMPTY_FOLDER,
+        "D038": Reason.CORRUPT_PIXELS,
+        "D039": Reason.NO_AXIAL_CT,
+        "D040": Reason.LEVELS_NOT_ANCHORED,
+        "D036": Reason.NO_OUTCOME,
+    }.items():
+        assert re.search(f"{participant} .{{0,40}}{re.escape(reason.sentence)}", text), participant
+    assert "slice 12 of 80" in text
+    assert "X999" not in text, "people of the clinical table who are not in the cohort"
+
+
+def test_nothing_is_loaded_from_elsewhere(page, read):
+    assert read.loads and all(source.startswith("data:image/") for source in read.loads)
+    assert not re.search(r"https?://|//[a-z]+\.|url\(|@import", page)
+    assert all(not re.match(r"[a-z]+:|/", target) for target in read.targets)
+    inside = [target[1:] for target in read.targets if target.startswith("#")]
+    assert inside and set(inside) <= set(read.ids)
+
+
+def test_no_missing_number_is_printed(read):
+    words = re.findall(r"\b(?:nan|NaN|None|NaT|inf|<NA>|Undefined)\b", " ".join(read.text))
+    assert words == []
+
+
+def test_it_can_be_read_by_a_machine_that_reads_aloud(page, read):
+    assert '<html lang="en-GB">' in page
+    assert all(read.alts)
+    assert read.plain_headers == 0
+    assert read.headings[0] == 1
+    assert all(b - a <= 1 for a, b in zip(read.headings, read.headings[1:], strict=False))
+    assert len(read.ids) == len(set(read.ids))
+
+
+def test_numbers_on_the_page_are_those_of_the_tables(read, paths):
+    text = " ".join(" ".join(read.text).split())
+    hu = pd.read_parquet(paths.scans)["hu_vol_mean_l1l4_hu"].dropna()
+    assert f"{hu.median():.0f} HU (median; quartiles" in text
+    assert "0.75 (0.65–0.85)" in text
+    assert "+0.15 (+0.02 to +0.27)" in text
+    assert "1.050 (1.030 to 1.070)" in text
+
+
+def test_synthetic_cohorts_say_so(paths, config):
+    real = render(gather(paths, "mine", False, config), paths, config)
+    assert "synthetic" not in real.lower()
+
+
+def test_summary_is_about_ten_lines(paths, config):
+    text = summary_text(gather(paths, "tiny", True, config), "results/tiny/report.html")
+    lines = text.splitlines()
+    assert len(lines) <= 12
+    assert lines[0].endswith("tiny (synthetic patients): 40 participants found at 2 sites")
+    assert "37 converted, 36 segmented, 36 measured, 35 modelled" in text
+    assert "1 The input folder holds no files" in text
+    assert sum(line.startswith("C-index") for line in lines) == len(BLOCKS)
+    assert lines[-1].endswith("results/tiny/report.html")
+
+
+def test_a_cohort_without_clinical_table(paths, config):
+    measured = replace(
+        paths,
+        metrics=None,
+        analysis_set=None,
+        model_exclusions=None,
+        hazard_ratios=None,
+        model_settings=None,
+    )
+    page = render(gather(measured, "tiny", False, config), measured, config)
+    assert 'id="models"' not in page and 'id="measurements"' in page
+    assert "C-index" not in summary_text(gather(measured, "tiny", False, config), "r.html")
+
+
+def test_a_table_alone(paths, config, tmp_path):
+    models = replace(
+        paths,
+        scans=None,
+        vertebrae=None,
+        exclusions=None,
+        dictionary=None,
+        segmentations=(),
+        pictures=(),
+    )
+    write_report(models, tmp_path / "r.html", tmp_path / "s.txt", "fit", False, config)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'id="measurements"' not in page and 'id="models"' in page
+    assert "no images" in (tmp_path / "s.txt").read_text(encoding="utf-8")
+
+
+def test_models_that_were_not_fitted_say_why(paths, config, tmp_path):
+    settings = json.loads(paths.model_settings.read_text())
+    settings |= {"status": "not_fitted", "detail": "3 fractures among 35 patients"}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    header = paths.metrics.read_text().splitlines()[0]
+    (tmp_path / "metrics.tsv").write_text(header + "\n")
+    broken = replace(
+        paths, metrics=tmp_path / "metrics.tsv", model_settings=tmp_path / "settings.json"
+    )
+    facts = gather(broken, "tiny", True, config)
+    page = render(facts, broken, config)
+    assert page.count("3 fractures among 35 patients") >= 2
+    assert "not fitted: 3 fractures among 35 patients" in summary_text(facts, "r.html")
+
+
+def test_folders_of_the_machine_are_not_printed(config):
+    changed = copy.deepcopy(config)
+    changed["segment"]["model"] = "/home/somebody/models/spine"
+    changed["cohort"]["input"] = "/data/hospital"
+    rows = dict(flat_settings(changed))
+    assert rows["segment.model"] == "spine"
+    assert not any("hospital" in value or "somebody" in value for value in rows.values())
+
+
+def test_thumbnails_are_limited(paths, config, results):
+    many = replace(paths, pictures=results.pictures * 3)
+    page = render(gather(many, "tiny", True, config), many, config)
+    assert 0 < page.count('alt="Segmentation of') <= MAX_THUMBNAILS
+
+
+def test_the_same_results_give_the_same_page(page, paths, config):
+    assert render(gather(paths, "tiny", True, config), paths, config) == page
+
+
+def test_numbers_as_printed():
+    assert number(1234.5678) == "1,235"
+    assert number(-0.5, 1) == "−0.5"
+    assert number(None) == number(float("nan")) == "–"
