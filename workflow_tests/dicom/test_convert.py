@@ -189,6 +189,18 @@ def test_slice_that_cannot_be_decoded(ct, tmp_path):
     assert (tmp_path / "out" / "ct.nii.gz").read_bytes() == b""
 
 
+def test_damaged_fact_does_not_cost_the_scan(ct, tmp_path):
+    """The tube current of one file is not a number: pydicom raises when asked for it."""
+    paths = ct.write(tmp_path / "in")
+    content = bytearray(paths[4].read_bytes())
+    at = content.index(b"\x18\x00\x51\x11IS")
+    content[at + 8 : at + 12] = b"2?4 "
+    paths[4].write_bytes(content)
+    record = ct.convert(tmp_path / "in", tmp_path / "out")
+    assert record["status"] == "ok", record
+    assert record["acquisition"]["tube_current_ma"] == 206  # the median of the other eleven
+
+
 def test_slice_that_is_cut_off(ct, tmp_path):
     paths = ct.write(tmp_path / "in")
     paths[5].write_bytes(paths[5].read_bytes()[:-999])

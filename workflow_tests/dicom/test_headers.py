@@ -1,5 +1,6 @@
 """Headers of sound, strange and damaged files."""
 
+import errno
 import random
 
 import numpy as np
@@ -143,3 +144,12 @@ def test_reader_is_silent(one_file, recwarn, caplog):
 def test_numbers_in_text(text, count, expected):
     values = as_floats(text, count)
     assert values is None if expected is None else np.array_equal(values, expected)
+
+
+def test_failing_disk_is_not_taken_for_a_damaged_scan(one_file, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(pydicom, "dcmread", fail)
+    with pytest.raises(OSError, match="input/output"):
+        read(one_file)

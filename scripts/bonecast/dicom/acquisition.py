@@ -5,7 +5,7 @@ from statistics import median
 from pydicom.dataset import Dataset
 
 from bonecast.dicom import vocabulary
-from bonecast.dicom.headers import FrameGroups, as_float
+from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float
 
 AGE_CAP_YEARS = 90
 """Ages of 90 and more identify (45 CFR 164.514(b)(2)(i)(C)): they are all given as 90."""
@@ -36,18 +36,22 @@ def acquisition_facts(
 
     def number(name: str, sequence: str = "", item: int | None = None) -> float | None:
         value = groups.value(0, sequence, name) if sequence else None
-        value = dataset.get(name) if value is None else value
+        value = element(dataset, name) if value is None else value
         if item is not None and value is not None:
             value = value[item]
         return as_float(str(value)) if value is not None else None
 
+    def text(name: str) -> str:
+        value = element(dataset, name)
+        return "" if value is None else str(value)
+
     kernel = groups.value(0, "CTReconstructionSequence", "ConvolutionKernel")
-    kernel = dataset.get("ConvolutionKernel", "") if kernel is None else kernel
+    kernel = element(dataset, "ConvolutionKernel") if kernel is None else kernel
     parts = kernel if isinstance(kernel, str) else "\\".join(str(part) for part in kernel or [])
-    sex = str(dataset.get("PatientSex", "")).upper()
+    sex = text("PatientSex").upper()
     return EMPTY | {
-        "manufacturer": vocabulary.manufacturer_name(str(dataset.get("Manufacturer", ""))) or None,
-        "model": vocabulary.model_name(str(dataset.get("ManufacturerModelName", ""))) or None,
+        "manufacturer": vocabulary.manufacturer_name(text("Manufacturer")) or None,
+        "model": vocabulary.model_name(text("ManufacturerModelName")) or None,
         "kvp": number("KVP", "CTXRayDetailsSequence"),
         "tube_current_ma": median(tube_currents_ma) if tube_currents_ma else None,
         "kernel": vocabulary.kernel_name(parts) or None,
@@ -56,9 +60,17 @@ def acquisition_facts(
         "pixel_spacing_mm": number("PixelSpacing", "PixelMeasuresSequence", item=1),
         "reconstruction_fov_mm": number("ReconstructionDiameter", "CTReconstructionSequence"),
         "table_height_mm": number("TableHeight"),
-        "patient_age_years": age_years(str(dataset.get("PatientAge", ""))),
+        "patient_age_years": age_years(text("PatientAge")),
         "patient_sex": sex if sex in ("F", "M") else None,
     }
+
+
+def element(dataset: Dataset, name: str) -> object | None:
+    """An element's value; None where it is missing or damaged: no fact is worth a scan."""
+    try:
+        return dataset.get(name)
+    except DAMAGE:
+        return None
 
 
 def age_years(text: str) -> float | None:

@@ -17,7 +17,7 @@ from isal import isal_zlib
 
 from bonecast import images
 from bonecast.dicom import acquisition, geometry
-from bonecast.dicom.headers import quiet_pydicom
+from bonecast.dicom.headers import quiet_pydicom, raise_storage_fault
 from bonecast.dicom.listing import list_files, listing_digest
 from bonecast.dicom.pixels import HU_MIN, DecodedSeries, clip_hu, decode_series
 from bonecast.dicom.table import Choice, read_choice
@@ -275,6 +275,7 @@ def _convert_nifti(path: Path) -> Converted:
     try:
         volume = images.load(path)
     except NIFTI_ERRORS as error:
+        raise_storage_fault(error)
         raise Excluded(Reason.CORRUPT_PIXELS, type(error).__name__) from None
     raw = volume.data
     missing = 0

@@ -5,10 +5,12 @@ They stay in memory: nothing in this stage writes them.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,6 +67,19 @@ MAGIC_OFFSET = 128
 """Bytes of preamble before the letters DICM."""
 
 
+DAMAGE = (
+    *(AttributeError, KeyError, TypeError, ValueError, IndexError, NotImplementedError),
+    *(RuntimeError, EOFError, OSError, struct.error, zlib.error, InvalidDicomError),
+)
+"""What pydicom and its decoders raise on elements and pixel data that are damaged or missing."""
+
+STORAGE_FAULTS = {
+    *(errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ETIMEDOUT),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
+}
+"""Errors of the disk, the network or the account: no property of a scan, so never an exclusion."""
+
+
 class FileKind(StrEnum):
     """What a file that belongs to no series turned out to be."""
 
@@ -108,6 +123,12 @@ class Header:
         return not self.text["sop_class"] or self.text["sop_class"] in CT_CLASSES
 
 
+def raise_storage_fault(error: Exception) -> None:
+    """Raise an error again if a failing disk or missing permission is behind it."""
+    if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
+        raise error
+
+
 @contextlib.contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Silence pydicom's warnings and log: they quote file names and element values."""
@@ -131,6 +152,9 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
 
     Returns:
         The header, or what else the file is. Never raises for what a file holds.
+
+    Raises:
+        OSError: the disk or the permissions are at fault.
     """
     try:
         with open(path, "rb") as stream:  # noqa: PTH123  (Path.open costs a tenth more per file)
@@ -153,7 +177,8 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
         return FileKind.NOT_DICOM
     except MemoryError:
         raise
-    except Exception:
+    except Exception as error:
+        raise_storage_fault(error)
         # A damaged file can fail anywhere in the parser; it is counted, never fatal.
         return FileKind.UNREADABLE
     if not header.text["series_uid"] and not header.is_image:
@@ -300,7 +325,8 @@ def _add_frame_geometry(header: Header, path: str | Path) -> None:
     kvp = groups.value(0, "CTXRayDetailsSequence", "KVP")
     kernel = groups.value(0, "CTReconstructionSequence", "ConvolutionKernel")
     if positions and None not in positions:
-        header.positions_mm = np.array(positions, dtype=float)
+        values = np.array(positions, dtype=float)
+        header.positions_mm = values if np.isfinite(values).all() else None
         header.numbers["frames"] = len(positions)
     if orientations and None not in orientations:
         values = np.array(orientations, dtype=float)

@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from bonecast.dicom.headers import raise_storage_fault
 from bonecast.reasons import Reason
 
 SPACING_RANGE_MM = (0.05, 20.0)
@@ -31,7 +32,8 @@ def read_geometry(
         affine = image.affine
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError):
         return None, None, (Reason.NOT_A_VOLUME, "the NIfTI header cannot be read")
-    except (OSError, EOFError, ValueError, AttributeError):
+    except (OSError, EOFError, ValueError, AttributeError) as error:
+        raise_storage_fault(error)
         return None, None, (Reason.NOT_A_VOLUME, "the NIfTI file cannot be read")
     if len(shape) == 4 and shape[3] == 1:
         shape = shape[:3]

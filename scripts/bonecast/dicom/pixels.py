@@ -5,7 +5,6 @@ them, and plain uncompressed slices with a bare header where they are compressed
 endian, deflated or multi-frame: one decoder (pydicom with GDCM) then serves all.
 """
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ import numpy as np
 import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.errors import InvalidDicomError
 from pydicom.valuerep import DSfloat
 
 from bonecast.dicom import geometry
-from bonecast.dicom.headers import FrameGroups, as_float
+from bonecast.dicom.acquisition import element
+from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float, raise_storage_fault
 from bonecast.reasons import Excluded, Reason
 
 LINKED_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian)
@@ -32,12 +31,6 @@ above the 3071 HU of 12-bit scanners where the extended scale is on."""
 
 PADDING_ABOVE_HU = 3071
 """A padding value above this cannot be tissue, so its voxels are air."""
-
-DECODING_ERRORS = (
-    *(AttributeError, KeyError, TypeError, ValueError, IndexError, NotImplementedError),
-    *(RuntimeError, EOFError, OSError, struct.error, InvalidDicomError),
-)
-"""What pydicom and its decoders raise on pixel data that are damaged or missing."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +114,15 @@ def decode_series(paths: list[Path], folder: Path) -> tuple[DecodedSeries, Datas
         try:
             dataset = pydicom.dcmread(path, force=True)
             slices = list(_slices(dataset))
-        except DECODING_ERRORS as error:
+        except DAMAGE as error:
+            raise_storage_fault(error)
             raise Excluded(
                 Reason.CORRUPT_PIXELS,
                 f"file {number + 1} of {len(paths)} of the series: {type(error).__name__}",
             ) from None
         if first is None:
             first, sample = dataset, slices[0]
-        if (current := as_float(str(dataset.get("XRayTubeCurrent", "")))) is not None:
+        if (current := as_float(str(element(dataset, "XRayTubeCurrent")))) is not None:
             currents.append(current)
         if any(one.stored.shape != sample.stored.shape for one in slices):
             raise Excluded(Reason.NO_GEOMETRY, "slices differ in their matrix")
@@ -153,7 +147,7 @@ def decode_series(paths: list[Path], folder: Path) -> tuple[DecodedSeries, Datas
 
 
 def _slices(dataset: Dataset) -> Iterator[Slice]:
-    """The frames of one object. Raises one of DECODING_ERRORS where it is damaged."""
+    """The frames of one object. Raises one of DAMAGE where it is damaged."""
     pixels = dataset.pixel_array
     groups = FrameGroups(dataset)
     if pixels.ndim not in (2, 3) or dataset.SamplesPerPixel != 1:
@@ -168,19 +162,21 @@ def _slices(dataset: Dataset) -> Iterator[Slice]:
         slope = value("PixelValueTransformationSequence", "RescaleSlope")
         intercept = value("PixelValueTransformationSequence", "RescaleIntercept")
         spacing = value("PixelMeasuresSequence", "PixelSpacing")
-        yield Slice(
+        position = value("PlanePositionSequence", "ImagePositionPatient")
+        cosines = value("PlaneOrientationSequence", "ImageOrientationPatient")
+        one = Slice(
             stored=stored,
             slope=1.0 if slope is None else float(slope),
             intercept=0.0 if intercept is None else float(intercept),
-            position_mm=np.array(
-                value("PlanePositionSequence", "ImagePositionPatient"), dtype=float
-            ),
-            orientation=np.array(
-                value("PlaneOrientationSequence", "ImageOrientationPatient"), dtype=float
-            ),
+            position_mm=np.array(position, dtype=float),
+            orientation=np.array(cosines, dtype=float),
             pixel_mm=(float(spacing[0]), float(spacing[1])),
             padding=None if padding is None else int(padding),
         )
+        numbers = (*one.position_mm, *one.orientation, *one.pixel_mm, one.slope, one.intercept)
+        if len(numbers) != 13 or not np.isfinite(numbers).all():
+            raise ValueError("geometry or scaling is not numeric")
+        yield one
 
 
 def _high_padding(one: Slice) -> int | None:
