@@ -142,6 +142,11 @@ def test_missing_columns_are_named(scans, write):
     assert "column sex is missing" in str(failure.value)
 
 
+def test_scans_cannot_be_joined_without_ids(scans, write):
+    with pytest.raises(CohortError, match=r"model\.columns\.participant_id"):
+        from_scans(scans, DICTIONARY, write(CLINICAL), ColumnNames(participant_id=None), ["hu"])
+
+
 def test_a_table_of_ones_own_needs_no_ids(write):
     table = write(
         "alter\tt\te\tneck\n" + "70\t3.5\t1\t-2.5\n" * 2 + "70\t\t0\t-2\n", name="own.tsv"

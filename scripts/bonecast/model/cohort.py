@@ -145,6 +145,8 @@ def from_scans(
     Raises:
         CohortError: lists every problem of the clinical table, by participant and column.
     """
+    if names.participant_id is None:
+        raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
     text = read_text_table(clinical)
     scores = [score for score in scores if score in text]
     administrative = {names.participant_id, names.time_years, names.event, *scores}
@@ -294,7 +296,11 @@ def _problems(failures: pd.DataFrame, text: pd.DataFrame, identifier: str, sourc
     for failure in failures.to_dict("records"):
         if failure["check"] == "column_in_dataframe":
             found = ", ".join(text.columns[:30])
-            lines.append(f"column {failure['failure_case']} is missing; found: {found}")
+            lines.append(
+                f"column {failure['failure_case']} is missing; found: {found}. Columns are named"
+                " in the configuration: model.columns (null for sex or age if there is none) and"
+                " model.block_columns"
+            )
             continue
         row = int(failure["index"])
         who = text[identifier].iloc[row] if identifier in text else ""
