@@ -12,4 +12,4 @@ if __name__ == "__main__":
             snakemake.output.ct,
         )
         write_json(record, snakemake.output.facts)
-        log.info("%s %s %s", record["status"], record["reason"], record["detail"])
+        log.info("%s", " ".join(filter(None, (record[k] for k in ("status", "reason", "detail")))))
