@@ -60,6 +60,7 @@ rule measure_radiomics:
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         segmentation="<results>/participants/{participant}/segmentation.json",
+        density="<results>/participants/{participant}/density.tsv",
         compiled="<results>/cache/radiomics.json",
     output:
         radiomics="<results>/participants/{participant}/radiomics.tsv",

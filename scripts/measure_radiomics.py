@@ -7,7 +7,7 @@ from bonecast.measure.radiomics import (
     use_compiled_kernels,
 )
 from bonecast.measure.scan import read_scan
-from bonecast.measure.tables import write_table
+from bonecast.measure.tables import read_reasons, write_table
 from bonecast.runtime import job, read_json
 
 if __name__ == "__main__":
@@ -17,6 +17,9 @@ if __name__ == "__main__":
         rows = []
         if read_json(snakemake.input.segmentation)["status"] == "ok":
             scan = read_scan(snakemake.input.ct, snakemake.input.vertebrae, snakemake.input.bodies)
-            rows = measure_radiomics(scan.ct, scan.bodies, snakemake.params.levels, settings)
+            left_out = read_reasons(snakemake.input.density)
+            rows = measure_radiomics(
+                scan.ct, scan.bodies, snakemake.params.levels, settings, left_out
+            )
         write_table(rows, radiomics_columns(settings), snakemake.output.radiomics)
         log.info("%d vertebrae", len(rows))

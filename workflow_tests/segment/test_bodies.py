@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from bonecast.images import Volume, load
 from bonecast.levels import VERSE_CODES
 from bonecast.segment.bodies import split_bodies

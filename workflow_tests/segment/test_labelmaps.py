@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from bonecast.images import load
 from bonecast.levels import VERSE_CODES
 from bonecast.segment.labelmaps import CONVENTIONS, read_mapping, translate

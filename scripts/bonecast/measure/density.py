@@ -121,7 +121,9 @@ def _planar_mask(body: Body, depths: np.ndarray, roi: str, slab_mm: float) -> np
     """Circle or ellipse in the plane through the middle of the body, one slab thick."""
     local = _local(body, body.mask)
     voxel_along_axis = np.abs(body.frame.axes[2] @ (body.affine[:3, :3])).sum()
-    slab = np.abs(local[:, 2]) <= max(slab_mm, voxel_along_axis) / 2
+    half = max(slab_mm, voxel_along_axis) / 2
+    # Closed at one end: a slab of one slice between two slices takes one, not both.
+    slab = (local[:, 2] > -half + 1e-6) & (local[:, 2] <= half + 1e-6)
     chosen = np.zeros(body.mask.shape, bool)
     if not slab.any():
         return chosen
@@ -189,34 +191,43 @@ def summarise(values: np.ndarray, voxel_mm3: float) -> dict[str, float | int]:
 def find_outliers(values_hu: dict[str, float]) -> set[str]:
     """Levels whose value lies far from those of their neighbours.
 
-    The level furthest from the median of its neighbours is removed while it lies more
-    than `OUTLIER_Z` robust standard deviations away; three levels are needed to tell.
+    A level is compared with the median of its neighbours; how far these differ from their
+    own neighbours, the level itself set aside, is the robust standard deviation. The worst
+    level is removed while it lies more than `OUTLIER_Z` of them away. Three levels are
+    needed to tell.
 
     Args:
         values_hu: value by level, in order from head to foot.
     """
-    left = dict(values_hu)
+    names, values = list(values_hu), np.array(list(values_hu.values()), float)
     outliers: set[str] = set()
-    while len(left) >= 3:
-        names, values = list(left), np.array(list(left.values()))
-        residuals = np.empty(len(values))
-        for i in range(len(values)):
-            first = max(i - OUTLIER_NEIGHBOURS, 0)
-            near = np.delete(values[first : i + OUTLIER_NEIGHBOURS + 1], i - first)
-            residuals[i] = abs(values[i] - np.median(near))
-        scale = max(1.4826 * np.median(residuals), OUTLIER_FLOOR_HU)
-        worst = int(residuals.argmax())
-        if residuals[worst] <= OUTLIER_Z * scale:
+    while len(names) >= 3:
+        scores = np.empty(len(names))
+        for i in range(len(names)):
+            spread = 1.4826 * np.median(_residuals(np.delete(values, i)))
+            scores[i] = _residuals(values)[i] / max(spread, OUTLIER_FLOOR_HU)
+        worst = int(scores.argmax())
+        if scores[worst] <= OUTLIER_Z:
             break
-        outliers.add(names[worst])
-        del left[names[worst]]
+        outliers.add(names.pop(worst))
+        values = np.delete(values, worst)
     return outliers
+
+
+def _residuals(values: np.ndarray) -> np.ndarray:
+    """Distance of each value from the median of its neighbours."""
+    residuals = np.empty(len(values))
+    for i in range(len(values)):
+        first = max(i - OUTLIER_NEIGHBOURS, 0)
+        near = np.delete(values[first : i + OUTLIER_NEIGHBOURS + 1], i - first)
+        residuals[i] = abs(values[i] - np.median(near))
+    return residuals
 
 
 def measure_density(
     ct: np.ndarray,
     bodies: dict[str, Body | None],
-    levels: list[str],
+    levels: Collection[str],
     settings: DensitySettings,
     fractured: Collection[str] = (),
 ) -> list[dict]:

@@ -21,6 +21,9 @@ ANTERIOR = np.array([0.0, 1.0, 0.0])
 CURVE_NEIGHBOURS = 2
 """Vertebrae on each side that the local curve of the spine is fitted to."""
 
+CURVE_POINTS = 4
+"""At the ends of the curve as many are taken from the other side."""
+
 CROP_MARGIN_MM = 6.0
 """Room around a body in its crop: metal is looked for in a rim of 3 mm, and linear
 interpolation needs one voxel."""
@@ -90,8 +93,8 @@ def centroid_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
 def spine_tangents(points_mm: np.ndarray) -> np.ndarray:
     """Unit vectors along the spine, to superior, at points ordered from head to foot.
 
-    A parabola (a line where fewer than four points are near) is fitted to each
-    point and its neighbours against arc length; one point alone gets world superior.
+    A parabola is fitted to each point and its neighbours against arc length; two points
+    alone give a line, one point world superior.
 
     Args:
         points_mm: (n, 3) world positions.
@@ -106,8 +109,11 @@ def spine_tangents(points_mm: np.ndarray) -> np.ndarray:
     arc = np.concatenate([[0.0], np.cumsum(steps)])
     tangents = np.empty((count, 3))
     for i in range(count):
-        near = slice(max(i - CURVE_NEIGHBOURS, 0), min(i + CURVE_NEIGHBOURS + 1, count))
-        degree = 2 if near.stop - near.start > 3 else 1
+        near = slice(
+            max(min(i - CURVE_NEIGHBOURS, count - CURVE_POINTS), 0),
+            min(max(i + CURVE_NEIGHBOURS + 1, CURVE_POINTS), count),
+        )
+        degree = min(2, count - 1)
         # The term of first order of a fit centred on the point is its derivative there.
         fit = np.polynomial.polynomial.polyfit(arc[near] - arc[i], points_mm[near], degree)
         tangents[i] = -fit[1] / np.linalg.norm(fit[1])

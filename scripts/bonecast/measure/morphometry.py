@@ -5,12 +5,12 @@ height of each body, measured along its own axis between its two end-plates and
 averaged over a central slab.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from bonecast.levels import LEVELS
 from bonecast.measure.frame import (
     Body,
     local_extent,
@@ -206,7 +206,7 @@ def _band_height(surfaces: _Surfaces, start: float, stop: float) -> tuple[float,
     return float(heights.mean()), float(heights.std())
 
 
-def measure_morphometry(bodies: dict[str, Body | None], levels: list[str]) -> list[dict]:
+def measure_morphometry(bodies: dict[str, Body | None], levels: Collection[str]) -> list[dict]:
     """Heights, ratios and Genant grade of every body, one row each, from head to foot.
 
     Args:
@@ -247,9 +247,9 @@ def neighbour_ratios(heights_mm: dict[str, float]) -> dict[str, float | None]:
     Returns:
         Ratio by level; None where no neighbour was measured or the level has no trend.
     """
-    known = [level for level in LEVELS if level in heights_mm and level in HEIGHT_TREND_MM]
+    known = [level for level in HEIGHT_TREND_MM if level in heights_mm]
     scaled = np.array([heights_mm[level] / HEIGHT_TREND_MM[level] for level in known])
-    place = np.array([LEVELS.index(level) for level in known])
+    place = np.array([[*HEIGHT_TREND_MM].index(level) for level in known])
     ratios: dict[str, float | None] = dict.fromkeys(heights_mm)
     for i, level in enumerate(known):
         distance = np.abs(place - place[i])

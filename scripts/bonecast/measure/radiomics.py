@@ -6,6 +6,7 @@ move it. The whole image's grid is therefore evaluated, but only in the region's
 """
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,7 +160,11 @@ def features_of_region(
 
 
 def measure_radiomics(
-    ct: np.ndarray, bodies: dict[str, Body | None], levels: list[str], settings: RadiomicsSettings
+    ct: np.ndarray,
+    bodies: dict[str, Body | None],
+    levels: Collection[str],
+    settings: RadiomicsSettings,
+    left_out: dict[str, Reason] | None = None,
 ) -> list[dict]:
     """Features of every body, one row each, from head to foot.
 
@@ -167,10 +172,13 @@ def measure_radiomics(
         ct: HU, the whole volume the bodies were cropped from.
         bodies: as from `find_bodies`.
         levels: those to be analysed; others get a row with a reason and no values.
+        left_out: levels whose attenuation is not included, and why (fracture, metal): their
+            features are computed and not included either.
 
     Returns:
         Rows with level, included, reason and the features; a missing value is None.
     """
+    left_out = left_out or {}
     rows = []
     for level, body in bodies.items():
         row = dict.fromkeys(radiomics_columns(settings))
@@ -190,7 +198,8 @@ def measure_radiomics(
         if np.count_nonzero(region) < MIN_VOXELS:
             row["reason"] = Reason.TOO_SMALL
             continue
-        row |= features_of_region(image, region, settings) | {"included": True}
+        row |= features_of_region(image, region, settings)
+        row |= {"included": level not in left_out, "reason": left_out.get(level)}
     return rows
 
 

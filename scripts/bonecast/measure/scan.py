@@ -1,5 +1,6 @@
 """Everything measured in one scan: from its files to rows of tables."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def read_scan(ct: str | Path, vertebrae: str | Path, bodies: str | Path) -> Scan
 
 
 def measure_scan(
-    scan: Scan, levels: list[str], settings: DensitySettings
+    scan: Scan, levels: Collection[str], settings: DensitySettings
 ) -> tuple[list[dict], list[dict]]:
     """Density and shape of every vertebra.
 

@@ -4,6 +4,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bonecast.reasons import Reason
+
 SIGNIFICANT_DIGITS = 9
 """More than any measurement means, and enough for a table to be compared with another."""
 
@@ -21,6 +23,17 @@ def write_table(rows: Iterable[dict], columns: Sequence[str], path: str | Path) 
         writer.writeheader()
         for row in rows:
             writer.writerow({name: _text(value) for name, value in row.items()})
+
+
+def read_reasons(path: str | Path) -> dict[str, Reason]:
+    """Levels of density.tsv that are not included in the first region measured, and why."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {
+        row["level"]: Reason(row["reason"])
+        for row in rows
+        if row["roi"] == rows[0]["roi"] and row["included"] == "false"
+    }
 
 
 def _text(value: object) -> str:
