@@ -14,7 +14,7 @@ WORKFLOW_HOME = os.path.relpath(WORKFLOW_FOLDER)
 configfile: os.path.join(WORKFLOW_FOLDER, "config.yaml")
 
 
-# Built by `make container`; used only with `--software-deployment-method apptainer`.
+# Built from envs/bonecast.def; used only with `--software-deployment-method apptainer`.
 container: os.path.join(WORKFLOW_FOLDER, "envs", "bonecast.sif")
 
 

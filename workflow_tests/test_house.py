@@ -152,3 +152,16 @@ def test_the_lock_pins_and_hashes_every_direct_dependency(repo):
     assert wanted <= {name.lower() for name in pinned}
     assert set(pinned.values()) == {"sha256"}
     assert len(pinned) == len(re.findall(r"^\w", lock, re.MULTILINE))
+
+
+def test_every_recipe_is_built_on_the_lock(repo):
+    envs = repo / "envs"
+    conda = yaml.safe_load((envs / "environment.yml").read_text(encoding="utf-8"))
+    assert conda["channels"] == ["conda-forge", "nodefaults"]
+    assert conda["dependencies"][-1] == {"pip": ["-r requirements.txt"]}
+    for recipe in ("Dockerfile", "bonecast.def"):
+        text = (envs / recipe).read_text(encoding="utf-8")
+        assert "python:3.12" in text and "--require-hashes" in text
+        assert "envs/requirements.txt /opt/bonecast/requirements.txt" in text
+        for path in re.findall(r"\benvs/[\w.]+", text):
+            assert (repo / path).exists() or path.endswith(".sif"), path
