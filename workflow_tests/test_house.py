@@ -72,13 +72,19 @@ def test_library_knows_nothing_of_snakemake(repo):
 def test_digests_cover_the_modules_an_adapter_imports(repo, rules):
     """A rule whose adapter imports a library module reruns when that module is edited."""
     shared = {"runtime", "reasons", "levels"}
-    for name, block in rules.items():
+    # One fills a cache that is right or absent; the other takes hours and is asked for by name.
+    without = {"compile_radiomics", "train_embedded_model"}
+    missing = []
+    for name in rules.keys() - without:
+        block = rules[name]
         text = (repo / "scripts" / f"{name}.py").read_text(encoding="utf-8")
         named = re.findall(r'"([\w/]+?)(?:\.py)?"', directive(block, "params"))
         for module in re.findall(r"^from bonecast\.([\w.]+) import", text, re.MULTILINE):
             path = module.replace(".", "/")
             covered = any(path == entry or path.startswith(f"{entry}/") for entry in named)
-            assert covered or path in shared, f"{name}: code_digest lacks {path}.py"
+            if not covered and path not in shared:
+                missing.append(f"{name}: {path}.py")
+    assert missing == []
 
 
 def test_default_profile_names_rules_that_exist(repo, rules):
@@ -92,13 +98,12 @@ def test_no_file_names_this_machine_or_a_user(tracked, repo):
     folders = [re.escape(f"{folder}/") for folder in (repo, Path.home()) if folder != Path("/")]
     names = [re.escape(platform.node())] if len(platform.node()) > 5 else []
     # Not preceded by a name: ../home/scans is a relative path.
-    pattern = re.compile(
-        r"(?<![\w.])(?:" + "|".join([*folders, *names, r"/(?:home|Users)/\w+"]) + ")"
-    )
+    here = rf"(?<![\w.])(?:{'|'.join([*folders, *names])})"
+    anywhere = rf"{here}|(?<![\w.])/(?:home|Users)/\w+"
     for path in tracked:
-        if path.name == "LICENSE" or path == Path(__file__):
-            continue
-        match = pattern.search(path.read_bytes().decode("utf-8", errors="ignore"))
+        # A test that folders are taken out of a text needs one to take out.
+        pattern = here if repo / "workflow_tests" in path.parents else anywhere
+        match = re.search(pattern, path.read_bytes().decode("utf-8", errors="ignore"))
         assert not match, f"{path.relative_to(repo)}: {match and match[0]}"
 
 
