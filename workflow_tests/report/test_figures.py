@@ -112,7 +112,7 @@ def test_examples_follow_the_stated_rule(results, outputs):
 
 def test_one_participant_is_shown_once():
     scans = pd.DataFrame({"participant_id": ["p"], "site": [""], "status": ["ok"], "hu": [100.0]})
-    assert [row["position"] for row in figures_measure.choose_examples(scans, "hu")] == ["lowest"]
+    assert [row["position"] for row in figures_measure.choose_examples(scans, "hu")] == ["only"]
 
 
 def test_hu_by_level_and_age_equals_its_inputs(results, outputs):
@@ -199,6 +199,14 @@ def test_kaplan_meier_of_a_hand_made_group():
     aj = figures_model._curve("cumulative_incidence", time, event, {})
     assert [row["estimate"] for row in km] == pytest.approx([1, 0.75, 0.75, 0.375, 0.375])
     assert [row["estimate"] for row in aj] == pytest.approx([0, 0.25, 0.25, 0.5, 0.5])
+
+
+def test_without_deaths_incidence_is_the_complement_of_kaplan_meier():
+    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 0, 1, 0])
+    km = figures_model._curve("kaplan_meier", time, event, {})
+    aj = figures_model._curve("cumulative_incidence", time, event, {})
+    for name, other in (("estimate", "estimate"), ("lower", "upper"), ("upper", "lower")):
+        assert [row[name] for row in aj] == pytest.approx([1 - row[other] for row in km])
 
 
 def test_a_third_without_events_is_a_flat_line():

@@ -116,7 +116,7 @@ def choose_examples(scans: pd.DataFrame, hu_column: str) -> list[dict]:
     for site, group in list(measured.groupby(measured["site"].fillna("")))[:MAX_SITES]:
         ordered = group.sort_values([hu_column, "participant_id"])
         last = len(ordered) - 1
-        picks = dict(zip(POSITIONS, (0, last // 2, last), strict=True))
+        picks = dict(zip(POSITIONS, (0, last // 2, last), strict=True)) if last else {"only": 0}
         taken: set[int] = set()
         for position, index in picks.items():
             if index in taken:
@@ -146,32 +146,26 @@ def draw_examples(examples: Sequence[dict], pictures: Mapping[str, Path]) -> Fig
             return blank_figure(
                 "No participant could be measured: there is no segmentation to show."
             )
-        sites = list(dict.fromkeys(row["site"] for row in examples))
-        width = WIDTH_IN / len(POSITIONS)
-        loaded = {
-            row["participant_id"]: np.asarray(Image.open(pictures[row["participant_id"]]))
-            for row in examples
-        }
-        row_heights = [
-            max(
-                width
-                * loaded[row["participant_id"]].shape[0]
-                / loaded[row["participant_id"]].shape[1]
-                for row in examples
-                if row["site"] == site
-            )
-            for site in sites
+        by_site: dict[str, list[tuple[dict, np.ndarray]]] = {}
+        for row in examples:
+            picture = np.asarray(Image.open(pictures[row["participant_id"]]))
+            by_site.setdefault(row["site"], []).append((row, picture))
+        columns = max(2, *(len(members) for members in by_site.values()))
+        heights = [
+            max(picture.shape[0] / picture.shape[1] for _, picture in members) * WIDTH_IN / columns
+            for members in by_site.values()
         ]
-        figure = new_figure(sum(row_heights) + 0.3 * len(sites))
-        grid = figure.subplots(len(sites), len(POSITIONS), squeeze=False, height_ratios=row_heights)
+        figure = new_figure(sum(heights) + 0.3 * len(by_site))
+        grid = figure.subplots(len(by_site), columns, squeeze=False, height_ratios=heights)
         for axes in grid.flat:
             axes.axis("off")
-        for row in examples:
-            axes = grid[sites.index(row["site"]), POSITIONS.index(row["position"])]
-            axes.imshow(loaded[row["participant_id"]], interpolation="lanczos")
-            where = f"Site {row['site']}, " if row["site"] else ""
-            title = f"{where}{row['position']}: {row['mean_hu']:.0f} HU"
-            axes.set_title(title, size=8, weight="normal")
+        for line, (site, members) in zip(grid, by_site.items(), strict=True):
+            for axes, (row, picture) in zip(line, members, strict=False):
+                axes.imshow(picture, interpolation="lanczos")
+                where = f"Site {site}, " if site else ""
+                axes.set_title(
+                    f"{where}{row['position']}: {row['mean_hu']:.0f} HU", size=8, weight="normal"
+                )
     return figure
 
 

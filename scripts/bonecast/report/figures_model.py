@@ -12,7 +12,7 @@ from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_me
 
 from bonecast.report.palette import BLUE, GREY, ORANGE, SERIES, VERMILION
 from bonecast.report.style import blank_figure, new_figure, p_value, save_figure, style
-from bonecast.report.tables import block_name, headline_block, interval_text, read_table
+from bonecast.report.tables import block_name, counted, headline_block, interval_text, read_table
 
 THIRDS = ("lowest third", "middle third", "highest third")
 THIRD_COLOURS = (BLUE, ORANGE, VERMILION)
@@ -168,11 +168,14 @@ def _curve(panel: str, time: np.ndarray, event: np.ndarray, shared: dict) -> lis
         estimate = low = high = np.array([start])
     elif panel == "kaplan_meier":
         times, estimate, (low, high) = kaplan_meier_estimator(occurred, time, conf_type="log-log")
-    else:
+    elif (event == 2).any():
         times, incidence, interval = cumulative_incidence_competing_risks(
             event, time, conf_type="log-log"
         )
         estimate, (low, high) = incidence[1], interval[1]
+    else:  # scikit-survival refuses a sample without the competing event
+        times, free, (low, high) = kaplan_meier_estimator(occurred, time, conf_type="log-log")
+        estimate, low, high = 1 - free, 1 - high, 1 - low
     # Before the first event the log-log interval has no width and is not defined.
     low = np.where(np.isfinite(low), low, estimate)
     high = np.where(np.isfinite(high), high, estimate)
@@ -207,7 +210,7 @@ def draw_outcome_curves(rows: Sequence[dict], block: str, horizon_years: float |
             axes = grid[0, column]
             _draw_curves(axes, table[table["panel"] == panel])
             axes.set_title(title)
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             if panel == "kaplan_meier":
                 axes.set_ylabel("Free of fracture, death censored")
                 lowest = table.loc[table["panel"] == panel, "lower"].min()
@@ -225,7 +228,14 @@ def draw_outcome_curves(rows: Sequence[dict], block: str, horizon_years: float |
         title = f"Thirds of out-of-fold{when} risk, block {block_name(block)}"
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(
-            handles, names, title=title, loc="outside lower center", ncols=3, title_fontsize=7.5
+            handles,
+            names,
+            title=title,
+            loc="outside lower center",
+            ncols=3,
+            title_fontsize=7.5,
+            columnspacing=1.2,
+            handlelength=1.8,
         )
     return figure
 
@@ -243,7 +253,7 @@ def _draw_curves(axes, table: pd.DataFrame) -> None:
             where="post",
             color=colour,
             ls=dash,
-            label=f"{third} (n = {n}, {events} fractures)",
+            label=f"{third} ({events:,} of {n:,} fractured)",
         )
         axes.fill_between(
             x, curve["lower"], curve["upper"], step="post", color=colour, alpha=0.14, lw=0
@@ -301,7 +311,8 @@ def draw_blocks(rows: pd.DataFrame) -> Figure:
         _draw_points(right, rows[rows["metric"] == "auc_t"], keys, horizons, SERIES)
         left.set_yticks(range(len(keys)), names)
         left.set_ylim(len(keys) - 0.45, -0.55)
-        people = f"{int(rows['n'].max())} participants, {int(rows['events'].max())} fractures"
+        n, events = int(rows["n"].max()), int(rows["events"].max())
+        people = f"{counted(n, 'patient')}, {counted(events, 'fracture')}"
         left.set(title="a  C-index", xlabel=f"C-index (95 % interval); {people}")
         right.set(title="b  AUC at each horizon", xlabel="AUC (95 % interval)")
         if horizons:

@@ -2,10 +2,10 @@
 
 from bonecast.measure.dictionary import ROIS
 from bonecast.report.facts import Facts
-from bonecast.report.tables import METRIC_WORDS, minus
+from bonecast.report.tables import METRIC_WORDS, counted, minus
 
-LIMITS = (
-    "Research software, not a medical device: nothing on this page is a diagnosis.",
+LIMIT = "Research software, not a medical device: nothing on this page is a diagnosis."
+LIMITS_OF_IMAGES = (
     "Automatic volumetric attenuation reads about 21 HU above a hand-drawn region (Jang et al., "
     "Radiology 2019;291:360), so thresholds from hand-drawn regions do not apply to it.",
     "Attenuation depends on tube voltage and contrast medium; no correction was applied.",
@@ -28,32 +28,35 @@ def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
         ]
     if facts.model is not None:
         sections.append(("Models", _models(facts)))
-    sections.append(("Limits", list(LIMITS)))
+    limits = [LIMIT, *(LIMITS_OF_IMAGES if facts.scans is not None else ())]
+    sections.append(("Limits", limits))
     return sections
 
 
 def _images(facts: Facts, config: dict) -> list[str]:
     ingest = config["ingest"]
+    thickest = f"{ingest['max_thickness_mm']:g} mm"
     return [
-        "DICOM series were indexed from their headers. One axial CT series per participant was "
-        f"taken: at least {ingest['min_slices']} slices, at most {ingest['max_thickness_mm']:g} mm "
+        "Series of DICOM folders were indexed from their headers. One axial CT series per "
+        f"participant was taken, of at least {ingest['min_slices']} slices at most {thickest} "
         "thick. It was converted with dcm2niix (Li et al., J Neurosci Methods 2016;264:47), and "
-        "geometry and Hounsfield units were checked against the headers. Names, dates and "
-        "identifiers of the source were not carried over."
+        "geometry and Hounsfield units were checked against the headers. NIfTI files were taken "
+        "as they are and checked too. Names, dates and identifiers were not carried over."
     ]
 
 
 def _segmentation(facts: Facts) -> list[str]:
     words = []
     for way in facts.segmentation:
+        scans = counted(way["n"], "scan")
         if way["backend"] == "masks":
-            words.append(f"{way['n']} scans: masks supplied by the user.")
+            words.append(f"{scans}: masks supplied by the user.")
             continue
         model = (way["model"] or {}).get("name") or "not named"
         versions = ", ".join(f"{name} {version}" for name, version in way["versions"].items())
         per_scan = way["seconds"] / way["n"]
         words.append(
-            f"{way['n']} scans: nnU-Net (Isensee et al., Nat Methods 2021;18:203), model {model}, "
+            f"{scans}: nnU-Net (Isensee et al., Nat Methods 2021;18:203), model {model}, "
             f"on {way['device']} ({versions}), {per_scan:.1f} s per scan."
         )
     return words or ["No scan was segmented."]
@@ -65,9 +68,10 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
     words = [
         f"Trabecular attenuation was measured in each vertebral body ({rois}). hu_vol keeps "
         f"{density['erosion_mm']:g} mm from the surface of the body and leaves out "
-        f"{density['endplate_fraction']:.0%} of its height at each end-plate. "
+        f"{100 * density['endplate_fraction']:g} % of its height at each end-plate. "
         f"Scans are summarised over {facts.scope} with at least {measure['min_levels']} levels. "
-        "Vertebrae cut by the border, with metal or with a Genant grade of 1 or more take no part in summaries.",
+        "Vertebrae cut by the border, with metal or with a Genant grade of 1 or more take no part "
+        "in summaries.",
         "Anterior, middle and posterior heights were measured along each body's own axis; "
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
@@ -91,13 +95,14 @@ def _models(facts: Facts) -> list[str]:
     if model["status"] != "ok":
         return [f"The models were not fitted: {model['detail']}."]
     design, learner, cohort = model["design"], model["learner"], model["cohort"]
+    repeats = f", repeated {design['repeats']} times" if design["repeats"] > 1 else ""
     words = [
         f"Estimand: {model['estimand']}. {cohort['patients']:,} patients with "
         f"{cohort['fractures']:,} fractures and {cohort['deaths']:,} deaths in "
         f"{cohort['person_years']:,.0f} person-years.",
         f"Learner: {learner['fracture']}. Competing death: {learner['death']}.",
-        f"Validation: {design['repeats']} times repeated {design['folds']}-fold nested "
-        f"cross-validation, folds stratified by {design['stratified_by']}, penalty chosen in "
+        f"Validation: {design['folds']}-fold nested cross-validation{repeats}, folds stratified "
+        f"by {design['stratified_by']}, penalty chosen in "
         f"{design['inner_folds']} inner folds; everything learned from data is fitted inside the "
         f"training fold. All blocks share the folds. Seed {design['seed']}.",
     ]

@@ -12,7 +12,7 @@ from PIL import Image
 from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.methods import methods
 from bonecast.report.summary import summary_text
-from bonecast.report.tables import headline_block, minus
+from bonecast.report.tables import counted, headline_block, minus
 
 MAX_THUMBNAILS = 48
 """More pictures than this would make the page too heavy for a phone."""
@@ -63,6 +63,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["counted"] = counted
     shown, n_pictures = thumbnails(facts, paths.pictures)
     ratios = facts.hazard_ratios
     return environment.get_template("report.html.j2").render(

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from bonecast.report.facts import Facts
+from bonecast.report.tables import counted
 
 LABEL_WIDTH = 12
 
@@ -20,7 +21,9 @@ def summary_text(facts: Facts, report_path: str) -> str:
         lines.append(_line("Left out", _left_out(facts)))
         lines.append(_line("Density", _density(facts)))
         n, graded = facts.fractured
-        lines.append(_line("Fractures", f"vertebral fracture in {n:,} of {graded:,} scans"))
+        lines.append(
+            _line("Fractures", f"vertebral fracture in {n:,} of {counted(graded, 'scan')}")
+        )
     if facts.model is not None:
         lines.append(_line("Models", _models(facts)))
         lines += [
@@ -41,7 +44,7 @@ def _cohort(facts: Facts) -> str:
         return f"{facts.cohort}{made_up}: a table, no images"
     sites = len(facts.sites)
     where = f" at {sites} sites" if sites > 1 else ""
-    return f"{facts.cohort}{made_up}: {found:,} participants found{where}"
+    return f"{facts.cohort}{made_up}: {counted(found, 'participant')} found{where}"
 
 
 def _left_out(facts: Facts) -> str:
@@ -57,15 +60,13 @@ def _density(facts: Facts) -> str:
     if hu.empty:
         return "not measured in anyone"
     low, middle, high = hu.quantile([0.25, 0.5, 0.75])
-    return f"median {middle:.0f} HU ({low:.0f} to {high:.0f}) over {facts.scope}, {len(hu):,} scans"
+    scans = counted(len(hu), "scan")
+    return f"median {middle:.0f} HU ({low:.0f} to {high:.0f}) over {facts.scope}, {scans}"
 
 
 def _models(facts: Facts) -> str:
     cohort = facts.model["cohort"]
-    people = (
-        f"{cohort['patients']:,} patients, {cohort['fractures']:,} fractures, "
-        f"{cohort['deaths']:,} deaths"
-    )
     if facts.model["status"] != "ok":
         return f"not fitted: {facts.model['detail']}"
-    return people
+    nouns = {"patients": "patient", "fractures": "fracture", "deaths": "death"}
+    return ", ".join(counted(cohort[key], noun) for key, noun in nouns.items())

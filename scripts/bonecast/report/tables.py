@@ -13,6 +13,7 @@ BLOCK_WORDS = {
     "composition": "Body composition",
     "radiomics": "Radiomics",
     "deep": "Deep",
+    "dxa": "DXA",
     "multimodal": "Multimodal",
 }
 METRIC_WORDS = {
@@ -54,6 +55,11 @@ def interval_text(value: float, lower: float, upper: float, digits: int = 2) -> 
         return minus(f"{value:.{digits}f}")
     text = f"{value:.{digits}f} ({lower:.{digits}f}\N{EN DASH}{upper:.{digits}f})"
     return minus(text)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: 1 scan, 2,000 scans."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def minus(text: str) -> str:
