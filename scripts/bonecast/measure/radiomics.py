@@ -21,6 +21,10 @@ from bonecast.reasons import Reason
 MIN_VOXELS = 200
 """Fewer resampled voxels carry no texture."""
 
+HALF_DECIMALS = 6
+HALF_TOLERANCE = 10.0**-HALF_DECIMALS
+"""Interpolated values this near to a half count as a half."""
+
 DEFAULT_FAMILIES = ("intensity", *TEXTURE_FAMILIES)
 """Histogram features repeat those of intensity at this bin width and are left out."""
 
@@ -75,6 +79,19 @@ def compile_kernels(families: tuple[str, ...] = tuple(FEATURES)) -> int:
     return len(features_of_region(drawn, region, settings))
 
 
+def _library():
+    """pictologics' feature functions, with numba's threads started.
+
+    In 0.9.0 the kernel for regions of fewer than 10,000 voxels asks for its thread's number
+    without starting the threads: loaded from the cache, it would crash the process.
+    """
+    import numba
+    from pictologics import features
+
+    numba.get_num_threads()
+    return features
+
+
 def resample_region(
     image: np.ndarray,
     mask: np.ndarray,
@@ -90,20 +107,26 @@ def resample_region(
 
     Args:
         image: the whole image, HU.
-        mask: the region, boolean, cropped to `box`.
-        box: the crop's place in the image, at least a voxel wider than the region.
+        mask: the region, boolean and not empty, cropped to `box`.
+        box: the crop's place in the image.
         spacing_mm: voxel size of the image.
         new_spacing_mm: voxel size of the new grid.
 
     Returns:
         float64 image and boolean region, of equal shape.
     """
+    tight = ndimage.find_objects(mask.astype(np.uint8))[0]
+    # One voxel more on each side is all that linear interpolation reaches.
+    inner = tuple(
+        slice(max(part.start - 1, 0), min(part.stop + 1, n))
+        for part, n in zip(tight, mask.shape, strict=True)
+    )
+    low = np.array([part.start + i.start for part, i in zip(box, inner, strict=True)])
+    high = np.array([part.start + i.stop for part, i in zip(box, inner, strict=True)]) - 1
     step = new_spacing_mm / np.asarray(spacing_mm)
     size = np.array(image.shape)
     points = np.ceil(size / step - 1e-9).astype(int)
     origin = (size - 1) / 2 - step * (points - 1) / 2
-    low = np.array([part.start for part in box])
-    high = np.array([part.stop for part in box]) - 1
     first = np.maximum(np.ceil((low - origin) / step - 1e-9), 0).astype(int)
     last = np.minimum(np.floor((high - origin) / step + 1e-9), points - 1).astype(int)
     counts = np.maximum(last - first + 1, 0)
@@ -119,8 +142,9 @@ def resample_region(
             mode="nearest",
         )
 
-    region = on_grid(mask) >= 0.5
-    return np.round(on_grid(image[box])), region
+    # Snapped first: a half must not round by the last bit, which depends on the crop.
+    region = on_grid(mask[inner]) >= 0.5 - HALF_TOLERANCE
+    return np.round(np.round(on_grid(image[box][inner]), HALF_DECIMALS)), region
 
 
 def features_of_region(
@@ -132,8 +156,7 @@ def features_of_region(
         image: HU, float64.
         region: boolean, the same shape.
     """
-    from pictologics import features as library
-
+    library = _library()
     tight = ndimage.find_objects(region.astype(np.uint8))[0]
     image, region = image[tight], region[tight]
     values = image[region]
@@ -194,11 +217,15 @@ def measure_radiomics(
         if settings.erosion_mm > 0 or settings.endplate_fraction > 0:
             depths = depth_mm(body.mask, body.spacing_mm)
             core = trabecular_mask(body, depths, settings.erosion_mm, settings.endplate_fraction)
+        if not core.any():
+            row["reason"] = Reason.TOO_SMALL
+            continue
         image, region = resample_region(ct, core, body.box, body.spacing_mm, settings.spacing_mm)
         if np.count_nonzero(region) < MIN_VOXELS:
             row["reason"] = Reason.TOO_SMALL
             continue
-        row |= features_of_region(image, region, settings)
+        found = features_of_region(image, region, settings)
+        row |= {name: value if np.isfinite(value) else None for name, value in found.items()}
         row |= {"included": level not in left_out, "reason": left_out.get(level)}
     return rows
 
