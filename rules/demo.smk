@@ -16,6 +16,7 @@ rule write_demo_cohort:
         runtime=20,
     params:
         seed=config["demo"]["seed"],
+        participants=PARTICIPANTS,
         code=code_digest("phantom", "images.py", "levels.py"),
     message:
         "Writing the demo cohort: synthetic patients as DICOM"

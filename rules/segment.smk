@@ -22,9 +22,7 @@ rule segment_batch:
         device=config["segment"]["device"],
         code=code_digest("segment/batch.py", "segment/nnunet.py", "segment/grid.py"),
     message:
-        "Segmenting batch {wildcards.batch} of {BATCHES}".replace(
-            "{BATCHES}", str(len(BATCHES))
-        )
+        f"Segmenting batch {{wildcards.batch}} of {len(BATCHES)}"
     script:
         "../scripts/segment_batch.py"
 

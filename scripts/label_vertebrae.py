@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bonecast.images import load, save
-from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
 from bonecast.reasons import Excluded, Reason
+from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
 from bonecast.runtime import job, read_json, write_json
 from bonecast.segment.label import label_from_mask, label_from_network
 from bonecast.segment.nnunet import class_names

@@ -14,4 +14,5 @@ if __name__ == "__main__":
             Path(snakemake.output.truth),
             seed=snakemake.params.seed,
             workers=snakemake.threads,
+            participants=snakemake.params.participants,
         )

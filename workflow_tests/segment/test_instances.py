@@ -65,7 +65,9 @@ def test_no_anchor_in_view_is_not_guessed():
     classes, _, torso = draw("L1", 0.0)
     low = float(torso.vertebra("L4").centre[2]) - 25
     classes, _, _ = draw("L1", low)
-    classes = Volume(np.where(classes.data == CLASSES.index("rib"), 0, classes.data), classes.affine)
+    classes = Volume(
+        np.where(classes.data == CLASSES.index("rib"), 0, classes.data), classes.affine
+    )
     with pytest.raises(Excluded) as excluded:
         find_vertebrae(classes, NAMES)
     assert excluded.value.reason == Reason.LEVELS_NOT_ANCHORED
@@ -84,8 +86,10 @@ def test_a_severe_fracture_stays_one_body(kind):
     found = find_vertebrae(classes, NAMES)
     assert named_right(found.bodies, truth)
     l2 = VERSE_CODES["L2"]
-    dice = 2 * np.sum((found.bodies == l2) & (truth == l2)) / (
-        np.sum(found.bodies == l2) + np.sum(truth == l2)
+    dice = (
+        2
+        * np.sum((found.bodies == l2) & (truth == l2))
+        / (np.sum(found.bodies == l2) + np.sum(truth == l2))
     )
     assert dice > 0.95
 
@@ -130,6 +134,4 @@ def test_six_lumbar_vertebrae_are_flagged():
 
 def test_ribs_without_the_vertebra_below_do_not_anchor():
     with pytest.raises(Excluded):
-        name_levels(
-            centres(4), sacrum_top_mm=None, bears_ribs=[True] * 4, lowest_is_cut=False
-        )
+        name_levels(centres(4), sacrum_top_mm=None, bears_ribs=[True] * 4, lowest_is_cut=False)

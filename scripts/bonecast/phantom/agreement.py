@@ -82,10 +82,16 @@ def measure_agreement(
         for name in people["participant_id"]
         if (participants / name / "bodies.nii.gz").stat().st_size
     ]
-    add("scans_with_every_level_right_share", sum(m["right"] for m in masks) / len(people), len(people))
+    add(
+        "scans_with_every_level_right_share",
+        sum(m["right"] for m in masks) / len(people),
+        len(people),
+    )
     add("body_dice_mean", np.nanmean([m["dice"] for m in masks]), len(masks))
 
-    c_true = concordance_index_censored(people["event"] == 1, people["time_years"], people["log_hazard"])[0]
+    c_true = concordance_index_censored(
+        people["event"] == 1, people["time_years"], people["log_hazard"]
+    )[0]
     add("c_index_of_true_hazard", c_true, len(people))
     c_index = metrics[metrics["metric"] == "c_index"]
     for row in c_index.itertuples():

@@ -13,11 +13,47 @@ SPINE = (*(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)))
 """Levels of the phantom from head to foot; the sacrum follows."""
 
 # One value per level of SPINE, T1 first.
-POSTERIOR_HEIGHT_MM = (16, 17, 17.5, 18, 18.5, 19, 19.5, 20, 21, 22, 23, 25, 26.5, 27.5, 27.5, 27, 25.5)
+POSTERIOR_HEIGHT_MM = (
+    16,
+    17,
+    17.5,
+    18,
+    18.5,
+    19,
+    19.5,
+    20,
+    21,
+    22,
+    23,
+    25,
+    26.5,
+    27.5,
+    27.5,
+    27,
+    25.5,
+)
 DEPTH_MM = (17, 18.5, 20, 21, 22.5, 24, 25, 26, 27.5, 29, 30, 31, 32, 33, 34, 34.5, 35)
 WIDTH_MM = (28, 27, 26, 26, 27, 28, 29, 30, 32, 34, 37, 39, 42, 44, 46, 48, 50)
 DISC_BELOW_MM = (4, 4, 4, 4, 4.5, 4.5, 5, 5, 5.5, 5.5, 6, 7, 8, 9, 10, 10.5, 9.5)
-NATURAL_WEDGE = (0.95, 0.95, 0.95, 0.95, 0.95, 0.95, 0.95, 0.96, 0.96, 0.96, 0.95, 0.95, 0.96, 1.0, 1.02, 1.04, 1.1)
+NATURAL_WEDGE = (
+    0.95,
+    0.95,
+    0.95,
+    0.95,
+    0.95,
+    0.95,
+    0.95,
+    0.96,
+    0.96,
+    0.96,
+    0.95,
+    0.95,
+    0.96,
+    1.0,
+    1.02,
+    1.04,
+    1.1,
+)
 """Anterior over posterior height of an intact body."""
 FORWARD_TILT_DEG = (22, 20, 17, 14, 10, 6, 2, -2, -6, -9, -11, -12, -11, -7, 0, 10, 22)
 """Lean of the body's upward axis towards anterior: kyphosis above, lordosis below."""

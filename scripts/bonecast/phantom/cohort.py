@@ -90,7 +90,14 @@ def draw_cohort(seed: int) -> list[Participant]:
     for name, role in BROKEN.items():
         people.append((name, name[0], role, 5000 + int(name[1:])))
     return [
-        Participant(name, site, role, seed + offset, VIEWS[offset % len(VIEWS)], draw_row(seed + offset, VIEWS[offset % len(VIEWS)]))
+        Participant(
+            name,
+            site,
+            role,
+            seed + offset,
+            VIEWS[offset % len(VIEWS)],
+            draw_row(seed + offset, VIEWS[offset % len(VIEWS)]),
+        )
         for name, site, role, offset in sorted(people)
     ]
 
@@ -143,7 +150,15 @@ def draw_row(seed: int, view: str) -> dict:
     }
 
 
-CLINICAL_COLUMNS = ("age_years", "sex", "bmi_kg_m2", "prior_fracture", "smoker", "time_years", "event")
+CLINICAL_COLUMNS = (
+    "age_years",
+    "sex",
+    "bmi_kg_m2",
+    "prior_fracture",
+    "smoker",
+    "time_years",
+    "event",
+)
 
 
 def clinical_table(cohort: list[Participant]) -> pd.DataFrame:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from bonecast.images import save
+from bonecast.levels import VERSE_CODES
 from bonecast.phantom.anatomy import SPINE
 from bonecast.phantom.cohort import Participant, clinical_table, draw_cohort, truth_tables
 from bonecast.phantom.dicom import Study, thick
 from bonecast.phantom.torso import POSTERIOR_OFFSET, SACRUM, image_torso
-from bonecast.levels import VERSE_CODES
 
 
 def write_participant(participant: Participant, dicom: Path, truth: Path) -> None:
@@ -22,7 +22,9 @@ def write_participant(participant: Participant, dicom: Path, truth: Path) -> Non
     torso = participant.torso()
     rng = np.random.default_rng([participant.seed, 4])
     ct, label = image_torso(torso, participant.scanner(torso), rng)
-    study = Study(folder, participant.site, participant.participant_id, participant.row, participant.seed)
+    study = Study(
+        folder, participant.site, participant.participant_id, participant.row, participant.seed
+    )
     study.localizer(ct)
     if participant.role == "localizer_only":
         return
@@ -56,7 +58,15 @@ def true_masks(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return body[label], whole[label]
 
 
-def write_demo_cohort(dicom: Path, clinical: Path, truth: Path, *, seed: int, workers: int) -> None:
+def write_demo_cohort(
+    dicom: Path,
+    clinical: Path,
+    truth: Path,
+    *,
+    seed: int,
+    workers: int,
+    participants: list[str] | None = None,
+) -> None:
     """Write everything.
 
     Args:
@@ -65,8 +75,17 @@ def write_demo_cohort(dicom: Path, clinical: Path, truth: Path, *, seed: int, wo
         truth: folder for participants.csv, vertebrae.csv, masks/ and bodies/.
         seed: of the whole cohort.
         workers: processes.
+        participants: ids to write; None writes all.
+
+    Raises:
+        ValueError: an id that is not in the demo.
     """
     cohort = draw_cohort(seed)
+    if participants is not None:
+        unknown = set(participants) - {p.participant_id for p in cohort}
+        if unknown:
+            raise ValueError(f"not in the demo cohort: {', '.join(sorted(unknown))}")
+        cohort = [p for p in cohort if p.participant_id in participants]
     for folder in (dicom, truth / "masks", truth / "bodies", clinical.parent):
         folder.mkdir(parents=True, exist_ok=True)
     clinical_table(cohort).to_csv(clinical, index=False)
@@ -74,6 +93,4 @@ def write_demo_cohort(dicom: Path, clinical: Path, truth: Path, *, seed: int, wo
     people.to_csv(truth / "participants.csv", index=False)
     vertebrae.to_csv(truth / "vertebrae.csv", index=False)
     with ProcessPoolExecutor(workers) as pool:
-        list(
-            pool.map(write_participant, cohort, [dicom] * len(cohort), [truth] * len(cohort))
-        )
+        list(pool.map(write_participant, cohort, [dicom] * len(cohort), [truth] * len(cohort)))

@@ -28,8 +28,20 @@ class Vendor:
 
 
 VENDORS = {
-    "A": Vendor("SIEMENS", "SOMATOM Force", "Br40d", "CTAWP0001", ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP")),
-    "B": Vendor("GE MEDICAL SYSTEMS", "Revolution CT", "STANDARD", "CT99", ("ORIGINAL", "PRIMARY", "LOCALIZER")),
+    "A": Vendor(
+        "SIEMENS",
+        "SOMATOM Force",
+        "Br40d",
+        "CTAWP0001",
+        ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP"),
+    ),
+    "B": Vendor(
+        "GE MEDICAL SYSTEMS",
+        "Revolution CT",
+        "STANDARD",
+        "CT99",
+        ("ORIGINAL", "PRIMARY", "LOCALIZER"),
+    ),
 }
 
 
@@ -51,7 +63,9 @@ class Study:
 
     def uid(self) -> str:
         """A fresh UID, reproducible with the seed."""
-        return f"{UID_ROOT}.{int(self.rng.integers(10**17, 10**18))}{self.rng.integers(10**8, 10**9)}"
+        return (
+            f"{UID_ROOT}.{int(self.rng.integers(10**17, 10**18))}{self.rng.integers(10**8, 10**9)}"
+        )
 
     def header(self, description: str, image_type: tuple[str, ...], sop_class: str) -> Dataset:
         """What all files of one series share."""
@@ -136,7 +150,9 @@ class Study:
 
     def dose_report(self) -> None:
         """A secondary capture, as scanners add to every study."""
-        header = self.header("Patient Protocol", ("DERIVED", "SECONDARY"), SecondaryCaptureImageStorage)
+        header = self.header(
+            "Patient Protocol", ("DERIVED", "SECONDARY"), SecondaryCaptureImageStorage
+        )
         header.Rows = header.Columns = 64
         header.PixelData = np.zeros((64, 64), np.int16).tobytes()
         self.write(header, "IM0001.dcm", 1)

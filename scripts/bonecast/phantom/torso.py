@@ -146,7 +146,9 @@ def paint_soft_tissue(canvas: Canvas, torso: Torso, rng: np.random.Generator) ->
                 + vertebra.right * side * 27 * s
             )
             step = vertebra.up * half
-            canvas.capsule(back - step, back + step, (19 if lumbar else 15) * m, hu["muscle"], MUSCLE)
+            canvas.capsule(
+                back - step, back + step, (19 if lumbar else 15) * m, hu["muscle"], MUSCLE
+            )
             if lumbar:
                 grow = 8 + 3 * int(vertebra.level[1])
                 psoas = vertebra.centre + vertebra.right * side * (vertebra.width_mm / 2 + grow * m)
@@ -307,9 +309,7 @@ def paint_posterior(canvas: Canvas, torso: Torso, vertebra: Vertebra) -> None:
         for rise in (0.08, 0.24):
             rod((pedicle, -b + 3, h * rise), (pedicle, -b - 10 * s, h * rise), 3.4)
         for drop in (0.05, -0.15, -0.32):
-            rod(
-                (pedicle, -b - 12 * s, h * drop), (side * 2, -b - 21 * s, h * (drop - 0.1)), 3.0
-            )
+            rod((pedicle, -b - 12 * s, h * drop), (side * 2, -b - 21 * s, h * (drop - 0.1)), 3.0)
         rod((pedicle * 1.1, -b - 14 * s, -h * 0.5), (pedicle * 1.1, -b - 14 * s, h * 0.45), 4.2)
         reach, sweep = (24, 14) if lumbar else (13, 22)
         rod(

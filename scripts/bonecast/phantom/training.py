@@ -83,7 +83,9 @@ def draw_scanner(rng: np.random.Generator, torso: Torso) -> Scanner:
     length = float(np.clip(rng.uniform(130, 480), 0, top - bottom))
     low = float(rng.uniform(bottom - 20, top - length))
     width, depth = rng.uniform(150, 330), rng.uniform(150, 280)
-    centre_y = np.mean([v.centre[1] for v in torso.vertebrae if low < v.centre[2] < low + length] or [0])
+    centre_y = np.mean(
+        [v.centre[1] for v in torso.vertebrae if low < v.centre[2] < low + length] or [0]
+    )
     return Scanner(
         shape=(int(width / xy), int(depth / xy), int(length / z)),
         spacing_mm=(xy, xy, z),

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def segment_batch(
     model: str,
     device: str,
     threads: int,
-    tell: Callable[[str], None] = logging.getLogger("bonecast").info,
+    tell: Callable[[str], None],
 ) -> list[dict]:
     """Write the network's classes of each scan to `raw`; returns one row a scan.
 
@@ -60,7 +59,11 @@ def segment_batch(
         paths = {name: path for name, (path, _) in waiting.items()}
         for done, result in enumerate(segment_scans(network, paths), start=1):
             name = result.participant_id
-            row = {"participant_id": name, "seconds": round(result.seconds, 2), "error": result.error}
+            row = {
+                "participant_id": name,
+                "seconds": round(result.seconds, 2),
+                "error": result.error,
+            }
             if result.classes is None:
                 row["status"] = "failed"
             else:
@@ -84,7 +87,7 @@ def finished(raw: Path, name: str, key: str) -> bool:
 
 def write_rows(rows: list[dict], path: Path) -> None:
     """The batch's table (TSV)."""
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -11,7 +11,8 @@ import numpy as np
 def coarse_shape(shape, spacing_mm, target_mm) -> tuple[int, ...]:
     """Voxels needed at `target_mm` to cover a volume of `shape` voxels of `spacing_mm`."""
     return tuple(
-        max(1, int(np.ceil(n * s / t))) for n, s, t in zip(shape, spacing_mm, target_mm, strict=True)
+        max(1, int(np.ceil(n * s / t)))
+        for n, s, t in zip(shape, spacing_mm, target_mm, strict=True)
     )
 
 

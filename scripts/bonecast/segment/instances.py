@@ -157,7 +157,7 @@ def touch(labels: np.ndarray, a: int, b: int) -> bool:
 
 
 def drop_small(labels: np.ndarray, voxel_mm3: float) -> np.ndarray:
-    """Remove pieces too small for a body; pieces cut by the upper or lower border may be smaller."""
+    """Remove pieces too small for a body; those cut by the border may be smaller."""
     sizes = np.bincount(labels.ravel()) * voxel_mm3
     cut = np.zeros(len(sizes), bool)
     for face in (labels[:, :, 0], labels[:, :, -1]):

@@ -142,6 +142,4 @@ def check_grid(mask: Volume, ct: Volume, what: str) -> None:
     corners = np.array([[0, 0, 0, 1], [*far, 1]], float).T
     apart = np.abs(mask.affine @ corners - ct.affine @ corners).max()
     if apart > GRID_TOLERANCE_MM:
-        raise Excluded(
-            Reason.MASK_GRID_MISMATCH, f"{what} lies {apart:.1f} mm beside the scan"
-        )
+        raise Excluded(Reason.MASK_GRID_MISMATCH, f"{what} lies {apart:.1f} mm beside the scan")

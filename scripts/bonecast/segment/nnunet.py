@@ -110,9 +110,7 @@ class Network:
         """The likeliest class at each voxel of the scan's grid, from coarse scores."""
         scores = np.exp(logits - logits.max(axis=0, keepdims=True))
         scores /= scores.sum(axis=0, keepdims=True)
-        wx, wy, wz = grid_weights(
-            logits.shape[1:], self.spacing_mm, ct.data.shape, ct.spacing_mm
-        )
+        wx, wy, wz = grid_weights(logits.shape[1:], self.spacing_mm, ct.data.shape, ct.spacing_mm)
         classes = np.empty(ct.data.shape, np.uint8)
         for start in range(0, ct.data.shape[2], SLAB):
             rows = wz[start : start + SLAB]
@@ -145,7 +143,9 @@ def segment_scans(network: Network, scans: dict[str, Path]) -> Iterator[Result]:
                 classes = network.segment(current.result())
                 yield Result(name, classes, time.perf_counter() - started)
             except Exception as error:  # one scan must not take the batch with it
-                yield Result(name, None, time.perf_counter() - started, f"{type(error).__name__}: {error}")
+                yield Result(
+                    name, None, time.perf_counter() - started, f"{type(error).__name__}: {error}"
+                )
 
 
 def model_digest(model: str | Path) -> str:
