@@ -67,7 +67,7 @@ def run_snakemake(tmp_path):
             command += ["--configfile", str(path)]
         # A cache of its own, so that tests can run beside a real workflow.
         environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
 
     return run
 
