@@ -58,6 +58,7 @@ rule label_vertebrae:
             "segment/instances.py",
             "segment/bodies.py",
             "segment/labelmaps.py",
+            "images.py",
             "report/qc.py",
         ),
     message:

@@ -188,7 +188,13 @@ def train(epochs: int, iterations: int, device: str, seed: int) -> Path:
 
 
 def export(model: Path, target: Path, recipe: dict) -> None:
-    """Copy what inference needs, without optimiser state, and the records beside it."""
+    """Copy what inference needs, without optimiser state, and the records beside it.
+
+    Args:
+        model: folder nnU-Net trained into, inside <scratch>/results/<data set>/.
+        target: the model folder to write.
+        recipe: how it was trained, for recipe.json.
+    """
     import torch
 
     fold = model / "fold_0"
@@ -202,7 +208,10 @@ def export(model: Path, target: Path, recipe: dict) -> None:
     checkpoint["trainer_name"] = "nnUNetTrainer"
     torch.save(checkpoint, target / "fold_0" / "checkpoint_final.pth")
     logs = sorted(fold.glob("training_log_*.txt"))
-    (target / "training_log.txt").write_text("".join(log.read_text() for log in logs))
+    text = "".join(log.read_text() for log in logs)
+    # The log names folders of the machine that trained.
+    scratch = str(model.resolve().parents[2])
+    (target / "training_log.txt").write_text(text.replace(scratch, "scratch"))
     (target / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
 
 
