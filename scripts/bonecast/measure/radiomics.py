@@ -66,17 +66,24 @@ def use_compiled_kernels(cache: str | Path) -> None:
     os.environ["PICTOLOGICS_NUM_THREADS"] = "1"
 
 
-def compile_kernels(families: tuple[str, ...] = tuple(FEATURES)) -> int:
-    """Run every kernel once on a small drawn region, so that all are in the cache.
+COMPILED_EDGES = (12, 40)
+"""Edges, in voxels, of the regions that kernels are compiled on: small and large regions
+take different ones."""
+
+
+def compile_kernels() -> int:
+    """Run every kernel once, so that all are in the cache.
 
     Returns:
         How many features were computed.
     """
-    drawn = np.random.default_rng(0).integers(0, 400, (24, 24, 24)).astype(np.float64)
-    region = np.zeros(drawn.shape, bool)
-    region[2:-2, 2:-2, 2:-2] = True
-    settings = RadiomicsSettings(families=families)
-    return len(features_of_region(drawn, region, settings))
+    settings = RadiomicsSettings(families=tuple(FEATURES))
+    for edge in COMPILED_EDGES:
+        drawn = np.random.default_rng(0).integers(0, 400, (edge,) * 3).astype(np.float64)
+        region = np.zeros(drawn.shape, bool)
+        region[2:-2, 2:-2, 2:-2] = True
+        found = features_of_region(drawn, region, settings)
+    return len(found)
 
 
 def _library():
