@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+from scipy.ndimage import binary_erosion
 
 from bonecast.levels import VERSE_CODES
 from bonecast.phantom.agreement import compare_masks
@@ -14,12 +15,10 @@ from bonecast.phantom.torso import Scanner, image_torso
 
 def test_trabecular_attenuation_is_the_planted_one():
     rng = np.random.default_rng(5)
-    torso = draw_torso(rng, trabecular_hu=130, scale=1.0)
+    torso = draw_torso(rng, trabecular_hu=130, scale=1.0, texture_hu=5)
     l2 = torso.vertebra("L2")
     scanner = Scanner((60, 60, 40), (1, 1, 1), tuple(l2.centre), noise_hu=10, blur_mm=0.6)
     ct, label = image_torso(torso, scanner, rng)
-    from scipy.ndimage import binary_erosion
-
     core = binary_erosion(label == VERSE_CODES["L2"], iterations=5)
     assert core.sum() > 3000
     assert abs(ct.data[core].mean() - l2.trabecular_hu) < 1.5
@@ -39,7 +38,8 @@ def test_deformities_take_the_height_they_name(kind, lost):
     loss = 1 - broken[lost] / intact[lost]
     assert 0.40 < loss < 0.47
     if kind != "crush":
-        assert broken["posterior"] == pytest.approx(intact["posterior"], rel=0.06)
+        # The rim of a biconcave body gives way a little too.
+        assert 1 - broken["posterior"] / intact["posterior"] < 0.1
 
 
 def test_cohort_is_reproducible_and_depends_on_the_seed():

@@ -94,6 +94,12 @@ def test_a_severe_fracture_stays_one_body(kind):
     assert dice > 0.95
 
 
+def test_fractured_neighbours_stay_two_bodies():
+    broken = {"T10": Deformity("crush", 3, 0.5), "T11": Deformity("wedge", 3, 0.5)}
+    classes, truth, _ = draw("T9", -50.0, broken)
+    assert named_right(find_vertebrae(classes, NAMES).bodies, truth)
+
+
 def test_touching_bodies_are_separated():
     # Two 24 mm bodies joined by a bridge as narrow as an osteophyte.
     bone = np.zeros((40, 40, 60), bool)

@@ -23,7 +23,7 @@ MIN_BODY_MM3 = 1500.0
 MIN_CUT_BODY_MM3 = 600.0
 SADDLE_MM = 1.5
 """Two centres whose connection is narrower than either by this much are two bodies."""
-SAME_BODY_SHARE = 0.55
+SAME_BODY_SHARE = 0.35
 """Pieces nearer along the spine than this share of the usual spacing are one body."""
 GAP_SHARE = 1.6
 """Neighbours farther apart than this multiple of the usual spacing have one missing between."""
