@@ -28,8 +28,8 @@ HAZARD = {
     "fractured": 0.7,
 }
 """Log hazard ratios of fracture: per 10 years over 70, for women, after a prior fracture, per SD
-of HU over the mean at 70, per vertebra of Genant grade 2 or more (two at most). That of HU is
-4.07 per SD of density (Loeffler, Eur Radiol 2019, PMC6682570): strong, so that 40 patients show it."""
+of HU over the mean at 70, per vertebra of Genant grade 2 or more (two at most). That of HU is the
+4.07 per SD of Loeffler, Eur Radiol 2019, PMC6682570: strong enough to show in 40 patients."""
 FRACTURES_PER_YEAR = 0.055
 DEATHS_PER_YEAR, DEATH_AGE_DECADE = 0.025, 0.8
 
