@@ -17,7 +17,16 @@ rule write_demo_cohort:
     params:
         seed=config["demo"]["seed"],
         participants=PARTICIPANTS,
-        code=code_digest("phantom", "images.py", "levels.py"),
+        code=code_digest(
+            "phantom/anatomy.py",
+            "phantom/canvas.py",
+            "phantom/cohort.py",
+            "phantom/demo.py",
+            "phantom/dicom.py",
+            "phantom/torso.py",
+            "images.py",
+            "levels.py",
+        ),
     message:
         "Writing the demo cohort: synthetic patients as DICOM"
     script:

@@ -11,6 +11,10 @@ import yaml
 
 REPO = Path(__file__).resolve().parents[1]
 
+# Before any test imports numba, and for the workflows that tests start: radiomics kernels are
+# compiled once per machine, not once per test.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(REPO / "results" / ".kernels"))
+
 
 @pytest.fixture(scope="session")
 def repo() -> Path:

@@ -1,8 +1,6 @@
 """A drawn spine: bodies of known height, shape and attenuation, sampled at any spacing."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +8,6 @@ import pytest
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
 from bonecast.measure.morphometry import BANDS
-
-# Before any test imports numba: kernels are compiled once per machine, not once per run.
-os.environ.setdefault(
-    "NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[2] / "results" / ".kernels")
-)
 
 WIDTH_MM = 44.0
 DEPTH_MM = 32.0
