@@ -87,7 +87,7 @@ def participant_row(wildcards):
 
 def made_by_demo(path):
     """Whether a rule of the demo makes this file or folder."""
-    return IS_DEMO and path.startswith("demo/")
+    return IS_DEMO and path.startswith(f"{DEMO_COHORT['input']}/")
 
 
 def existing(path):
