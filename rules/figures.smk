@@ -28,7 +28,11 @@ rule draw_flow_diagram:
     params:
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
-            "report/figures_flow.py", "reasons.py", "report/style.py", "report/tables.py"
+            "report/figures_flow.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+            "reasons.py",
         ),
     message:
         "Drawing the flow diagram"
@@ -60,7 +64,12 @@ rule draw_example_segmentations:
         roi=lookup("measure/density/rois/0", within=config),
         levels=lookup("measure/summary_levels", within=config),
         dpi=lookup("figures/dpi", within=config),
-        code=code_digest("report/figures_measure.py", "report/style.py", "report/tables.py"),
+        code=code_digest(
+            "report/figures_measure.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
     message:
         "Drawing example segmentations"
     script:
@@ -92,7 +101,12 @@ rule draw_hu_by_level_and_age:
         roi=lookup("measure/density/rois/0", within=config),
         levels=lookup("measure/summary_levels", within=config),
         dpi=lookup("figures/dpi", within=config),
-        code=code_digest("report/figures_measure.py", "report/style.py", "report/tables.py"),
+        code=code_digest(
+            "report/figures_measure.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
     message:
         "Drawing attenuation by level and age"
     script:
@@ -121,7 +135,12 @@ rule draw_kaplan_meier_by_risk_third:
     params:
         blocks=lookup("model/blocks", within=config),
         dpi=lookup("figures/dpi", within=config),
-        code=code_digest("report/figures_model.py", "report/style.py", "report/tables.py"),
+        code=code_digest(
+            "report/figures_model.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
     message:
         "Drawing the outcome by risk third"
     script:
@@ -150,7 +169,12 @@ rule draw_block_comparison:
     params:
         blocks=lookup("model/blocks", within=config),
         dpi=lookup("figures/dpi", within=config),
-        code=code_digest("report/figures_model.py", "report/style.py", "report/tables.py"),
+        code=code_digest(
+            "report/figures_model.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
     message:
         "Drawing the comparison of blocks"
     script:

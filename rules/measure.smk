@@ -24,6 +24,7 @@ rule measure_vertebrae:
         levels=config["measure"]["levels"],
         density=config["measure"]["density"],
         code=code_digest(
+            "images.py",
             "measure/scan.py",
             "measure/frame.py",
             "measure/density.py",
@@ -78,6 +79,7 @@ rule measure_radiomics:
         },
         cache=RADIOMICS_CACHE,
         code=code_digest(
+            "images.py",
             "measure/scan.py",
             "measure/frame.py",
             "measure/density.py",

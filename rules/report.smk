@@ -38,7 +38,7 @@ rule write_report:
         cohort=config["cohort"]["name"],
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
-        code=code_digest("report", "report/templates/report.html.j2", "reasons.py"),
+        code=code_digest("report", "reasons.py"),
     message:
         "Writing the report"
     script:

@@ -40,7 +40,7 @@ rule label_vertebrae:
             "<results>/participants/{participant}/qc.png",
             category="Segmentation QC",
             labels={"participant": "{participant}"},
-            caption="../rules/captions/qc.rst",
+            caption="captions/qc.rst",
         ),
     log:
         "<logs>/participants/{participant}/label_vertebrae.log",
@@ -58,6 +58,7 @@ rule label_vertebrae:
             "segment/instances.py",
             "segment/bodies.py",
             "segment/labelmaps.py",
+            "measure/frame.py",
             "images.py",
             "report/qc.py",
         ),
