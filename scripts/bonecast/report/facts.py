@@ -243,6 +243,12 @@ def _signed(row) -> str:
     """A difference with its interval, signs printed; a dash where there is none."""
     if row is None:
         return "\N{EN DASH}"
+    value, lower, upper = (_two_signed(v) for v in (row.value, row.lower, row.upper))
     if pd.isna(row.lower) or pd.isna(row.upper):
-        return "not estimable" if pd.isna(row.value) else minus(f"{row.value:+.2f}")
-    return minus(f"{row.value:+.2f} ({row.lower:+.2f} to {row.upper:+.2f})")
+        return "not estimable" if pd.isna(row.value) else value
+    return f"{value} ({lower} to {upper})"
+
+
+def _two_signed(value: float) -> str:
+    """Two decimals with a sign; what rounds to zero is +0.00."""
+    return minus(f"{round(value, 2) + 0.0:+.2f}")

@@ -219,13 +219,11 @@ def draw_outcome_curves(rows: Sequence[dict], block: str, horizon_years: float |
                 axes.set_ylabel("Fractured, death competing")
                 axes.set_ylim(bottom=0)
             _draw_at_risk(grid[1, column], table[table["panel"] == "at_risk"])
-        if p is not None and p == p:
-            text = (
-                f"log-rank \N{GREEK SMALL LETTER CHI}\N{SUPERSCRIPT TWO} = {chi2:.1f}, {p_value(p)}"
-            )
-            grid[0, 0].text(0.03, 0.05, text, transform=grid[0, 0].transAxes)
         when = "" if horizon_years is None else f" {horizon_years:g}-year"
         title = f"Thirds of out-of-fold{when} risk, block {block_name(block)}"
+        if p is not None and p == p:
+            chi = "\N{GREEK SMALL LETTER CHI}\N{SUPERSCRIPT TWO}"
+            title += f"; log-rank {chi} = {chi2:.1f}, {p_value(p)}"
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(
             handles,
