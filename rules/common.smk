@@ -1,5 +1,6 @@
 # What the stages share: the checked configuration, the cohort, input functions.
 # No rules here; the work behind these few lines is in scripts/bonecast/cohort.py.
+import glob
 import os
 import sys
 
@@ -62,6 +63,7 @@ HAS_MODELS = HAS_CLINICAL or IS_TABULAR
 BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
 ENDPOINT = config["model"]["endpoint"]
+KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
 
 if HAS_CLINICAL and not IS_DEMO and not os.path.exists(located(config["cohort"]["clinical"])):
     raise WorkflowError(f"cohort.clinical: {config['cohort']['clinical']} not found.")
@@ -124,6 +126,19 @@ def bodies_input(wildcards):
     return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
 
 
+def mask_labels_input():
+    """The user's own list of mask values as rule input; nothing for a numbering known by name."""
+    labels = config["segment"]["mask_labels"]
+    if labels in KNOWN_MASK_LABELS:
+        return []
+    if not os.path.isfile(located(labels)):
+        raise WorkflowError(
+            f"segment.mask_labels: {labels} is neither one of {', '.join(KNOWN_MASK_LABELS)} "
+            "nor a file"
+        )
+    return located(labels)
+
+
 def batch_scans(wildcards):
     """The scans of a batch."""
     return [
@@ -132,10 +147,21 @@ def batch_scans(wildcards):
     ]
 
 
+def model_files(wildcards):
+    """What of the nnU-Net model decides a segmentation: plans, label map and weights."""
+    folder = located(config["segment"]["model"])
+    weights = sorted(glob.glob(os.path.join(glob.escape(folder), "fold_*", "checkpoint_*.pth")))
+    return [f"{folder}/plans.json", f"{folder}/dataset.json", *weights]
+
+
 def segmentation_input(wildcards):
     """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
     if config["segment"]["backend"] == "masks":
-        return {"mask": mask_input(wildcards), "bodies": bodies_input(wildcards)}
+        return {
+            "mask": mask_input(wildcards),
+            "bodies": bodies_input(wildcards),
+            "labels": mask_labels_input(),
+        }
     participant = participant_row(wildcards).participant_id
     folder = f"results/{config['cohort']['name']}/segmentation"
     return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}

@@ -5,7 +5,7 @@
 rule segment_batch:
     input:
         scans=batch_scans,
-        model=f"{located(config['segment']['model'])}/plans.json",
+        model=model_files,
     output:
         "<results>/segmentation/batch_{batch}.tsv",
     log:

@@ -14,7 +14,8 @@ def label(snakemake, ct):
     """The participant's vertebrae by the configured backend."""
     if snakemake.params.backend == "masks":
         mask, bodies = snakemake.input.get("mask"), snakemake.input.get("bodies")
-        return label_from_mask(ct, mask or None, bodies or None, snakemake.params.mask_labels)
+        labels = snakemake.input.get("labels") or snakemake.params.mask_labels
+        return label_from_mask(ct, mask or None, bodies or None, labels)
     raw = Path(snakemake.input.batch).parent / "raw" / f"{snakemake.wildcards.participant}.nii.gz"
     return label_from_network(ct, raw, class_names(snakemake.params.model))
 

@@ -90,6 +90,14 @@ def test_backend_masks_runs_no_network(plan, scans):
     assert "segment_batch" not in plan(cohort(scans)).jobs
 
 
+def test_mask_labels_that_are_neither_known_nor_a_file_are_named(plan, scans):
+    config = cohort(scans)
+    config["segment"]["mask_labels"] = "verze"
+    outcome = plan(config)
+    assert not outcome.ok
+    assert "segment.mask_labels: verze is neither one of verse" in outcome.text
+
+
 def test_radiomics_can_be_left_out(plan, scans):
     config = cohort(scans, measure={"radiomics": {"enabled": False}})
     assert "measure_radiomics" not in plan(config).jobs
@@ -211,3 +219,35 @@ def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(
 
     density.write_text(original)
     assert plan(config, project=project).jobs == {}
+
+
+def test_other_weights_or_class_names_of_a_model_segment_again(
+    run_snakemake, plan, project, scans, tmp_path
+):
+    model = tmp_path / "model"
+    (model / "fold_0").mkdir(parents=True)
+    files = [model / name for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth")]
+    for path in files:
+        path.write_text("as trained")
+    config = cohort(scans, segment={"model": str(model)})
+    done = run_snakemake("segmentations", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert plan(config, "segmentations", project=project).jobs == {}
+    for path in files:
+        path.write_text("trained again")
+        jobs = plan(config, "segmentations", project=project).jobs
+        assert (jobs["segment_batch"], jobs["label_vertebrae"]) == (1, 3), path.name
+        path.write_text("as trained")
+
+
+def test_an_edited_list_of_mask_labels_names_the_vertebrae_again(
+    run_snakemake, plan, project, scans, tmp_path
+):
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("22: L3\n")
+    config = cohort(scans)
+    config["segment"]["mask_labels"] = str(labels)
+    done = run_snakemake("segmentations", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    labels.write_text("22: L4\n")
+    assert plan(config, "segmentations", project=project).jobs["label_vertebrae"] == 3

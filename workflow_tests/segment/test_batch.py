@@ -7,6 +7,7 @@ from bonecast.images import Volume, load, save
 from bonecast.phantom.anatomy import draw_torso
 from bonecast.phantom.torso import Scanner, image_torso
 from bonecast.phantom.training import CLASSES, network_classes
+from bonecast.segment import batch
 from bonecast.segment.batch import segment_batch
 from bonecast.segment.nnunet import Network, class_names
 
@@ -57,6 +58,15 @@ def test_a_bad_scan_does_not_take_the_batch_with_it(tmp_path, model, lumbar):
         "excluded": "no_scan",
         "last": "segmented",
     }
+
+
+def test_results_of_other_code_are_made_again(tmp_path, model, lumbar, monkeypatch):
+    scans = {"p1": tmp_path / "p1.nii.gz"}
+    save(lumbar[0], scans["p1"])
+    statuses = [run(scans, tmp_path / "raw", model)[0]["status"] for _ in range(2)]
+    monkeypatch.setattr(batch, "code_digest", lambda *paths: "edited")
+    statuses.append(run(scans, tmp_path / "raw", model)[0]["status"])
+    assert statuses == ["segmented", "kept", "segmented"]
 
 
 def test_the_embedded_network_finds_the_bodies(model, lumbar):

@@ -66,3 +66,13 @@ def test_levels_report_what_the_border_cuts():
     assert list(levels) == ["L1", "L2"]
     assert levels["L2"]["touches_border"] and not levels["L1"]["touches_border"]
     assert levels["L1"]["n_body_voxels"] == 64
+
+
+def test_a_users_own_list_is_recorded_by_name_without_its_folder(tmp_path, ct):
+    mask = np.zeros(ct.data.shape, np.uint8)
+    mask[5:15, 2:15, 3:7] = 7
+    save(ct.like(mask), tmp_path / "mask.nii.gz")
+    (tmp_path / "labels.yaml").write_text("7: L3\n")
+    found = label_from_mask(ct, tmp_path / "mask.nii.gz", None, str(tmp_path / "labels.yaml"))
+    assert (found.whole.data == VERSE_CODES["L3"]).sum() == (mask > 0).sum()
+    assert found.provenance["mask_labels"] == "labels.yaml"

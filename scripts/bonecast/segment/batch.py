@@ -5,10 +5,14 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from bonecast.digest import code_digest
 from bonecast.images import save
 from bonecast.runtime import read_json, write_json
 
 COLUMNS = ("participant_id", "status", "seconds", "error")
+
+DECIDING_MODULES = ("segment/nnunet.py", "segment/grid.py")
+"""Library code that decides the class of a voxel: results of an older version are made again."""
 
 
 def segment_batch(
@@ -22,8 +26,8 @@ def segment_batch(
 ) -> list[dict]:
     """Write the network's classes of each scan to `raw`; returns one row a scan.
 
-    A scan whose result is there already, made from the same voxels by the same model, is
-    not segmented again. An empty scan file (an excluded participant) is passed over.
+    A scan whose result is there already, made from the same voxels by the same model and
+    code, is not segmented again. An empty scan file (an excluded participant) is passed over.
 
     Args:
         scans: participant_id to path of ct.nii.gz.
@@ -37,10 +41,11 @@ def segment_batch(
 
     raw.mkdir(parents=True, exist_ok=True)
     made_by = model_digest(model)
+    code = code_digest(*DECIDING_MODULES)
     rows, waiting = {}, {}
     for name, path in scans.items():
         content = Path(path).read_bytes()
-        key = hashlib.sha256(content + made_by.encode()).hexdigest()
+        key = hashlib.sha256(content + f"{made_by} {code}".encode()).hexdigest()
         if not content:
             rows[name] = {"participant_id": name, "status": "no_scan"}
         elif finished(raw, name, key):
@@ -77,7 +82,7 @@ def segment_batch(
 
 
 def finished(raw: Path, name: str, key: str) -> bool:
-    """Whether a scan's result is there and was made from the same voxels by the same model."""
+    """Whether a scan's result is there and was made under the same key."""
     about = raw / f"{name}.json"
     if not about.exists() or not (raw / f"{name}.nii.gz").exists():
         return False

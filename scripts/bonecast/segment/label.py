@@ -116,7 +116,7 @@ def label_from_mask(ct: Volume, mask: Path | None, bodies: Path | None, labels: 
         # TotalSegmentator numbers bodies from the head, whole vertebrae from the sacrum.
         convention = "totalsegmentator_bodies" if labels == "totalsegmentator" else labels
         own = ct.like(translate(own.data, read_mapping(convention)))
-    return with_bodies(ct, translated, own, {"backend": "masks", "mask_labels": str(labels)})
+    return with_bodies(ct, translated, own, {"backend": "masks", "mask_labels": Path(labels).name})
 
 
 def with_bodies(ct: Volume, whole: Volume, bodies: Volume | None, provenance: dict) -> Labelled:
