@@ -37,8 +37,8 @@ lock: ## resolve envs/requirements.in into the lock, keeping pins that still fit
 	uv pip compile envs/requirements.in --output-file envs/requirements.txt --universal \
 		--python-version 3.12 --generate-hashes --no-annotate --no-header $(UPGRADE)
 
-train: $(INSTALLED) ## train the embedded segmentation model again
-	$(BIN)/snakemake train_embedded_model
+train: $(INSTALLED) ## train the embedded segmentation model again, into training/
+	$(BIN)/snakemake --force train_embedded_model
 
 clean: ## remove the demo cohort and its results, not the environment
 	rm -rf demo results/demo

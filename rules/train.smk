@@ -1,5 +1,5 @@
-# The network that ships in resources/embedded_model, from nothing. Not part of `all`: hours on a
-# CPU. `make train` runs this and puts the result in place.
+# The network that ships in resources/embedded_model, from nothing. Not part of `all`: more than
+# half an hour on two CPU cores. `make train` runs this; copying the result to resources/embedded_model is left to you.
 
 
 rule train_embedded_model:
