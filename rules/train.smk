@@ -1,5 +1,6 @@
 # The network that ships in resources/embedded_model, from nothing. Not part of `all`: more than
-# half an hour on two CPU cores. `make train` runs this; copying the result to resources/embedded_model is left to you.
+# half an hour on two CPU cores. `make train` runs this; copying the result to
+# resources/embedded_model is left to you.
 
 
 rule train_embedded_model:

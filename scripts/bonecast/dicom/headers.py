@@ -50,7 +50,6 @@ TAGS: dict[str, int] = {
     "columns": 0x00280011,
     "pixel_mm": 0x00280030,
     "bits": 0x00280100,
-    "rescale_type": 0x00281054,
 }
 """Elements read from every file."""
 

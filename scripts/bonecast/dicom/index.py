@@ -44,7 +44,6 @@ class Series:
     contrast: bool | None = None
     orientation: str = ""
     image_type: str = ""
-    rescale_type: str = ""
     stack: geometry.Stack | None = None
     n_damaged: int = 0
     n_copies: int = 0
@@ -203,7 +202,6 @@ def _describe(group: list[Header], copies: int) -> Series:
         contrast=vocabulary.has_contrast(text["contrast_agent"], words),
         orientation=plane,
         image_type=text["image_type"].upper(),
-        rescale_type=text["rescale_type"].upper(),
         stack=stack,
         n_damaged=sum(not header.complete for header in group),
         n_copies=copies,

@@ -23,8 +23,6 @@ from bonecast.reasons import Excluded, Reason
 LINKED_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian)
 """Transfer syntaxes that dcm2niix gets as they are."""
 
-LOSSY_SYNTAXES = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
-
 HU_MIN, HU_MAX = -1024, 32767
 """Values kept. Scanners pad outside the field of view with less than air; metal goes far
 above the 3071 HU of 12-bit scanners where the extended scale is on."""

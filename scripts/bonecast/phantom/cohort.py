@@ -1,7 +1,7 @@
 """The demo cohort: who is in it, what is planted in each, and when they fracture.
 
 Everything follows from one seed. What is planted goes to a truth folder that no rule
-of the pipeline reads; tests and `demo_check` compare results with it.
+of the pipeline reads; tests and `check_demo` compare results with it.
 """
 
 from dataclasses import dataclass

@@ -17,10 +17,6 @@ from bonecast.report.tables import minus
 
 EXAMPLE_COLUMNS = ("site", "participant_id", "position", "mean_hu", "picture")
 POSITIONS = ("lowest", "median", "highest")
-EXAMPLE_RULE = (
-    "At each site the participants whose mean trabecular attenuation is lowest, "
-    "nearest the median and highest."
-)
 MAX_SITES = 6
 
 LEVEL_AGE_COLUMNS = (
@@ -102,7 +98,7 @@ def hu_by_level_and_age(
 
 
 def choose_examples(scans: pd.DataFrame, hu_column: str) -> list[dict]:
-    """Pick the participants shown, by EXAMPLE_RULE.
+    """Pick the participants shown: at each site those of lowest, median and highest density.
 
     Args:
         scans: participant_id, site, status and `hu_column`.

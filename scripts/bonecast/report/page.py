@@ -20,13 +20,6 @@ THUMBNAIL_PX = 300
 MAX_EXCLUDED_ROWS = 500
 """The table of exclusions beside the report lists everyone."""
 MAX_RATIO_ROWS = 40
-FIGURE_TITLES = {
-    "flow_diagram": "Flow of participants",
-    "example_segmentations": "Segmentations",
-    "hu_by_level_and_age": "Attenuation by level and age",
-    "kaplan_meier_by_risk_third": "Outcome by third of forecast risk",
-    "block_comparison": "Blocks of features compared",
-}
 
 
 def write_report(
@@ -69,7 +62,6 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
     return environment.get_template("report.html.j2").render(
         facts=facts,
         figures={Path(path).stem: figure(Path(path)) for path in paths.figures},
-        titles=FIGURE_TITLES,
         alt=alt_texts(facts),
         excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
         blocks=facts.block_rows(),
