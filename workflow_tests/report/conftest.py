@@ -191,6 +191,7 @@ def _models(folder, people, rng):
     facts = {
         "status": "ok",
         "detail": "",
+        "endpoint": "fracture",
         "estimand": "time to first fracture with death as competing event; time zero is the scan",
         "cohort": {
             "patients": len(kept),

@@ -12,6 +12,7 @@ import yaml
 
 from bonecast.reasons import Reason
 from bonecast.report import figures_flow, figures_measure, figures_model
+from bonecast.report import page as page_module
 from bonecast.report.facts import Paths, gather
 from bonecast.report.page import MAX_THUMBNAILS, flat_settings, number, render, write_report
 from bonecast.report.summary import summary_text
@@ -131,6 +132,21 @@ def test_everyone_left_out_is_named_with_the_reason(read):
         assert re.search(f"{participant} .{{0,40}}{re.escape(reason.sentence)}", text), participant
     assert "slice 12 of 80" in text
     assert "X999" not in text, "people of the clinical table who are not in the cohort"
+
+
+def test_a_long_list_of_those_left_out_says_where_all_are(paths, config, results, monkeypatch):
+    monkeypatch.setattr(page_module, "MAX_EXCLUDED_ROWS", 2)
+    text = render(gather(paths, "tiny", True, config), paths, config)
+    assert "the first 2 are shown" in text
+    linked = re.findall(r'href="([\w/]+/exclusions\.tsv)"', text)
+    assert linked == ["tables/exclusions.tsv", "models/fracture/exclusions.tsv"]
+    assert all(results.path(file).is_file() for file in linked)
+
+    no_images = replace(
+        paths, scans=None, vertebrae=None, exclusions=None, dictionary=None, figures=paths.figures
+    )
+    text = render(gather(no_images, "tiny", True, config), no_images, config)
+    assert re.findall(r'href="([\w/]+/exclusions\.tsv)"', text) == linked[1:]
 
 
 def test_nothing_is_loaded_from_elsewhere(page, read):

@@ -15,8 +15,8 @@ GENANT = "Genant et al., JBMR 1993;8:1137"
 
 ROIS = {
     "hu_vol": "vertebral body eroded in 3-D",
-    "hu_circle200": "circle of 200 mm2 at mid-body, axial",
-    "hu_ellipse": "ellipse in the anterior body at mid-height",
+    "hu_circle200": "circle of 200 mm2 at mid-height, across the body's own axis",
+    "hu_ellipse": "ellipse in the anterior body at mid-height, across its own axis",
 }
 
 DENSITY = {

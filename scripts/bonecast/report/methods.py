@@ -70,8 +70,8 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
         f"{density['erosion_mm']:g} mm from the surface of the body and leaves out "
         f"{100 * density['endplate_fraction']:g} % of its height at each end-plate. "
         f"Scans are summarised over {facts.scope} with at least {measure['min_levels']} levels. "
-        "Vertebrae cut by the border, with metal or with a Genant grade of 1 or more take no part "
-        "in summaries.",
+        "Vertebrae cut by the border, with metal, with a Genant grade of 1 or more, or with a "
+        "value far from those of their neighbours take no part in summaries.",
         "Anterior, middle and posterior heights were measured along each body's own axis; "
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",

@@ -64,6 +64,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         figures={Path(path).stem: figure(Path(path)) for path in paths.figures},
         alt=alt_texts(facts),
         excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
+        exclusion_files=exclusion_files(facts),
         blocks=facts.block_rows(),
         horizons=sorted({h for row in facts.block_rows() for h in row["auc"]}),
         ratios=[] if ratios is None else ratio_rows(ratios.head(MAX_RATIO_ROWS)),
@@ -78,6 +79,14 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         thumbnails=shown,
         n_pictures=n_pictures,
     )
+
+
+def exclusion_files(facts: Facts) -> list[str]:
+    """The tables that list everyone left out, relative to the page."""
+    files = ["tables/exclusions.tsv"] if facts.steps else []
+    if facts.model is not None:
+        files.append(f"models/{facts.model['endpoint']}/exclusions.tsv")
+    return files
 
 
 def number(value, digits: int = 0) -> str:
