@@ -114,12 +114,12 @@ def test_second_run_has_nothing_to_do(demo, repo):
 def test_report_is_self_contained_and_names_nobody(demo):
     report = (results(demo) / "report.html").read_text()
     assert not re.search(r"""(?:src|href)=["']https?://""", report)
-    planted = ("Phantom", "Invented", "MRN", "ACC", "2.25.")
+    planted = ("Phantom", "Invented", "MRN", "ACC", "Referrer")
     for path in results(demo).rglob("*"):
         if path.is_file() and path.suffix in (".tsv", ".csv", ".json", ".html", ".log", ".txt"):
-            text = path.read_text(encoding="utf-8")
-            for word in planted:
-                assert word not in text or path.suffix == ".html" and word == "Phantom", path
+            # Embedded pictures are base64, in which any three letters may turn up.
+            text = re.sub(r"base64,[^\"')]*", "", path.read_text(encoding="utf-8"))
+            assert not [word for word in planted if word in text], path
 
 
 def test_no_missing_value_is_written_as_zero(demo):

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     NO_MASK = "no_mask"
     MASK_GRID_MISMATCH = "mask_grid_mismatch"
     NO_VERTEBRA = "no_vertebra"
+    IMPLAUSIBLE_SPINE = "implausible_spine"
     LEVELS_NOT_ANCHORED = "levels_not_anchored"
     SEGMENTATION_FAILED = "segmentation_failed"
     # A vertebra
@@ -94,6 +95,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_MASK: "No mask was supplied for this participant.",
     Reason.MASK_GRID_MISMATCH: "The supplied mask is not on the grid of the CT.",
     Reason.NO_VERTEBRA: "No vertebra was found in the scan.",
+    Reason.IMPLAUSIBLE_SPINE: "What was found does not line up as the bodies of a spine do.",
     Reason.LEVELS_NOT_ANCHORED: (
         "Vertebrae were found, but neither sacrum nor lowest rib is in view to name them."
     ),

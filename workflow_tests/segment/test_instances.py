@@ -9,7 +9,12 @@ from bonecast.phantom.anatomy import Deformity, draw_torso
 from bonecast.phantom.torso import Scanner, image_torso
 from bonecast.phantom.training import CLASSES, network_classes
 from bonecast.reasons import Excluded, Reason
-from bonecast.segment.instances import find_vertebrae, name_levels, separate_bodies
+from bonecast.segment.instances import (
+    check_spine,
+    find_vertebrae,
+    name_levels,
+    separate_bodies,
+)
 
 NAMES = dict(enumerate(CLASSES))
 
@@ -141,3 +146,23 @@ def test_six_lumbar_vertebrae_are_flagged():
 def test_ribs_without_the_vertebra_below_do_not_anchor():
     with pytest.raises(Excluded):
         name_levels(centres(4), sacrum_top_mm=None, bears_ribs=[True] * 4, lowest_is_cut=False)
+
+
+@pytest.mark.parametrize(
+    ("centres_mm", "volumes_mm3"),
+    [
+        ([[0, 0, 0], [0, 60, -30], [0, 0, -60]], [2e4, 2e4, 2e4]),
+        ([[0, 0, 0], [0, 0, -30], [0, 0, -60]], [2e4, 2e3, 2e4]),
+        ([[0, 0, 0], [0, 0, -6], [0, 0, -40]], [2e4, 2e4, 2e4]),
+    ],
+    ids=["zigzag", "sliver", "too_near"],
+)
+def test_what_does_not_line_up_as_a_spine_is_refused(centres_mm, volumes_mm3):
+    with pytest.raises(Excluded) as excluded:
+        check_spine(np.array(centres_mm, float), np.array(volumes_mm3), cut=[])
+    assert excluded.value.reason == Reason.IMPLAUSIBLE_SPINE
+
+
+def test_a_collapsed_and_a_cut_vertebra_are_still_a_spine():
+    line = np.array([[0, 5 * i, -30 * i] for i in range(4)], float)
+    check_spine(line, np.array([2e3, 2e4, 1e4, 2.4e4]), cut=[0])

@@ -21,12 +21,18 @@ BODY, POSTERIOR, SACRUM, RIB = "vertebral_body", "posterior_elements", "sacrum",
 MIN_BODY_MM3 = 1500.0
 """A smaller piece is no vertebral body, unless the border cuts it (T1 has about 6,000)."""
 MIN_CUT_BODY_MM3 = 600.0
-SADDLE_MM = 1.5
+SADDLE_MM = 0.75
 """Two centres whose connection is narrower than either by this much are two bodies."""
 SAME_BODY_SHARE = 0.35
 """Pieces nearer along the spine than this share of the usual spacing are one body."""
 GAP_SHARE = 1.6
 """Neighbours farther apart than this multiple of the usual spacing have one missing between."""
+STEP_MM = (10.0, 60.0)
+"""Centres of true neighbours are this far apart: two collapsed thoracic bodies at the least."""
+NEIGHBOUR_VOLUMES = (0.3, 3.3)
+"""Volume of a body over that of the one above; a collapse takes half at most."""
+OFF_LINE_MM = 25.0
+"""A body farther beside the line of its neighbours is none: scoliosis bends less between two."""
 MIN_SACRUM_MM3 = 4000.0
 SACRUM_REACH_MM = 55.0
 """L5's centre lies within this distance of the top of the sacrum."""
@@ -60,7 +66,7 @@ def find_vertebrae(classes: Volume, names: dict[int, str]) -> Vertebrae:
         names: class names by index; must hold vertebral_body.
 
     Raises:
-        Excluded: no vertebra, or nothing in view that tells their names.
+        Excluded: no vertebra, no spine, or nothing in view that tells the names.
     """
     index = {name: i for i, name in names.items()}
     bone = classes.data == index[BODY]
@@ -75,6 +81,9 @@ def find_vertebrae(classes: Volume, names: dict[int, str]) -> Vertebrae:
         raise Excluded(Reason.NO_VERTEBRA, "nothing as large as a vertebral body was found")
     labels = relabel(labels, [label for label, _ in centres])
     positions = np.array([centre for _, centre in centres])
+    volumes = np.bincount(labels.ravel())[1:] * float(np.prod(spacing))
+    cut = [n for face in (labels[:, :, 0], labels[:, :, -1]) for n in np.unique(face) if n]
+    check_spine(positions, volumes, [n - 1 for n in cut])
 
     sacrum = largest_part(part == index[SACRUM]) if SACRUM in index else np.zeros_like(bone[box])
     ribs = part == index[RIB] if RIB in index else np.zeros_like(bone[box])
@@ -176,6 +185,37 @@ def ordered_centres(labels: np.ndarray, spacing_mm) -> list[tuple[int, np.ndarra
     centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids)) * spacing_mm
     order = np.argsort(-centres[:, 2])
     return [(int(ids[i]), centres[i]) for i in order]
+
+
+def check_spine(centres_mm: np.ndarray, volumes_mm3: np.ndarray, cut: list[int]) -> None:
+    """Refuse bodies that do not line up as a spine does: then no name can be trusted.
+
+    Args:
+        centres_mm: shape (n, 3), from head to foot.
+        volumes_mm3: of each body.
+        cut: positions of bodies cut by the border, whose size says nothing.
+
+    Raises:
+        Excluded: naming the first pair that cannot be neighbours.
+    """
+    for i, step in enumerate(np.diff(centres_mm, axis=0)):
+        where = f"bodies {i + 1} and {i + 2} from the top"
+        length = float(np.linalg.norm(step))
+        # Over a gap of several levels the line may bend as often.
+        levels = max(1.0, length / STEP_MM[1])
+        if length < STEP_MM[0] or np.hypot(*step[:2]) > OFF_LINE_MM * levels:
+            raise Excluded(
+                Reason.IMPLAUSIBLE_SPINE,
+                f"{where} lie {length:.0f} mm apart, {np.hypot(*step[:2]):.0f} mm of it sideways",
+            )
+        if i in cut or i + 1 in cut:
+            continue
+        ratio = volumes_mm3[i + 1] / volumes_mm3[i]
+        if not NEIGHBOUR_VOLUMES[0] <= ratio <= NEIGHBOUR_VOLUMES[1]:
+            raise Excluded(
+                Reason.IMPLAUSIBLE_SPINE,
+                f"{where} have {volumes_mm3[i] / 1000:.1f} and {volumes_mm3[i + 1] / 1000:.1f} cm3",
+            )
 
 
 def relabel(labels: np.ndarray, order: list[int]) -> np.ndarray:
