@@ -1,7 +1,10 @@
 """Batches through the embedded network: nothing lost, nothing done twice."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from bonecast.images import Volume, load, save
 from bonecast.phantom.anatomy import draw_torso
@@ -9,7 +12,7 @@ from bonecast.phantom.torso import Scanner, image_torso
 from bonecast.phantom.training import CLASSES, network_classes
 from bonecast.segment import batch
 from bonecast.segment.batch import segment_batch
-from bonecast.segment.nnunet import Network, class_names
+from bonecast.segment.nnunet import Network, class_names, segment_scans
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,22 @@ def test_results_of_other_code_are_made_again(tmp_path, model, lumbar, monkeypat
     monkeypatch.setattr(batch, "code_digest", lambda *paths: "edited")
     statuses.append(run(scans, tmp_path / "raw", model)[0]["status"])
     assert statuses == ["segmented", "kept", "segmented"]
+
+
+def test_a_full_memory_leaves_nobody_out(tmp_path, lumbar):
+    def fail(error):
+        def segment(ct):
+            raise error
+
+        return SimpleNamespace(segment=segment)
+
+    save(lumbar[0], tmp_path / "p1.nii.gz")
+    scans = {"p1": tmp_path / "p1.nii.gz"}
+    (result,) = segment_scans(fail(ValueError("odd scan")), scans)
+    assert result.error == "ValueError: odd scan"
+    for error in (MemoryError(), torch.OutOfMemoryError()):
+        with pytest.raises(type(error)):
+            list(segment_scans(fail(error), scans))
 
 
 def test_the_embedded_network_finds_the_bodies(model, lumbar):

@@ -130,7 +130,14 @@ def segment_scans(network: Network, scans: dict[str, Path]) -> Iterator[Result]:
     Args:
         network: the loaded model.
         scans: participant_id to path of ct.nii.gz.
+
+    Raises:
+        MemoryError, torch.OutOfMemoryError, torch.AcceleratorError: the machine failed, not the
+            scan: nobody is left out of a study for that.
     """
+    import torch
+
+    machine_faults = (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
     names = list(scans)
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(load, scans[names[0]]) if names else None
@@ -142,6 +149,8 @@ def segment_scans(network: Network, scans: dict[str, Path]) -> Iterator[Result]:
             try:
                 classes = network.segment(current.result())
                 yield Result(name, classes, time.perf_counter() - started)
+            except machine_faults:
+                raise
             except Exception as error:  # one scan must not take the batch with it
                 yield Result(
                     name, None, time.perf_counter() - started, f"{type(error).__name__}: {error}"
