@@ -150,6 +150,18 @@ def test_a_score_some_patients_lack_is_compared_on_the_others(cohort):
     assert frax.loc["auc_t", "value"] == pytest.approx(expected, abs=1e-12)
 
 
+def test_events_are_those_each_metric_counts(cohort):
+    time, event, risk = cohort
+    sample = Resamples.draw(time, event, 0, 1)
+    table = judge_all(
+        {"clinical": Candidate(risk[None, :, None], True)}, one_fold(time), sample, (2.5,), ""
+    ).set_index("metric")
+    by_tau, all_of_them = ((event == 1) & (time <= 2.5)).sum(), (event == 1).sum()
+    assert by_tau < all_of_them
+    assert table.loc["c_index", "events"] == table.loc["auc_t", "events"] == by_tau
+    assert table.loc["c_index_harrell", "events"] == all_of_them
+
+
 def test_interval_is_empty_where_resamples_have_no_case():
     assert np.isnan(percentile_interval(np.array([]))).all()
     assert np.isnan(percentile_interval(np.array([0.5, np.nan, 0.6]))).all()

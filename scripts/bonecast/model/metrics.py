@@ -42,6 +42,9 @@ DEFINITIONS = {
 COMPARED = ("c_index", "auc_t", "brier")
 """Metrics whose difference from the reference block is reported, as delta_<metric>."""
 
+UNTRUNCATED = {"c_index_harrell": np.inf}
+"""Metrics over the whole follow-up, beyond tau."""
+
 MIN_FINITE_SHARE = 0.9
 """An interval needs this share of the resamples to have a value (cases to compare)."""
 
@@ -296,7 +299,7 @@ def judge_all(
 
     Returns:
         Columns block, metric, horizon_years, value, lower, upper, n, events, reference. `events`
-        counts fractures by the horizon (by tau for concordances).
+        counts fractures by the horizon, for the C-index by tau, for Harrell's C all of them.
     """
     rows = []
     judged = {}
@@ -317,7 +320,7 @@ def judge_all(
             ]
         fractured = usable & (resamples.event == 1)
         for metric, t, against, values in results:
-            last = horizons[-1] if np.isnan(t) else t
+            last = UNTRUNCATED.get(metric, horizons[-1]) if np.isnan(t) else t
             by_horizon = fractured & (resamples.time <= last)
             lower, upper = percentile_interval(values[1:])
             rows.append(
