@@ -194,6 +194,21 @@ def check_blocks():
 check_blocks()
 
 
+def check_clinical_table():
+    """Stop on a clinical table with mistakes, now rather than after the scans are segmented."""
+    from bonecast.model.cohort import check_clinical  # pandas: a second, so only where needed
+
+    try:
+        check_clinical(located(config["cohort"]["clinical"]), config["model"])
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# Once, not again in each job of a cluster.
+if HAS_CLINICAL and not IS_DEMO and workflow.is_main_process:
+    check_clinical_table()
+
+
 def model_inputs(wildcards):
     """The user's own table, or the measured scans and the clinical table."""
     if IS_TABULAR:

@@ -163,6 +163,26 @@ def test_a_missing_clinical_table_stops_the_run(plan, scans):
     assert "cohort.clinical: nowhere.csv not found" in outcome.text
 
 
+def test_mistakes_in_a_clinical_table_stop_the_run_before_any_scan(plan, scans, tmp_path):
+    clinical = tmp_path / "clinical.csv"
+    clinical.write_text(
+        "participant_id,age_years,sex,time_years,event\n"
+        "p1,sixty,F,2,1\np2,60,F,-3.1,0\np3,60,F,2,7\np3,61,F,2,0\n"
+    )
+    config = cohort(scans)
+    config["cohort"]["clinical"] = str(clinical)
+    outcome = plan(config)
+    assert not outcome.ok
+    for problem in (
+        "p1, age_years: 'sixty' is not an age of 0 to 120 years",
+        "p2, time_years: '-3.1' is not a number of years above 0",
+        "p3, event: '7' is not 0 (censored), 1 (fracture)",
+        "p3: named more than once (row 5)",
+    ):
+        assert problem in outcome.text
+    assert "Traceback" not in outcome.text
+
+
 def test_a_thousand_participants_are_planned_in_seconds(plan, tmp_path):
     table = tmp_path / "participants.tsv"
     rows = [f"p{number:04d}\tsite{number % 2}" for number in range(1000)]

@@ -81,14 +81,27 @@ def admit(inputs: Mapping[str, str], settings: Mapping) -> AnalysisSet:
     """
     names = ColumnNames(**settings["columns"])
     blocks = [block for block in settings["blocks"] if block != MULTIMODAL]
-    own, scores = settings["block_columns"], settings["score_columns"]
-    terms = [term for model in settings["hazard_ratio_models"].values() for term in model]
+    own, scores, terms = settings["block_columns"], settings["score_columns"], _terms(settings)
     if "table" in inputs:
         members = {block: own[block] for block in blocks}
         return from_table(inputs["table"], names, members, scores, terms)
     scans = pd.read_parquet(inputs["scans"])
     dictionary = pd.read_csv(inputs["dictionary"], keep_default_na=False)
     return from_scans(scans, dictionary, inputs["clinical"], names, blocks, own, scores, terms)
+
+
+def check_clinical(path: str | Path, settings: Mapping) -> None:
+    """Check a clinical table before there are scans to join it with.
+
+    Args:
+        settings: the section `model` of the configuration.
+
+    Raises:
+        CohortError: lists every problem of the table, by participant and column.
+    """
+    names = ColumnNames(**settings["columns"])
+    own, scores = settings["block_columns"], settings["score_columns"]
+    _read_clinical(path, names, own, scores, _terms(settings))
 
 
 def from_table(
@@ -145,17 +158,7 @@ def from_scans(
     Raises:
         CohortError: lists every problem of the clinical table, by participant and column.
     """
-    if names.participant_id is None:
-        raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
-    text = read_text_table(clinical)
-    scores = [score for score in scores if score in text]
-    administrative = {names.participant_id, names.time_years, names.event, *scores}
-    own = dict(block_columns or {})
-    taken = administrative | set(LABEL_COLUMNS) | {c for block in own.values() for c in block}
-    own.setdefault("clinical", [column for column in text if column not in taken])
-    covariates = [column for block in own.values() for column in block]
-    others = [column for column in others if column in text]
-    frame = _admit(text, names, [*covariates, *others, *scores], str(clinical))
+    frame, own, scores = _read_clinical(clinical, names, block_columns or {}, scores, others)
     rename = _renaming(names)
 
     described = dictionary[dictionary["table"] == "scans"]
@@ -194,6 +197,32 @@ def from_scans(
         frame.insert(1, "site", frame["participant_id"].map(scans["site"]))
     exclusions = _exclusions([*excluded, *without_outcome])
     return AnalysisSet(frame, columns, scores, exclusions, rename)
+
+
+def _read_clinical(
+    path: str | Path,
+    names: ColumnNames,
+    block_columns: Mapping[str, Sequence[str]],
+    scores: Sequence[str],
+    others: Sequence[str],
+) -> tuple[pd.DataFrame, dict[str, Sequence[str]], list[str]]:
+    """A clinical table as numbers, the columns of each block of it, and the scores it has."""
+    if names.participant_id is None:
+        raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
+    text = read_text_table(path)
+    scores = [score for score in scores if score in text]
+    administrative = {names.participant_id, names.time_years, names.event, *scores}
+    own = dict(block_columns)
+    taken = administrative | set(LABEL_COLUMNS) | {c for block in own.values() for c in block}
+    own.setdefault("clinical", [column for column in text if column not in taken])
+    covariates = [column for block in own.values() for column in block]
+    others = [column for column in others if column in text]
+    return _admit(text, names, [*covariates, *others, *scores], str(path)), own, scores
+
+
+def _terms(settings: Mapping) -> list[str]:
+    """Columns named in plain Cox models."""
+    return [term for model in settings["hazard_ratio_models"].values() for term in model]
 
 
 def read_text_table(path: str | Path) -> pd.DataFrame:
