@@ -185,6 +185,16 @@ def test_synthetic_cohorts_say_so(paths, config):
     assert "synthetic" not in real.lower()
 
 
+def test_real_scans_outlined_by_the_embedded_model_carry_a_warning(paths, config):
+    facts = gather(paths, "mine", False, config)
+    assert "trained on phantoms" not in render(facts, paths, config)
+    embedded = [way | {"model": {"name": "embedded_model"}} for way in facts.segmentation]
+    warned = render(replace(facts, segmentation=embedded), paths, config)
+    assert warned.index("trained on phantoms") < warned.index('id="participants"')
+    demo = replace(facts, segmentation=embedded, synthetic=True)
+    assert "trained on phantoms" not in render(demo, paths, config)
+
+
 def test_summary_is_about_ten_lines(paths, config):
     text = summary_text(gather(paths, "tiny", True, config), "results/tiny/report.html")
     lines = text.splitlines()

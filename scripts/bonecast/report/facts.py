@@ -14,6 +14,9 @@ from bonecast.report.figures_flow import Step, read_flow, sentence_of
 from bonecast.report.figures_measure import level_statistics, scope
 from bonecast.report.tables import METRIC_WORDS, block_name, interval_text, minus, read_table
 
+EMBEDDED_MODEL = "embedded_model"
+"""Name of the model that comes with Bonecast, which has seen nothing but phantoms."""
+
 PACKAGES = (
     "snakemake",
     "pydicom",
@@ -110,6 +113,12 @@ class Facts:
             return 0, 0
         count = self.scans.loc[self.scans["status"] == "ok", "n_vertebral_fractures"].dropna()
         return int((count > 0).sum()), len(count)
+
+    @property
+    def learned_on_phantoms(self) -> bool:
+        """Whether the embedded model outlined any of the scans."""
+        models = [way["model"] or {} for way in self.segmentation]
+        return any(model.get("name") == EMBEDDED_MODEL for model in models)
 
     def block_rows(self) -> list[dict]:
         """One row per block: C-index, difference from the reference and AUC, in words."""
