@@ -1,7 +1,8 @@
 """From classes (body, arch, disc, sacrum, rib) to vertebrae with names.
 
 Networks that learn level names need long training and still shift all names of a scan by
-one. Here the network only tells tissue apart; bodies are separated by shape and counted from the anchors an anatomist would use: sacrum and lowest rib.
+one. Here the network only tells tissue apart; bodies are separated by shape and counted
+from the anchors an anatomist would use: sacrum and lowest rib.
 """
 
 from dataclasses import dataclass, field
