@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from bonecast.cohort import CohortError
-from bonecast.model.cohort import ColumnNames, admit, from_scans, from_table
+from bonecast.model.cohort import ColumnNames, admit, from_scans, from_table, read_text_table
 
 CLINICAL = """participant_id,age_years,sex,bmi,smoker,frax_mof_pct,dxa_t_score,time_years,event
 P1,71,F,24.1,yes,12.5,-2.6,3.2,1
@@ -185,3 +185,19 @@ def test_configuration_decides_which_way_in(scans, write, tmp_path):
     settings["blocks"] = ["clinical"]
     alone = admit({"table": inputs["clinical"]}, settings)
     assert alone.frame["participant_id"].tolist() == ["P1", "P2", "P3", "P5", "P9"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "not a table separated by commas and saved as UTF-8"),
+        (b"participant_id,event\nP1,1,2\nP2,1,2,3\n", "not a table separated by commas"),
+        ("participant_id,event\nM\u00fcnchen,1\n".encode("latin-1"), "saved as UTF-8"),
+        (b"participant_id;event\nP1;1\n", "its columns are not separated by commas"),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_named(tmp_path, content, problem):
+    path = tmp_path / "clinical.csv"
+    path.write_bytes(content)
+    with pytest.raises(CohortError, match=f"clinical.csv: .*{problem}"):
+        read_text_table(path)

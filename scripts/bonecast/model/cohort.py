@@ -226,9 +226,22 @@ def _terms(settings: Mapping) -> list[str]:
 
 
 def read_text_table(path: str | Path) -> pd.DataFrame:
-    """A table with every cell as stripped text, empty where missing."""
-    separator = "\t" if str(path).endswith(".tsv") else ","
-    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    """A table with every cell as stripped text, empty where missing.
+
+    Raises:
+        CohortError: the file is not such a table.
+    """
+    separator, called = ("\t", "tabs") if str(path).endswith(".tsv") else (",", "commas")
+    try:
+        table = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except ValueError as error:  # pandas' own errors and undecodable bytes are such
+        raise CohortError(
+            f"{path}: not a table separated by {called} and saved as UTF-8: {error}"
+        ) from None
+    if len(table.columns) == 1 and any(mark in table.columns[0] for mark in ";,\t"):
+        raise CohortError(f"{path}: its columns are not separated by {called}; save it so")
     table.columns = table.columns.str.strip()
     return table.apply(lambda column: column.str.strip())
 
