@@ -248,6 +248,8 @@ def test_models_that_were_not_fitted_say_why(paths, config, tmp_path):
     facts = gather(broken, "tiny", True, config)
     page = render(facts, broken, config)
     assert page.count("3 fractures among 35 patients") >= 2
+    assert "judged in the same folds" not in page
+    assert "Thirds of the risk" not in page
     assert "not fitted: 3 fractures among 35 patients" in summary_text(facts, "r.html")
 
 
