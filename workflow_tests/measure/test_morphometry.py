@@ -75,6 +75,8 @@ def test_planted_fractures(draw_spine, DrawnBody, spacing_mm, kind, loss, grade)
         ((19, 20, 22), (0.74, 0.82, 0.84), (2, "wedge")),
         # No neighbours: judged by itself.
         ((20, 26, 27), (None, None, None), (2, "wedge")),
+        # Exactly a fifth, which binary fractions miss by a hair.
+        ((16, 20, 20), (1.0, 1.0, 1.0), (1, "wedge")),
         # L5 is naturally higher in front.
         ((29, 25, 23), (1.0, 1.0, 0.95), (0, "none")),
     ],

@@ -63,6 +63,14 @@ def test_a_bad_scan_does_not_take_the_batch_with_it(tmp_path, model, lumbar):
     }
 
 
+def test_a_batch_of_which_every_scan_fails_is_no_fault_of_the_scans(tmp_path, model):
+    scans = {name: tmp_path / f"{name}.nii.gz" for name in ("p1", "p2")}
+    for path in scans.values():
+        path.write_bytes(b"not a scan")
+    with pytest.raises(RuntimeError, match="all 2 scans"):
+        run(scans, tmp_path / "raw", model)
+
+
 def test_results_of_other_code_are_made_again(tmp_path, model, lumbar, monkeypatch):
     scans = {"p1": tmp_path / "p1.nii.gz"}
     save(lumbar[0], scans["p1"])

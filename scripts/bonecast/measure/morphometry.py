@@ -285,6 +285,8 @@ def grade_deformity(
         "biconcave": 1 - min(middle_mm / posterior_mm, known["middle"]),
         "crush": 1 - known["posterior"],
     }
+    # 16 of 20 mm is a loss of 20 %, though not in binary fractions.
+    losses = {name: round(loss, 9) for name, loss in losses.items()}
     grade = next((grade for limit, grade in GENANT_LOSS if max(losses.values()) >= limit), 0)
     if grade == 0:
         return 0, "none"

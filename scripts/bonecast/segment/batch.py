@@ -36,6 +36,9 @@ def segment_batch(
         device: auto, cpu or cuda.
         threads: CPU threads of the network.
         tell: receives one line of progress a scan.
+
+    Raises:
+        RuntimeError: every one of several scans failed.
     """
     from bonecast.segment.nnunet import Network, model_digest, model_versions, segment_scans
 
@@ -67,7 +70,8 @@ def segment_batch(
             row = {
                 "participant_id": name,
                 "seconds": round(result.seconds, 2),
-                "error": result.error,
+                # The whole message goes to the log, which is cleaned of paths; this is published.
+                "error": result.error.partition(":")[0],
             }
             if result.classes is None:
                 row["status"] = "failed"
@@ -75,9 +79,19 @@ def segment_batch(
                 row["status"] = "segmented"
                 save(result.classes, raw / f"{name}.nii.gz")
             about = {"key": waiting[name][1], **provenance, "seconds": row["seconds"]}
-            write_json(about | {"error": result.error}, raw / f"{name}.json")
+            write_json(about | {"error": row["error"]}, raw / f"{name}.json")
             rows[name] = row
-            tell(f"{done} of {len(waiting)}: {name} {row['status']} in {result.seconds:.1f} s")
+            tell(
+                f"{done} of {len(waiting)}: {name} {row['status']} in {result.seconds:.1f} s "
+                + result.error
+            )
+        failed = [name for name in waiting if rows[name]["status"] == "failed"]
+        done_before = [row for row in rows.values() if row["status"] == "kept"]
+        if len(failed) == len(waiting) > 1 and not done_before:
+            raise RuntimeError(
+                f"all {len(failed)} scans of the batch failed ({rows[failed[0]]['error']}): the "
+                "fault is in the model or the machine, so nobody is left out for it"
+            )
     return [rows[name] for name in scans]
 
 

@@ -21,7 +21,7 @@ BODY, POSTERIOR, SACRUM, RIB = "vertebral_body", "posterior_elements", "sacrum",
 MIN_BODY_MM3 = 1500.0
 """A smaller piece is no vertebral body, unless the border cuts it (T1 has about 6,000)."""
 MIN_CUT_BODY_MM3 = 600.0
-SADDLE_MM = 0.75
+SADDLE_MM = 0.5
 """Two centres whose connection is narrower than either by this much are two bodies."""
 SAME_BODY_SHARE = 0.35
 """Pieces nearer along the spine than this share of the usual spacing are one body."""
