@@ -166,3 +166,10 @@ def test_numbers_are_finite_in_the_table(ct, tmp_path):
     (row,) = written(ct, source, tmp_path / "series.tsv")
     assert row["spacing_mm"] == ""
     assert not np.any([value == "nan" for value in row.values()])
+
+
+def test_a_second_patient_is_seen_where_their_series_is_not_suited(ct, tmp_path):
+    ct.write(tmp_path / "one")
+    ct.write(tmp_path / "two", PatientID="P2", **(OTHER | {"spacing_mm": 8.0}))
+    _, decisions = ct.decide(tmp_path)
+    assert reasons(decisions) == [Reason.MIXED_PATIENTS, Reason.TOO_THICK]

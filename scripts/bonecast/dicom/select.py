@@ -58,7 +58,7 @@ def select_series(index: Index, settings: Settings) -> list[Decision]:
             candidates.append(number)
         except Excluded as error:
             decided[number] = Decision(series, False, error.reason, error.detail)
-    whole = _refuse_whole_input([index.series[number] for number in candidates])
+    whole = _refuse_whole_input([index.series[number] for number in candidates], index.series)
     if whole:
         for number in candidates:
             decided[number] = Decision(index.series[number], False, *whole)
@@ -206,11 +206,18 @@ def _lost_on(own: list[float], best: list[float], winner: int) -> str:
     return f"{series_id(winner)} is equal and comes first"
 
 
-def _refuse_whole_input(candidates: list[Series]) -> tuple[Reason, str] | None:
-    """Reasons that concern all candidates at once."""
-    patients = {series.patient for series in candidates} - {""}
+def _refuse_whole_input(
+    candidates: list[Series], series: list[Series]
+) -> tuple[Reason, str] | None:
+    """Reasons that concern all candidates at once.
+
+    A second patient counts even where none of their axial CT is suited: whose scan the folder
+    is meant to hold cannot be known.
+    """
+    axial = [s for s in series if s.description_class is DescriptionClass.AXIAL_CT]
+    patients = {s.patient for s in [*candidates, *axial]} - {""}
     if len(patients) > 1:
-        return Reason.MIXED_PATIENTS, f"{len(patients)} patient identifiers among suited series"
+        return Reason.MIXED_PATIENTS, f"{len(patients)} patient identifiers among axial CT series"
     nifti = [s for s in candidates if s.description_class is DescriptionClass.NIFTI_VOLUME]
     if nifti and len(candidates) > 1:
         return Reason.AMBIGUOUS_INPUT, f"{len(nifti)} NIfTI files among {len(candidates)} images"

@@ -6,6 +6,8 @@ from bonecast.report.facts import Facts
 from bonecast.report.tables import counted
 
 LABEL_WIDTH = 12
+REASONS_SHOWN = 3
+"""Reasons for leaving participants out that the summary prints, the commonest first."""
 
 
 def summary_text(facts: Facts, report_path: str) -> str:
@@ -51,8 +53,11 @@ def _left_out(facts: Facts) -> str:
     if not facts.exclusions:
         return "nobody"
     counts = Counter(row["sentence"] for row in facts.exclusions)
-    reasons = "; ".join(f"{n} {sentence.rstrip('.')}" for sentence, n in counts.most_common())
-    return f"{len(facts.exclusions)}: {reasons}"
+    shown = counts.most_common(REASONS_SHOWN)
+    reasons = "; ".join(f"{n} {sentence.rstrip('.')}" for sentence, n in shown)
+    more = len(counts) - len(shown)
+    further = f"; {counted(more, 'further reason')}, see the report" if more else ""
+    return f"{len(facts.exclusions)}: {reasons}{further}"
 
 
 def _density(facts: Facts) -> str:
