@@ -39,9 +39,17 @@ if config["cohort"]["name"] == DEMO_COHORT["name"] and (IS_TABULAR or not IS_DEM
     )
 
 
+def made_by_demo(path):
+    """Whether a rule of the demo makes this file or folder."""
+    return IS_DEMO and (
+        path.startswith(f"{DEMO_COHORT['input']}/") or path == DEMO_COHORT["clinical"]
+    )
+
+
 def located(path):
     """A path from the working directory or, where not there, from the workflow's own folder."""
-    return locate(path, [WORKFLOW_HOME]) if path else path
+    # The demo is made in the working directory, though another may lie in the workflow's folder.
+    return path if not path or made_by_demo(path) else locate(path, [WORKFLOW_HOME])
 
 
 def participants_of_cohort():
@@ -85,11 +93,6 @@ def participant_row(wildcards):
             f"participant {wildcards.participant} is not in cohort {config['cohort']['name']} "
             f"({config['cohort']['participants'] or config['cohort']['input']})"
         ) from None
-
-
-def made_by_demo(path):
-    """Whether a rule of the demo makes this file or folder."""
-    return IS_DEMO and path.startswith(f"{DEMO_COHORT['input']}/")
 
 
 def existing(path):

@@ -6,7 +6,6 @@
 rule train_embedded_model:
     output:
         model=directory("training/embedded_model"),
-        scratch=temp(directory("training/scratch")),
     log:
         "training/logs/train_embedded_model.log",
     benchmark:

@@ -271,3 +271,12 @@ def test_an_edited_list_of_mask_labels_names_the_vertebrae_again(
     assert done.returncode == 0, done.stdout + done.stderr
     labels.write_text("22: L4\n")
     assert plan(config, "segmentations", project=project).jobs["label_vertebrae"] == 3
+
+
+def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, project):
+    (project / "demo").mkdir()
+    (project / "demo" / "clinical.csv").write_text("participant_id\n")
+    text = plan(None, "models", project=project).text
+    reason = text.partition("Fitting and validating the models")[2].partition("Reason: ")[2]
+    made_first = reason.partition("\n")[0].partition("updated by another job: ")[2].split(", ")
+    assert "demo/clinical.csv" in made_first
