@@ -141,7 +141,6 @@ class Torso:
     muscle_scale: float
     scale: float
     hu: dict[str, float] = field(default_factory=dict)
-    has_ribs_on_t12: bool = True
 
     def vertebra(self, level: str) -> Vertebra:
         """The vertebra of that name."""

@@ -33,7 +33,8 @@ def write_participant(participant: Participant, dicom: Path, truth: Path) -> Non
         truncate_slices(folder / "ST01/SE02")
         return
     if participant.seed % 3 == 0:
-        study.axial(thick(ct, 3), "Abdomen 5 mm")
+        thicker = thick(ct, 3)
+        study.axial(thicker, f"Abdomen {thicker.spacing_mm[2]:g} mm")
     if participant.seed % 4 == 0:
         study.dose_report()
     bodies, whole = true_masks(label)

@@ -31,19 +31,6 @@ CURVE_COLUMNS = (
     "logrank_p",
 )
 
-BLOCK_COLUMNS = (
-    "endpoint",
-    "design",
-    "block",
-    "learner",
-    "metric",
-    "horizon_years",
-    "value",
-    "lower",
-    "upper",
-    "n",
-    "events",
-)
 AT_RISK_TICKS = 6
 
 
@@ -70,7 +57,7 @@ def block_comparison(
     """C-index and AUC of every block."""
     rows = block_rows(read_table(metrics_path), blocks)
     figure = draw_blocks(rows)
-    save_figure(figure, rows.to_dict("records"), BLOCK_COLUMNS, outputs, dpi)
+    save_figure(figure, rows.to_dict("records"), tuple(rows.columns), outputs, dpi)
 
 
 def average_risk(predictions: pd.DataFrame, block: str) -> pd.DataFrame:
