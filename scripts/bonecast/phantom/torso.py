@@ -44,16 +44,7 @@ def image_torso(
         The CT (int16 HU, RAS+) and labels (uint8, same shape): VerSe codes for bodies, code + 100
         for posterior elements, SACRUM, DISC, AORTA, MUSCLE, RIB, 0 elsewhere.
     """
-    spacing = np.asarray(scanner.spacing_mm, float)
-    # Slices are averages: paint at most 1.25 mm apart, an odd number to each slice.
-    steps = int(np.ceil(spacing[2] / 1.25))
-    steps += 1 - steps % 2
-    fine = np.array([spacing[0], spacing[1], spacing[2] / steps])
-    shape = (scanner.shape[0], scanner.shape[1], scanner.shape[2] * steps)
-    first = np.asarray(scanner.centre_mm) - (np.asarray(scanner.shape) - 1) / 2 * spacing
-    origin = first - np.array([0, 0, fine[2] * (steps - 1) / 2])
-    canvas = Canvas.blank(shape, origin, fine, -1000.0)
-
+    canvas, steps = blank_canvas(scanner)
     paint_soft_tissue(canvas, torso, rng)
     paint_ribs(canvas, torso)
     paint_pelvis(canvas, torso)
@@ -62,17 +53,57 @@ def image_torso(
         paint_posterior(canvas, torso, vertebra)
     for vertebra in torso.vertebrae:
         paint_body(canvas, torso, vertebra, rng)
+    return image_canvas(canvas, steps, scanner, rng)
 
+
+def blank_canvas(scanner: Scanner) -> tuple[Canvas, int]:
+    """A canvas of air over the field of view, and its layers to each slice.
+
+    Slices are averages: layers lie at most 1.25 mm apart, an odd number to each slice.
+    """
+    spacing = np.asarray(scanner.spacing_mm, float)
+    steps = int(np.ceil(spacing[2] / 1.25))
+    steps += 1 - steps % 2
+    fine = np.array([spacing[0], spacing[1], spacing[2] / steps])
+    shape = (scanner.shape[0], scanner.shape[1], scanner.shape[2] * steps)
+    origin = first_voxel_mm(scanner) - np.array([0, 0, fine[2] * (steps - 1) / 2])
+    return Canvas.blank(shape, origin, fine, -1000.0), steps
+
+
+def first_voxel_mm(scanner: Scanner) -> np.ndarray:
+    """World position of the scan's voxel (0, 0, 0)."""
+    half = (np.asarray(scanner.shape) - 1) / 2 * np.asarray(scanner.spacing_mm, float)
+    return np.asarray(scanner.centre_mm) - half
+
+
+def image_canvas(
+    canvas: Canvas,
+    steps: int,
+    scanner: Scanner,
+    rng: np.random.Generator,
+    sharpening: float = 0.0,
+) -> tuple[Volume, np.ndarray]:
+    """Scan what is painted: kernel, slices, noise.
+
+    Args:
+        canvas, steps: as `blank_canvas` gave them; the canvas is blurred in place.
+        scanner: how it is imaged.
+        rng: source of the noise.
+        sharpening: strength of edge enhancement, 0 for none.
+    """
+    spacing, fine = np.asarray(scanner.spacing_mm, float), canvas.spacing_mm
     for axis in (0, 1):
         gaussian_filter1d(
             canvas.hu, scanner.blur_mm / fine[axis], axis, output=canvas.hu, truncate=3
         )
     hu = canvas.hu.reshape(*scanner.shape[:2], scanner.shape[2], steps).mean(axis=3)
     hu += correlated_noise(rng, scanner.shape, scanner.blur_mm / spacing[0], scanner.noise_hu)
+    if sharpening:
+        hu += sharpening * (hu - gaussian_filter(hu, (1.2, 1.2, 0)))
     label = np.ascontiguousarray(canvas.label[:, :, steps // 2 :: steps])
 
     affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = first
+    affine[:3, 3] = first_voxel_mm(scanner)
     return Volume(np.clip(np.rint(hu), -1024, 3071).astype(np.int16), affine), label
 
 
