@@ -151,7 +151,9 @@ def batch_scans(wildcards):
 
 
 def model_files(wildcards):
-    """What of the nnU-Net model decides a segmentation: plans, label map and weights."""
+    """What decides a segmentation: an nnU-Net's plans, label map and weights, or fetched weights."""
+    if config["segment"]["backend"] == "totalsegmentator":
+        return f"results/{config['cohort']['name']}/segmentation/weights.json"
     folder = located(config["segment"]["model"])
     weights = sorted(glob.glob(os.path.join(glob.escape(folder), "fold_*", "checkpoint_*.pth")))
     return [f"{folder}/plans.json", f"{folder}/dataset.json", *weights]
