@@ -50,8 +50,8 @@ def test_weights_are_fetched_once_before_any_batch(plan, config):
     assert outcome.jobs["fetch_weights"] == 1
     assert outcome.jobs["segment_batch"] == 2
     assert outcome.jobs["label_vertebrae"] == 3
-    batch = outcome.text.partition("Segmenting batch")[2].partition("\n\n")[0]
-    assert "segmentation/weights.json" in batch.partition("input:")[2]
+    reason = outcome.text.partition("Segmenting batch")[2].partition("Reason: ")[2]
+    assert "segmentation/weights.json" in reason.partition("\n")[0].partition("another job: ")[2]
     for backend in ("masks", "nnunet"):
         config["segment"]["backend"] = backend
         assert "fetch_weights" not in plan(config, "segmentations").jobs
@@ -86,6 +86,7 @@ def test_a_licence_number_is_written_nowhere(run_snakemake, config, offline, tmp
     licence.write_text(NUMBER)
     options = {"tissue": "tissue_types", "license_file": str(licence)}
     config["segment"]["totalsegmentator"] |= options
+    put_weights(tmp_path / "weights")
     failed = run_snakemake("fetch_weights", config=config)
     assert failed.returncode != 0 and "licence server" in failed.stdout + failed.stderr
     put_weights(tmp_path / "weights", tissue="tissue_types")
