@@ -150,6 +150,16 @@ def batch_scans(wildcards):
     ]
 
 
+# Options of the segment section that decide what a network gives: the others segment nothing anew.
+ENGINE_OPTIONS = ("backend", "model", "folds", "checkpoint", "tile_step", "mirroring", "device")
+
+
+def engine_settings():
+    """What the segmentation backend is opened with."""
+    settings = {option: config["segment"][option] for option in ENGINE_OPTIONS}
+    return settings | {"model": located(settings["model"])}
+
+
 def model_files(wildcards):
     """What of the nnU-Net model decides a segmentation: plans, label map and weights."""
     folder = located(config["segment"]["model"])

@@ -19,8 +19,17 @@ rule segment_batch:
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:
         participants=lambda wildcards: BATCHES[wildcards.batch],
-        device=config["segment"]["device"],
-        code=code_digest("segment/batch.py", "segment/nnunet.py", "segment/grid.py"),
+        settings=engine_settings(),
+        code=code_digest(
+            "segment/backends.py",
+            "segment/batch.py",
+            "segment/grid.py",
+            "segment/model_folder.py",
+            "segment/nnunet.py",
+            "segment/pipeline.py",
+            "segment/raw.py",
+            "segment/worker.py",
+        ),
     message:
         f"Segmenting batch {{wildcards.batch}} of {len(BATCHES)}"
     script:

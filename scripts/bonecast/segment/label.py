@@ -75,7 +75,8 @@ def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled
     about = read_json(about_path)
     if about["error"]:
         raise Excluded(Reason.SEGMENTATION_FAILED, about["error"])
-    provenance = {k: about[k] for k in ("backend", "model", "versions", "device", "seconds")}
+    kept = ("backend", "model", "versions", "device", "seconds", "fallback", "label_map")
+    provenance = {key: about[key] for key in kept}
     classes = load(raw)
     check_grid(classes, ct, "the segmentation")
     if BODY in names.values():
