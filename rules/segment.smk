@@ -35,13 +35,25 @@ rule segment_batch:
         "<benchmarks>/segmentation/segment_batch_{batch}.tsv"
     threads: config["segment"]["threads"]
     resources:
-        mem_mb=6000,
+        # TotalSegmentator holds a whole body with all its classes at the scan's resolution.
+        mem_mb=16000 if config["segment"]["backend"] == "totalsegmentator" else 6000,
         runtime=120,
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:
         participants=lambda wildcards: BATCHES[wildcards.batch],
-        device=config["segment"]["device"],
-        code=code_digest("segment/batch.py", "segment/nnunet.py", "segment/grid.py"),
+        settings=engine_settings(),
+        code=code_digest(
+            "segment/backends.py",
+            "segment/batch.py",
+            "segment/grid.py",
+            "segment/model_folder.py",
+            "segment/nnunet.py",
+            "segment/pipeline.py",
+            "segment/raw.py",
+            "segment/totalsegmentator.py",
+            "segment/totalsegmentator_weights.py",
+            "segment/worker.py",
+        ),
     message:
         f"Segmenting batch {{wildcards.batch}} of {len(BATCHES)}"
     script:

@@ -75,6 +75,7 @@ def record(folder, ct: Volume, labels: np.ndarray, **more) -> None:
         "versions": {},
         "device": "cpu",
         "seconds": 1.0,
+        "fallback": "",
         "tasks": {"classes": "total"},
         "label_maps": {"classes": label_map},
         "error": "",

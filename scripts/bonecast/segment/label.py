@@ -88,7 +88,8 @@ def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled
         Excluded: the network failed on this scan or found nothing that can be named.
     """
     about = read_record(raw)
-    provenance = {k: about[k] for k in ("backend", "model", "versions", "device", "seconds")}
+    kept = ("backend", "model", "versions", "device", "seconds", "fallback", "label_map")
+    provenance = {key: about[key] for key in kept}
     classes = load(raw)
     check_grid(classes, ct, "the segmentation")
     if BODY in names.values():

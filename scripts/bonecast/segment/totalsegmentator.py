@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bonecast.digest import code_digest
 from bonecast.images import Volume, load
+from bonecast.segment.backends import CPU_DEVICE
 from bonecast.segment.totalsegmentator_weights import (
     LICENSED,
     WeightsError,
@@ -28,6 +30,8 @@ from bonecast.segment.totalsegmentator_weights import (
 )
 
 PACKAGES = ("TotalSegmentator", "nnunetv2", "torch")
+DECIDING_MODULES = ("segment/totalsegmentator.py",)
+"""Library code that decides the label of a voxel: results of an older version are made again."""
 
 
 class TotalSegmentator:
@@ -35,11 +39,14 @@ class TotalSegmentator:
 
     Attributes:
         name: totalsegmentator.
-        digest: SHA-256 over weights, options and versions.
+        digest: SHA-256 over weights, options, versions and code.
         provenance: what segmentation.json says about how a scan was segmented.
+        fallbacks: what is tried when GPU memory runs out. Before that, nnU-Net itself collects
+            scores in main memory.
     """
 
     name = "totalsegmentator"
+    fallbacks = (CPU_DEVICE,)
 
     def __init__(
         self,
@@ -110,14 +117,19 @@ class TotalSegmentator:
             "tasks": dict(self._tasks),
             "label_maps": {key: _as_json(class_map[task]) for key, task in self._tasks.items()},
         }
-        self.digest = combined_checksum(sums | versions | self._tasks | {"mode": mode})
+        options = self._tasks | {"mode": mode, "code": code_digest(*DECIDING_MODULES)}
+        self.digest = combined_checksum(sums | versions | options)
 
     def read(self, path: Path) -> Volume:
         """The scan; resampling is done inside the API."""
         return load(path)
 
-    def infer(self, ct: Volume) -> dict[str, Volume]:
+    def infer(self, ct: Volume, fallback: str = "") -> dict[str, Volume]:
         """Run every task on a scan.
+
+        Args:
+            ct: the scan.
+            fallback: one of `fallbacks`, where memory ran out.
 
         Returns:
             Labels (uint8, the scan's grid) of `classes` (task total) and, where configured,
@@ -142,7 +154,7 @@ class TotalSegmentator:
                         ml=True,
                         task=task,
                         fast=self._fast and key == "classes",
-                        device=self._device,
+                        device="cpu" if fallback == CPU_DEVICE else self._device,
                         nr_thr_resamp=1,
                         nr_thr_saving=1,
                         quiet=True,

@@ -44,8 +44,8 @@ def label_from_totalsegmentator(ct: Volume, raw: Path) -> Labelled:
     found = {key: _load(raw, key, ct) for key in maps}
     levels = _levels(maps["classes"])
     whole = translate(found["classes"], levels)
-    provenance = {k: about[k] for k in ("backend", "model", "versions", "device", "seconds")}
-    provenance["tasks"] = about["tasks"]
+    kept = ("backend", "model", "versions", "device", "seconds", "fallback", "tasks")
+    provenance = {key: about[key] for key in kept}
     provenance["label_map"] = {str(label): level for label, level in levels.items()}
     flags = []
     bodies = None
