@@ -17,7 +17,7 @@ import pytest
 import torch
 from totalsegmentator.map_to_binary import class_map
 
-from bonecast.images import Volume, save
+from bonecast.images import Volume, load, save
 from bonecast.levels import VERSE_CODES
 from bonecast.phantom.anatomy import draw_torso
 from bonecast.phantom.torso import Scanner, image_torso
@@ -139,6 +139,15 @@ def embedded(repo, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def phantom() -> tuple[Volume, np.ndarray]:
+    """A small phantom scan about L3, and its labels."""
+    rng = np.random.default_rng(11)
+    torso = draw_torso(rng, trabecular_hu=130, scale=1.0)
+    centre = tuple(torso.vertebra("L3").centre + [0, 10, -10])
+    return image_torso(torso, Scanner((80, 80, 60), (2, 2, 3), centre, 12, 0.7), rng)
+
+
+@pytest.fixture(scope="module")
 def attenuation(repo, tmp_path_factory) -> Path:
     """Weights of fast `total` and of `tissue_types` that read labels off the attenuation."""
     folder = tmp_path_factory.mktemp("attenuation")
@@ -228,8 +237,8 @@ def test_all_levels_ribs_muscles_and_vessels_arrive_in_our_codes(tmp_path, atten
     assert "x" * 18 not in text and str(tmp_path) not in text
 
 
-def test_the_embedded_network_in_totalsegmentators_place_finds_bodies(tmp_path, embedded, lumbar):
-    ct, label = lumbar
+def test_the_embedded_network_in_totalsegmentators_place_finds_bodies(tmp_path, embedded, phantom):
+    ct, label = phantom
     truth = network_classes(label) == 1
     save(ct, tmp_path / "ct.nii.gz")
     backend = open_backend(settings(embedded, bodies="vertebrae_body"))
@@ -298,9 +307,9 @@ nib.save(image, sys.argv[2])
 """
 
 
-def test_no_voxel_differs_from_the_api_used_plainly(tmp_path, embedded, lumbar):
+def test_no_voxel_differs_from_the_api_used_plainly(tmp_path, embedded, phantom):
     """The same models, each time read anew, with processes of their own."""
-    save(lumbar[0], tmp_path / "ct.nii.gz")
+    save(phantom[0], tmp_path / "ct.nii.gz")
     home = tmp_path / "home"
     home.mkdir()
     config = {"totalseg_id": "", "send_usage_stats": False, "prediction_counter": 0}

@@ -30,6 +30,8 @@ from bonecast.segment.totalsegmentator_weights import (
 )
 
 PACKAGES = ("TotalSegmentator", "nnunetv2", "torch")
+FIRST_CHANNEL = "_0000.nii.gz"
+"""End of the name of a scan's only channel, as nnU-Net has it."""
 DECIDING_MODULES = ("segment/totalsegmentator.py",)
 """Library code that decides the label of a voxel: results of an older version are made again."""
 
@@ -252,9 +254,18 @@ def _resident_predictor(models: dict, threads: int) -> type:
             folder_with_segs_from_prev_stage=None,
             **unused,
         ):
-            """The same work without processes for preprocessing and export of a single scan."""
+            """The same work without processes for listing, preprocessing and export.
+
+            The API asks for one scan (in three parts where it is large) in a folder of its own.
+            """
+            cases = sorted(Path(source).glob(f"*{FIRST_CHANNEL}"))
+            names = [path.name.removesuffix(FIRST_CHANNEL) for path in cases]
             return self.predict_from_files_sequential(
-                source, target, save_probabilities, overwrite, folder_with_segs_from_prev_stage
+                [[str(path)] for path in cases],
+                [str(Path(target) / name) for name in names],
+                save_probabilities,
+                overwrite,
+                folder_with_segs_from_prev_stage,
             )
 
     return ResidentPredictor
