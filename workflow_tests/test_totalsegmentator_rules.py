@@ -7,6 +7,9 @@ import pytest
 
 from bonecast.segment.totalsegmentator_weights import needed_weights
 
+# The package is not made for every Python that Bonecast runs on.
+pytest.importorskip("totalsegmentator")
+
 NUMBER = "aca_0123456789ABCD"
 
 

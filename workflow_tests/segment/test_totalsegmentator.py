@@ -15,7 +15,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from totalsegmentator.map_to_binary import class_map
 
 from bonecast.images import Volume, load, save
 from bonecast.levels import VERSE_CODES
@@ -27,6 +26,9 @@ from bonecast.runtime import write_json
 from bonecast.segment.backends import open_backend
 from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 from bonecast.segment.totalsegmentator_weights import WeightsError, needed_weights
+
+# The package is not made for every Python that Bonecast runs on.
+class_map = pytest.importorskip("totalsegmentator.map_to_binary").class_map
 
 # Of what TotalSegmentator imports, not of ours.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -399,3 +401,30 @@ def test_nothing_is_sent_and_nothing_written_to_the_home(repo, tmp_path, attenua
     # The last line shows that the trap works.
     assert done.stdout.splitlines()[-1] == "1 attempts, the test's own included"
     assert list(home.rglob("*")) == []
+
+
+@pytest.mark.slow
+def test_a_cohort_goes_through_the_workflow(run_snakemake, tmp_path, embedded):
+    """From scans to masks by the rules; a second run has nothing to do."""
+    torso = draw_torso(np.random.default_rng(11), trabecular_hu=130, scale=1.0)
+    centre = tuple(torso.vertebra("L3").centre + [0, 10, 0])
+    (tmp_path / "scans").mkdir()
+    for name in ("p1", "p2"):
+        scanner = Scanner((80, 80, 12), (2, 2, 3), centre, 12, 0.7)
+        ct, _ = image_torso(torso, scanner, np.random.default_rng(1))
+        save(ct, tmp_path / "scans" / f"{name}.nii.gz")
+    segmentation = settings(embedded, bodies="vertebrae_body")
+    config = {"cohort": {"name": "study", "input": "scans"}, "segment": segmentation}
+    done = run_snakemake("segmentations", config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("p1", "p2"):
+        folder = tmp_path / "results/study/participants" / name
+        about = json.loads((folder / "segmentation.json").read_text())
+        assert (about["status"], about["backend"]) == ("ok", "totalsegmentator")
+        assert about["levels"].keys() == {"L3"}
+        assert about["label_map"][str(TOTAL["vertebrae_L3"])] == "L3"
+        for file in ("vertebrae.nii.gz", "bodies.nii.gz", "tissue.nii.gz"):
+            assert load(folder / file).data.any(), file
+    assert str(tmp_path) not in json.dumps(about)
+    again = run_snakemake("segmentations", "--dry-run", config=config)
+    assert "Nothing to be done" in again.stdout + again.stderr

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from totalsegmentator.map_to_binary import class_map
 
 from bonecast.images import Volume, save
 from bonecast.levels import VERSE_CODES
@@ -10,6 +9,9 @@ from bonecast.reasons import Excluded, Reason
 from bonecast.runtime import write_json
 from bonecast.segment.labelmaps import TOTALSEGMENTATOR, TOTALSEGMENTATOR_BODIES
 from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator, name_bodies
+
+# The package is not made for every Python that Bonecast runs on.
+class_map = pytest.importorskip("totalsegmentator.map_to_binary").class_map
 
 L2, L3, L4 = (VERSE_CODES[level] for level in ("L2", "L3", "L4"))
 PP = {name.removeprefix("vertebrae_"): label for label, name in class_map["vertebrae_pp"].items()}

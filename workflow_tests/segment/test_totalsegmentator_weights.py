@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from bonecast.segment.totalsegmentator_weights import (
 )
 
 NUMBER = "aca_0123456789ABCD"
+
+# The package is not made for every Python that Bonecast runs on.
+pytest.importorskip("totalsegmentator")
 
 # Of what TotalSegmentator imports, not of ours.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -198,3 +202,9 @@ def test_checksums_change_with_any_file_of_a_model(tmp_path, needed):
         path.write_text(f"other {path.name}")
         seen.add(combined_checksum(checksums(tmp_path, needed[:1])))
     assert len(seen) == 4
+
+
+def test_without_the_package_the_backend_says_where_there_is_one(monkeypatch):
+    monkeypatch.setitem(sys.modules, "totalsegmentator.map_tasks_config", None)
+    with pytest.raises(WeightsError, match="lock installs it on Python 3.12"):
+        needed_weights(fast=True, bodies=None, tissue=None)

@@ -73,20 +73,20 @@ class TotalSegmentator:
             threads: CPU threads of the networks.
 
         Raises:
-            WeightsError: weights are missing, or the licence that a task needs.
+            WeightsError: the package, weights or the licence that a task needs are missing.
             RuntimeError: cuda is asked for and there is none.
         """
         # Read when nnU-Net is imported: threads of its export.
         os.environ.setdefault("nnUNet_def_n_proc", str(threads))
         for folder in ("raw", "preprocessed", "results"):
             os.environ.setdefault(f"nnUNet_{folder}", "")
+        self._needed = needed_weights(fast=fast, bodies=bodies, tissue=tissue)
         import torch
         from totalsegmentator.map_tasks_config import TASK_CONFIGS
         from totalsegmentator.map_to_binary import class_map
 
         if tissue in LICENSED:
             check_license(license_number, tissue)
-        self._needed = needed_weights(fast=fast, bodies=bodies, tissue=tissue)
         self._weights_dir = Path(weights_dir)
         require_weights(self._weights_dir, self._needed)
         has_gpu = torch.cuda.is_available()

@@ -26,7 +26,7 @@ LICENSE_LENGTH = 18
 
 
 class WeightsError(Exception):
-    """Weights that are missing or cannot be fetched, with what to do about it."""
+    """Weights, a licence or the package itself that is not there, with what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,21 @@ def needed_weights(*, fast: bool, bodies: str | None, tissue: str | None) -> lis
         fast: the model at 3 mm instead of five at 1.5 mm, for task total.
         bodies: task for vertebral bodies, or None.
         tissue: task for fat and muscle, or None.
+
+    Raises:
+        WeightsError: TotalSegmentator is not installed.
     """
-    from totalsegmentator.map_tasks_config import (
-        DEFAULT_CONFIG,
-        TASK_CONFIGS,
-        TASK_ID_WEIGHTS_CONFIGS,
-    )
+    try:
+        from totalsegmentator.map_tasks_config import (
+            DEFAULT_CONFIG,
+            TASK_CONFIGS,
+            TASK_ID_WEIGHTS_CONFIGS,
+        )
+    except ModuleNotFoundError:
+        raise WeightsError(
+            "segment.backend: totalsegmentator needs the package TotalSegmentator, which this "
+            "environment lacks. Bonecast's lock installs it on Python 3.12, not on newer ones."
+        ) from None
 
     found: dict[int, Weights] = {}
 
