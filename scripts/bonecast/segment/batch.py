@@ -33,9 +33,12 @@ COLUMNS = (
     "fallback",
     "error",
 )
-"""Of the batch's table. status: segmented, kept (finished before), no_scan (excluded before) or
+"""Of the batch's table.
+
+status: segmented, kept (finished before; its times are of then), no_scan (excluded before) or
 failed. seconds: reading, network and writing of this scan; network_share: the network's part of
-the time since the scan before was through it; peak_memory_mb: of the process, up to this scan."""
+the time since the scan before was through it; peak_memory_mb: of the process, up to this scan.
+"""
 
 OPENER = "bonecast.segment.backends:open_backend"
 """What the worker opens its backend with."""
@@ -54,6 +57,7 @@ class _State:
     tell: Tell
     rows: dict[str, dict] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
     total: int = 0
     started: float = field(default_factory=time.perf_counter)
     deaths: int = 0
@@ -72,13 +76,18 @@ class _State:
         """Note what a process tells, and pass on progress."""
         if event["event"] == "begin":
             self.begun.append(event["name"])
+            self.touched.add(event["name"])
         elif event["event"] == "waiting":
             # The first process knows of all; a later one has only what is left.
             self.total = self.total or len(event["names"])
         elif event["event"] == "row":
-            if event["row"]["status"] in ("segmented", "failed"):
+            row = event["row"]
+            if row["status"] == "kept" and row["participant_id"] in self.touched:
+                # A process of this batch wrote it and died before it could say so.
+                row["status"] = "segmented"
+            elif row["status"] in ("segmented", "failed"):
                 self.deaths = 0
-            self.add(event["row"])
+            self.add(row)
 
     def add(self, row: dict) -> None:
         """Note what became of a scan."""
@@ -191,11 +200,12 @@ def check_failures(state: _State) -> None:
 def summarise(state: _State) -> None:
     """One line on the whole batch."""
     seconds = time.perf_counter() - state.started
-    network = sum(row.get("network_seconds", 0) for row in state.rows.values())
-    fallbacks = sum(bool(row.get("fallback")) for row in state.rows.values())
-    if state.worked():
+    worked = state.worked()
+    network = sum(row.get("network_seconds", 0) for row in worked)
+    fallbacks = sum(bool(row.get("fallback")) for row in worked)
+    if worked:
         state.tell(
-            f"{len(state.worked())} scans in {seconds:.1f} s, {network / seconds:.0%} of it in the "
+            f"{len(worked)} scans in {seconds:.1f} s, {network / seconds:.0%} of it in the "
             f"network, {fallbacks} of them after memory ran out"
         )
 

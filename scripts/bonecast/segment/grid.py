@@ -10,6 +10,12 @@ import numpy as np
 
 SLAB = 32
 """Slices of the scan's grid worked on at a time."""
+AIR_HU = -500.0
+"""Colder voxels are air: lung is too, but lies within the body's bounding box."""
+BODY_MARGIN_MM = 10.0
+"""Air kept around the body's bounding box."""
+
+Box = tuple[slice, slice, slice]
 
 
 def coarse_shape(shape, spacing_mm, target_mm) -> tuple[int, ...]:
@@ -129,3 +135,40 @@ def _slab(part: np.ndarray, rows: np.ndarray, second: np.ndarray, third: np.ndar
     """One class of one slab on the other grid."""
     thin = (rows @ part.reshape(part.shape[0], -1)).reshape(len(rows), *part.shape[1:])
     return (second @ thin) @ third.T
+
+
+def bounding_box(mask: np.ndarray) -> Box | None:
+    """Slices around the true voxels of a mask, None where there are none."""
+    box = []
+    for axis in range(mask.ndim):
+        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        if not len(line):
+            return None
+        box.append(slice(int(line[0]), int(line[-1]) + 1))
+    return tuple(box)
+
+
+def body_box(hu: np.ndarray, spacing_mm, tile) -> Box:
+    """The body and some air around it, never less than the tile where the scan has that much.
+
+    A scan smaller than the tile is padded by nnU-Net with the value 0, which is soft tissue in
+    normalised units: real air is kept instead. A scan without a body is left whole.
+
+    Args:
+        hu: the scan at the network's spacing.
+        spacing_mm: its voxel size.
+        tile: voxels of the network's tile, along the same axes.
+    """
+    found = bounding_box(hu > AIR_HU)
+    if found is None:
+        return tuple(slice(0, n) for n in hu.shape)
+    box = []
+    for part, n, step, least in zip(found, hu.shape, spacing_mm, tile, strict=True):
+        margin = int(np.ceil(BODY_MARGIN_MM / step))
+        low, high = max(0, part.start - margin), min(n, part.stop + margin)
+        short = max(0, min(least, n) - (high - low))
+        low = max(0, low - short // 2)
+        high = min(n, max(high, low + min(least, n)))
+        low = max(0, min(low, high - min(least, n)))
+        box.append(slice(low, high))
+    return tuple(box)

@@ -19,7 +19,17 @@ import numpy as np
 from bonecast.digest import code_digest
 from bonecast.images import Volume, load
 from bonecast.segment.backends import CPU_DEVICE, RESULTS_ON_CPU, SMALLER_TILES
-from bonecast.segment.grid import coarse_shape, grid_weights, likeliest, painted, reach, resample
+from bonecast.segment.grid import (
+    Box,
+    body_box,
+    bounding_box,
+    coarse_shape,
+    grid_weights,
+    likeliest,
+    painted,
+    reach,
+    resample,
+)
 from bonecast.segment.model_folder import (
     class_names,
     file_digest,
@@ -29,15 +39,8 @@ from bonecast.segment.model_folder import (
     read_dataset,
 )
 
-AIR_HU = -500.0
-"""Colder voxels are air: lung is too, but lies within the body's bounding box."""
-BODY_MARGIN_MM = 10.0
-"""Air kept around the body's bounding box."""
-
 DECIDING_MODULES = ("segment/nnunet.py", "segment/grid.py")
 """Library code that decides the class of a voxel: results of an older version are made again."""
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -176,12 +179,12 @@ class Network:
             device=torch.device(self.device),
             allow_tqdm=False,
         )
+        check_configuration(self.model, next(iter(self.weights.values())))
         predictor.initialize_from_trained_model_folder(
             str(self.model),
             use_folds=tuple(self.weights),
             checkpoint_name=f"checkpoint_{self.checkpoint}.pth",
         )
-        check_configuration(self.model.name, predictor.configuration_manager)
         self._predictor = predictor
 
     @property
@@ -335,43 +338,6 @@ def shifted(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
 
 
-def bounding_box(mask: np.ndarray) -> Box | None:
-    """Slices around the true voxels of a mask, None where there are none."""
-    box = []
-    for axis in range(mask.ndim):
-        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        if not len(line):
-            return None
-        box.append(slice(int(line[0]), int(line[-1]) + 1))
-    return tuple(box)
-
-
-def body_box(hu: np.ndarray, spacing_mm, tile) -> Box:
-    """The body and some air around it, never less than the tile where the scan has that much.
-
-    A scan smaller than the tile is padded by nnU-Net with the value 0, which is soft tissue in
-    normalised units: real air is kept instead. A scan without a body is left whole.
-
-    Args:
-        hu: the scan at the network's spacing.
-        spacing_mm: its voxel size.
-        tile: voxels of the network's tile, along the same axes.
-    """
-    found = bounding_box(hu > AIR_HU)
-    if found is None:
-        return tuple(slice(0, n) for n in hu.shape)
-    box = []
-    for part, n, step, least in zip(found, hu.shape, spacing_mm, tile, strict=True):
-        margin = int(np.ceil(BODY_MARGIN_MM / step))
-        low, high = max(0, part.start - margin), min(n, part.stop + margin)
-        short = max(0, min(least, n) - (high - low))
-        low = max(0, low - short // 2)
-        high = min(n, max(high, low + min(least, n)))
-        low = max(0, min(low, high - min(least, n)))
-        box.append(slice(low, high))
-    return tuple(box)
-
-
 def smaller_tile(patch: list[int], configuration: dict) -> list[int]:
     """A tile of half the length, as far as the network's strides allow: an eighth of the memory."""
     strides = configuration["architecture"]["arch_kwargs"]["strides"]
@@ -383,15 +349,22 @@ def smaller_tile(patch: list[int], configuration: dict) -> list[int]:
     ]
 
 
-def check_configuration(model: str, configuration) -> None:
-    """Raise ValueError for configurations of nnU-Net that need more than one network or pass."""
+def check_configuration(model: Path, weights: Path) -> None:
+    """Raise ValueError for configurations of nnU-Net that need another network's result, or 2d."""
+    import torch
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    checkpoint = torch.load(weights, map_location="cpu", weights_only=False)
+    name = checkpoint["init_args"]["configuration"]
+    configuration = PlansManager(str(model / "plans.json")).get_configuration(name)
+    expected = "expected 3d_fullres or 3d_lowres"
     if configuration.previous_stage_name is not None:
         raise ValueError(
-            f"segment.model: {model} is the second stage of a cascade and needs the result of "
-            f"'{configuration.previous_stage_name}'; expected 3d_fullres or 3d_lowres"
+            f"segment.model: {model.name} ({name}) is the second stage of a cascade and needs the "
+            f"result of '{configuration.previous_stage_name}'; {expected}"
         )
     if len(configuration.patch_size) != 3:
-        raise ValueError(f"segment.model: {model} is a 2d model; expected 3d_fullres or 3d_lowres")
+        raise ValueError(f"segment.model: {model.name} ({name}) works on slices; {expected}")
 
 
 def make_predictor(**options):

@@ -20,7 +20,13 @@ from bonecast.images import Volume
 from bonecast.runtime import read_json
 from bonecast.segment import pipeline
 from bonecast.segment.backends import Backend
-from bonecast.segment.raw import finished, write_failure, write_record, write_volumes
+from bonecast.segment.raw import (
+    finished,
+    record_path,
+    write_failure,
+    write_record,
+    write_volumes,
+)
 
 
 def work(request: dict, emit: Callable[..., None]) -> None:
@@ -40,7 +46,7 @@ def work(request: dict, emit: Callable[..., None]) -> None:
         if not content:
             emit("row", row={"participant_id": name, "status": "no_scan"})
         elif finished(raw, name, key):
-            emit("row", row={"participant_id": name, "status": "kept"})
+            emit("row", row=kept_row(raw, name))
         else:
             keys[name] = key
     emit("waiting", names=list(keys))
@@ -99,6 +105,13 @@ def row_of(outcome: pipeline.Outcome) -> dict:
         "fallback": outcome.fallback,
         "error": kind_of(outcome.error),
     }
+
+
+def kept_row(raw: Path, name: str) -> dict:
+    """The row of a scan that was finished before, with what its record tells of then."""
+    record = read_json(record_path(raw, name))
+    told = {key: record[key] for key in ("seconds", "network_seconds", "device", "fallback")}
+    return {"participant_id": name, "status": "kept", **told}
 
 
 def kind_of(error: str) -> str:
