@@ -53,7 +53,13 @@ rule segmentations:
         collect(
             "<results>/participants/{participant}/{file}",
             participant=PARTICIPANTS,
-            file=["vertebrae.nii.gz", "bodies.nii.gz", "segmentation.json", "qc.png"],
+            file=[
+                "vertebrae.nii.gz",
+                "bodies.nii.gz",
+                "tissue.nii.gz",
+                "segmentation.json",
+                "qc.png",
+            ],
         ),
 
 

@@ -45,6 +45,8 @@ def _values(option: dict, schema: dict) -> str:
     """Allowed values in words."""
     if "$ref" in option:
         option = schema["$defs"][option["$ref"].rsplit("/", 1)[1]]
+    if "oneOf" in option:
+        return " or ".join(_values(choice, schema) for choice in option["oneOf"])
     if "enum" in option:
         return ", ".join("null" if value is None else str(value) for value in option["enum"])
     kinds = option.get("type", "any")

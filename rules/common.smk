@@ -150,8 +150,23 @@ def batch_scans(wildcards):
     ]
 
 
+# Options of the segment section that decide what a network gives: the others segment nothing anew.
+ENGINE_OPTIONS = ("backend", "model", "folds", "checkpoint", "tile_step", "mirroring", "device")
+TOTALSEGMENTATOR_OPTIONS = ("backend", "weights_dir", "totalsegmentator", "device")
+
+
+def engine_settings():
+    """What the segmentation backend is opened with."""
+    if config["segment"]["backend"] == "totalsegmentator":
+        return {option: config["segment"][option] for option in TOTALSEGMENTATOR_OPTIONS}
+    settings = {option: config["segment"][option] for option in ENGINE_OPTIONS}
+    return settings | {"model": located(settings["model"])}
+
+
 def model_files(wildcards):
-    """What of the nnU-Net model decides a segmentation: plans, label map and weights."""
+    """What decides a segmentation: an nnU-Net's plans, label map and weights, or fetched weights."""
+    if config["segment"]["backend"] == "totalsegmentator":
+        return f"results/{config['cohort']['name']}/segmentation/weights.json"
     folder = located(config["segment"]["model"])
     weights = sorted(glob.glob(os.path.join(glob.escape(folder), "fold_*", "checkpoint_*.pth")))
     return [f"{folder}/plans.json", f"{folder}/dataset.json", *weights]

@@ -2,6 +2,27 @@
 # leaves its classes in a cache; naming, corrections and pictures are per participant, on CPU.
 
 
+rule fetch_weights:
+    output:
+        "<results>/segmentation/weights.json",
+    log:
+        "<logs>/segmentation/fetch_weights.log",
+    benchmark:
+        "<benchmarks>/segmentation/fetch_weights.tsv"
+    localrule: True
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        weights_dir=config["segment"]["weights_dir"],
+        options=config["segment"]["totalsegmentator"],
+        code=code_digest("segment/totalsegmentator_weights.py"),
+    message:
+        "Fetching the weights of TotalSegmentator, where they are not there yet"
+    script:
+        "../scripts/fetch_weights.py"
+
+
 rule segment_batch:
     input:
         scans=batch_scans,
@@ -14,13 +35,25 @@ rule segment_batch:
         "<benchmarks>/segmentation/segment_batch_{batch}.tsv"
     threads: config["segment"]["threads"]
     resources:
-        mem_mb=6000,
+        # TotalSegmentator holds a whole body with all its classes at the scan's resolution.
+        mem_mb=16000 if config["segment"]["backend"] == "totalsegmentator" else 6000,
         runtime=120,
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:
         participants=lambda wildcards: BATCHES[wildcards.batch],
-        device=config["segment"]["device"],
-        code=code_digest("segment/batch.py", "segment/nnunet.py", "segment/grid.py"),
+        settings=engine_settings(),
+        code=code_digest(
+            "segment/backends.py",
+            "segment/batch.py",
+            "segment/grid.py",
+            "segment/model_folder.py",
+            "segment/nnunet.py",
+            "segment/pipeline.py",
+            "segment/raw.py",
+            "segment/totalsegmentator.py",
+            "segment/totalsegmentator_weights.py",
+            "segment/worker.py",
+        ),
     message:
         f"Segmenting batch {{wildcards.batch}} of {len(BATCHES)}"
     script:
@@ -35,6 +68,7 @@ rule label_vertebrae:
     output:
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
+        tissue="<results>/participants/{participant}/tissue.nii.gz",
         about="<results>/participants/{participant}/segmentation.json",
         picture=report(
             "<results>/participants/{participant}/qc.png",
@@ -58,6 +92,8 @@ rule label_vertebrae:
             "segment/instances.py",
             "segment/bodies.py",
             "segment/labelmaps.py",
+            "segment/tissues.py",
+            "segment/totalsegmentator_labels.py",
             "measure/frame.py",
             "images.py",
             "report/qc.py",

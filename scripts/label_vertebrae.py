@@ -8,6 +8,7 @@ from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
 from bonecast.runtime import job, read_json, write_json
 from bonecast.segment.label import label_from_mask, label_from_network
 from bonecast.segment.nnunet import class_names
+from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 
 
 def label(snakemake, ct):
@@ -17,6 +18,8 @@ def label(snakemake, ct):
         labels = snakemake.input.get("labels") or snakemake.params.mask_labels
         return label_from_mask(ct, mask or None, bodies or None, labels)
     raw = Path(snakemake.input.batch).parent / "raw" / f"{snakemake.wildcards.participant}.nii.gz"
+    if snakemake.params.backend == "totalsegmentator":
+        return label_from_totalsegmentator(ct, raw)
     return label_from_network(ct, raw, class_names(snakemake.params.model))
 
 
@@ -33,13 +36,17 @@ if __name__ == "__main__":
             found = label(snakemake, ct)
             save(found.whole, output.vertebrae)
             save(found.bodies, output.bodies)
+            if found.tissue is None:
+                Path(output.tissue).write_bytes(b"")
+            else:
+                save(found.tissue, output.tissue)
             about |= {"status": "ok", "stage": "segment", **found.provenance}
             about |= {"levels": found.levels(), "flags": found.flags}
             picture = draw_qc(ct, found.whole, found.bodies, participant, found.flags)
         except Excluded as excluded:
             about = {"status": "excluded", "stage": "segment", **about}
             about |= {"reason": str(excluded.reason), "detail": excluded.detail}
-            for path in (output.vertebrae, output.bodies):
+            for path in (output.vertebrae, output.bodies, output.tissue):
                 Path(path).write_bytes(b"")
             picture = draw_exclusion_card(participant, excluded.reason.sentence)
             log.warning("%s left out: %s", participant, excluded)

@@ -11,9 +11,7 @@ if __name__ == "__main__":
         rows = segment_batch(
             dict(zip(snakemake.params.participants, snakemake.input.scans, strict=True)),
             table.parent / "raw",
-            model=str(Path(snakemake.input.model[0]).parent),
-            device=snakemake.params.device,
-            threads=snakemake.threads,
+            settings=snakemake.params.settings | {"threads": snakemake.threads},
             tell=log.info,
         )
         write_rows(rows, table)

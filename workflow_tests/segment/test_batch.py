@@ -1,117 +1,229 @@
-"""Batches through the embedded network: nothing lost, nothing done twice."""
+"""Batches: nothing lost, nothing done twice, one bad scan costs one scan."""
 
-from types import SimpleNamespace
+import csv
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-import torch
 
-from bonecast.images import Volume, load, save
-from bonecast.phantom.anatomy import draw_torso
-from bonecast.phantom.torso import Scanner, image_torso
-from bonecast.phantom.training import CLASSES, network_classes
-from bonecast.segment import batch
-from bonecast.segment.batch import segment_batch
-from bonecast.segment.nnunet import Network, class_names, segment_scans
+from bonecast.images import load, save
+from bonecast.reasons import Excluded, Reason
+from bonecast.runtime import read_json
+from bonecast.segment.batch import COLUMNS, how_it_died, segment_batch, write_rows
+from bonecast.segment.label import label_from_network
+from bonecast.segment.raw import finished, write_record, write_volumes
 
 
-@pytest.fixture(scope="module")
-def model(repo) -> str:
-    return str(repo / "resources/embedded_model")
+@pytest.fixture
+def run(fakes, tmp_path):
+    """A function that runs a batch through the fake backend; gives status and error by scan."""
+
+    def batch(scans, lines=None, **settings):
+        said = [] if lines is None else lines
+        rows = segment_batch(
+            scans,
+            tmp_path / "raw",
+            settings=settings,
+            tell=said.append,
+            opener="fake_backend:open_fake",
+        )
+        assert [row["participant_id"] for row in rows] == list(scans)
+        return {row["participant_id"]: row for row in rows}
+
+    return batch
 
 
-@pytest.fixture(scope="module")
-def lumbar() -> tuple[Volume, np.ndarray]:
-    """A small phantom scan and its tissue classes."""
-    rng = np.random.default_rng(11)
-    torso = draw_torso(rng, trabecular_hu=130, scale=1.0)
-    centre = torso.vertebra("L3").centre
-    scanner = Scanner((80, 80, 60), (2, 2, 3), tuple(centre + [0, 10, -10]), 12, 0.7)
-    ct, label = image_torso(torso, scanner, rng)
-    return ct, network_classes(label)
+def statuses(rows: dict[str, dict]) -> dict[str, str]:
+    return {name: row["status"] for name, row in rows.items()}
 
 
-def run(scans, raw, model):
-    return segment_batch(scans, raw, model=model, device="cpu", threads=2, tell=lambda _: None)
+def test_a_bad_scan_does_not_take_the_batch_with_it(tmp_path, noise, run):
+    noise["p2"].write_bytes(b"not a scan")
+    noise["p3"].write_bytes(b"")
+    lines = []
+    rows = run(noise, lines, trouble={"p4.finish": "ValueError"})
+    expected = ["segmented", "failed", "no_scan", "failed", "segmented"]
+    assert list(statuses(rows).values()) == expected
+    # The table is published: the kind of error only; its text goes to the log.
+    assert rows["p4"]["error"] == "ValueError"
+    assert "p4: ValueError: /somewhere/odd scan" in lines
+    found = load(tmp_path / "raw/p1.nii.gz").data
+    np.testing.assert_array_equal(found, load(noise["p1"]).data > 100)
+    assert not (tmp_path / "raw/p4.nii.gz").exists()
+
+    # What is finished is kept, what failed is tried again, a changed scan is done again.
+    ct = load(noise["p5"])
+    save(ct.like(np.maximum(ct.data, 90).astype(np.int16)), noise["p5"])
+    expected = ["kept", "failed", "no_scan", "segmented", "segmented"]
+    assert list(statuses(run(noise)).values()) == expected
 
 
-def test_a_bad_scan_does_not_take_the_batch_with_it(tmp_path, model, lumbar):
-    ct, _ = lumbar
-    scans = {name: tmp_path / f"{name}.nii.gz" for name in ("good", "corrupt", "excluded", "last")}
-    save(ct, scans["good"])
-    save(ct, scans["last"])
-    scans["corrupt"].write_bytes(b"not a scan")
-    scans["excluded"].write_bytes(b"")
-    rows = {row["participant_id"]: row for row in run(scans, tmp_path / "raw", model)}
-    assert {name: row["status"] for name, row in rows.items()} == {
-        "good": "segmented",
-        "corrupt": "failed",
-        "excluded": "no_scan",
-        "last": "segmented",
-    }
-    assert rows["corrupt"]["error"]
-    assert load(tmp_path / "raw/good.nii.gz").data.shape == ct.data.shape
-
-    # What is finished is kept; a changed scan is done again.
-    save(ct.like(np.maximum(ct.data, -900).astype(np.int16)), scans["last"])
-    again = {row["participant_id"]: row["status"] for row in run(scans, tmp_path / "raw", model)}
-    assert again == {
-        "good": "kept",
-        "corrupt": "failed",
-        "excluded": "no_scan",
-        "last": "segmented",
-    }
+def test_progress_says_how_many_are_done_and_when_it_ends(noise, run):
+    lines = []
+    run(noise, lines, trouble={"p2.infer": "slow"})
+    assert [line.partition(":")[0] for line in lines[:5]] == [f"{i} of 5" for i in range(1, 6)]
+    assert all("s left, until " in line for line in lines[:4])
+    assert "left" not in lines[4]
+    assert lines[5].startswith("5 scans in ")
 
 
-def test_a_batch_of_which_every_scan_fails_is_no_fault_of_the_scans(tmp_path, model):
-    scans = {name: tmp_path / f"{name}.nii.gz" for name in ("p1", "p2")}
-    for path in scans.values():
+def test_the_table_has_a_row_a_scan_with_its_times_and_memory(tmp_path, noise, run):
+    rows = run(noise, trouble={"p1.infer": "slow"})
+    write_rows(list(rows.values()), tmp_path / "batch.tsv")
+    with (tmp_path / "batch.tsv").open(newline="") as stream:
+        table = list(csv.DictReader(stream, delimiter="\t"))
+    assert tuple(table[0]) == COLUMNS
+    first = table[0]
+    assert float(first["seconds"]) >= float(first["network_seconds"]) >= 0.2
+    assert 0 < float(first["network_share"]) <= 1
+    assert float(first["peak_memory_mb"]) > 10
+    assert (first["device"], first["fallback"], first["peak_gpu_mb"]) == ("cpu", "", "")
+
+
+def test_another_model_makes_results_again(noise, run):
+    some = dict(list(noise.items())[:2])
+    assert set(statuses(run(some, model="a")).values()) == {"segmented"}
+    assert set(statuses(run(some, model="a")).values()) == {"kept"}
+    assert set(statuses(run(some, model="b")).values()) == {"segmented"}
+
+
+def test_a_participant_put_in_the_middle_costs_one_segmentation(noise, run):
+    a, b, c, d, new = noise.items()
+    for batch in ([a, b], [c, d]):
+        run(dict(batch))
+    shifted = [run(dict(batch)) for batch in ([a, new], [b, c], [d])]
+    assert [list(statuses(rows).values()) for rows in shifted] == [
+        ["kept", "segmented"],
+        ["kept", "kept"],
+        ["kept"],
+    ]
+
+
+@pytest.mark.parametrize("stage", ["read", "infer", "finish"])
+def test_a_process_that_dies_costs_the_scan_it_died_at(tmp_path, noise, run, stage):
+    lines = []
+    rows = run(noise, lines, trouble={f"p3.{stage}": "die", "p2.infer": "slow"})
+    expected = ["segmented", "segmented", "failed", "segmented", "segmented"]
+    assert list(statuses(rows).values()) == expected
+    assert rows["p3"]["error"] == "the process died (signal 9, SIGKILL)"
+    assert any(line.startswith("3 of 5: p3 failed") or "p3 failed" in line for line in lines)
+    # The participant is left out with that reason.
+    with pytest.raises(Excluded, match="the process died") as left_out:
+        label_from_network(load(noise["p3"]), tmp_path / "raw/p3.nii.gz", {0: "background"})
+    assert left_out.value.reason == Reason.SEGMENTATION_FAILED
+    # Without the trouble it is segmented after all, and only it.
+    assert list(statuses(run(noise)).values()) == ["kept", "kept", "segmented", "kept", "kept"]
+
+
+def test_two_fatal_scans_apart_cost_two(noise, run):
+    rows = run(noise, trouble={"p1.infer": "die", "p4.finish": "die"})
+    expected = ["failed", "segmented", "segmented", "failed", "segmented"]
+    assert list(statuses(rows).values()) == expected
+
+
+def test_a_process_that_dies_twice_in_a_row_stops_the_batch(noise, run):
+    with pytest.raises(RuntimeError, match=r"two scans in a row, p3 the last.*machine"):
+        run(noise, trouble={"p2.infer": "die", "p3.infer": "die"})
+    assert list(statuses(run(noise)).values())[0] == "kept"
+
+
+def test_a_process_that_dies_at_its_start_stops_the_batch(noise, run):
+    with pytest.raises(RuntimeError, match=r"signal 9, SIGKILL\) before its next scan"):
+        run(noise, trouble={"load": "die"})
+
+
+def test_scans_too_large_together_are_done_one_at_a_time(noise, run):
+    lines = []
+    trouble = {f"{name}.infer": "crowd" for name in noise}
+    rows = run(noise, lines, trouble=trouble)
+    assert set(statuses(rows).values()) == {"segmented"}
+    # Once is enough to learn it.
+    assert sum("one at a time" in line for line in lines) == 1
+
+
+def test_a_model_that_is_not_there_stops_the_batch(tmp_path, noise):
+    settings = {"backend": "nnunet", "model": str(tmp_path), "device": "cpu", "threads": 2}
+    settings |= {"folds": "all", "checkpoint": "final", "tile_step": 0.5, "mirroring": False}
+    with pytest.raises(RuntimeError, match=r"FileNotFoundError: segment\.model.*plans\.json"):
+        segment_batch(noise, tmp_path / "raw", settings=settings, tell=lambda line: None)
+
+
+def test_a_batch_of_which_every_scan_fails_is_no_fault_of_the_scans(noise, run):
+    for path in noise.values():
         path.write_bytes(b"not a scan")
-    with pytest.raises(RuntimeError, match="all 2 scans"):
-        run(scans, tmp_path / "raw", model)
+    with pytest.raises(RuntimeError, match="all 5 scans"):
+        run(noise)
 
 
-def test_results_of_other_code_are_made_again(tmp_path, model, lumbar, monkeypatch):
-    scans = {"p1": tmp_path / "p1.nii.gz"}
-    save(lumbar[0], scans["p1"])
-    statuses = [run(scans, tmp_path / "raw", model)[0]["status"] for _ in range(2)]
-    monkeypatch.setattr(batch, "code_digest", lambda *paths: "edited")
-    statuses.append(run(scans, tmp_path / "raw", model)[0]["status"])
-    assert statuses == ["segmented", "kept", "segmented"]
+def test_memory_that_never_suffices_leaves_nobody_out(tmp_path, noise, run):
+    with pytest.raises(RuntimeError, match="MemoryError: CUDA out of memory"):
+        run(noise, trouble={"p2.infer": "full:9"}, fallbacks=["less"])
+    assert not (tmp_path / "raw/p2.json").exists()
+    assert list(statuses(run(noise)).values())[:2] == ["kept", "segmented"]
 
 
-def test_a_full_memory_leaves_nobody_out(tmp_path, lumbar):
-    def fail(error):
-        def segment(ct):
-            raise error
-
-        return SimpleNamespace(segment=segment)
-
-    save(lumbar[0], tmp_path / "p1.nii.gz")
-    scans = {"p1": tmp_path / "p1.nii.gz"}
-    (result,) = segment_scans(fail(ValueError("odd scan")), scans)
-    assert result.error == "ValueError: odd scan"
-    for error in (MemoryError(), torch.OutOfMemoryError()):
-        with pytest.raises(type(error)):
-            list(segment_scans(fail(error), scans))
+def test_what_was_done_when_memory_ran_out_is_recorded(tmp_path, noise, run):
+    lines = []
+    fallbacks = ["results_on_cpu", "smaller_tiles", "cpu_device"]
+    rows = run(noise, lines, trouble={"p2.infer": "full:3"}, fallbacks=fallbacks)
+    assert [row["fallback"] for row in rows.values()] == ["", "cpu_device", "", "", ""]
+    assert read_json(tmp_path / "raw/p2.json")["fallback"] == "cpu_device"
+    assert any("p2: out of memory, trying smaller_tiles (CUDA out of" in line for line in lines)
+    assert any("memory ran out: cpu_device" in line for line in lines)
 
 
-def test_the_embedded_network_finds_the_bodies(model, lumbar):
-    ct, truth = lumbar
-    found = Network(model, "cpu", 2).segment(ct).data
-    body = CLASSES.index("vertebral_body")
-    a, b = found == body, truth == body
-    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.85
+def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(tmp_path, noise, fakes):
+    ct = load(noise["p3"])
+    big = np.random.default_rng(0).integers(90, 110, (64, 64, 40)).astype(np.int16)
+    save(type(ct)(big, ct.affine), noise["p3"])
+    with pytest.raises(RuntimeError, match="OSError"):
+        segment_batch(
+            noise,
+            tmp_path / "raw",
+            settings={"limit_bytes": 4096},
+            tell=lambda line: None,
+            opener="fake_backend:open_on_a_small_disk",
+        )
+    left = {path.name for path in (tmp_path / "raw").iterdir()}
+    assert {"p1.nii.gz", "p1.json"} <= left
+    assert not {name for name in left if name.startswith(("p3", "."))}
 
 
-def test_a_folder_without_a_model_is_refused_with_what_was_expected(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"plans\.json"):
-        Network(tmp_path)
+def test_a_result_without_its_record_does_not_count(tmp_path, noise):
+    classes = load(noise["p1"])
+    about = {"key": "k", "error": "", "volumes": ["classes", "bodies"]}
+    write_volumes(tmp_path, "a", {"classes": classes, "bodies": classes})
+    assert not finished(tmp_path, "a", "k")
+    write_record(tmp_path, "a", about)
+    assert finished(tmp_path, "a", "k")
+    assert not finished(tmp_path, "a", "other")
+    # What a run under another key had begun to replace is nobody's result.
+    write_volumes(tmp_path, "a", {"classes": classes})
+    assert not finished(tmp_path, "a", "k")
+    assert not (tmp_path / "a.bodies.nii.gz").exists()
 
 
-def test_embedded_model_is_small_and_documented(repo):
-    folder = repo / "resources/embedded_model"
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 15e6
-    assert {"recipe.json", "dice.json", "training_log.txt"} <= {path.name for path in files}
-    assert class_names(folder) == dict(enumerate(CLASSES))
+def test_the_process_ends_with_the_one_that_watches_it(tmp_path, noise, fakes):
+    request = tmp_path / "request.json"
+    trouble = {f"{name}.infer": "slow" for name in noise}
+    wanted = {"scans": {name: str(path) for name, path in noise.items()}, "raw": str(tmp_path)}
+    wanted |= {"opener": "fake_backend:open_fake", "settings": {"trouble": trouble}, "alone": True}
+    request.write_text(json.dumps(wanted))
+    command = [sys.executable, "-m", "bonecast.segment.worker", str(request)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True) as process:
+        while json.loads(process.stdout.readline())["event"] != "row":
+            pass
+        process.stdin.close()
+        assert process.wait(timeout=10) == 1
+    assert not (tmp_path / "p5.json").exists()
+
+
+def test_ends_of_a_process_in_words():
+    assert how_it_died(0) == ""
+    assert how_it_died(3) == "the process died (exit code 3)"
+    assert how_it_died(-11) == "the process died (signal 11, SIGSEGV)"

@@ -24,6 +24,7 @@ PACKAGES = (
     "nibabel",
     "SimpleITK",
     "nnunetv2",
+    "TotalSegmentator",
     "torch",
     "pictologics",
     "numpy",

@@ -12,6 +12,16 @@ LIMITS_OF_IMAGES = (
     "Genant grade 1 is a deformity, not a fracture; grades come from heights, not from a reader.",
 )
 
+NNUNET = "nnU-Net (Isensee et al., Nat Methods 2021;18:203)"
+NETWORKS = {
+    "nnunet": NNUNET,
+    "totalsegmentator": (
+        "TotalSegmentator (Wasserthal et al., Radiol Artif Intell 2023;5:e230024), which runs "
+        f"{NNUNET}"
+    ),
+}
+"""What is cited for a segmentation backend."""
+
 
 def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
     """Headings with their paragraphs.
@@ -56,7 +66,7 @@ def _segmentation(facts: Facts) -> list[str]:
         versions = ", ".join(f"{name} {version}" for name, version in way["versions"].items())
         per_scan = way["seconds"] / way["n"]
         words.append(
-            f"{scans}: nnU-Net (Isensee et al., Nat Methods 2021;18:203), model {model}, "
+            f"{scans}: {NETWORKS[way['backend']]}, model {model}, "
             f"on {way['device']} ({versions}), {per_scan:.1f} s per scan."
         )
     return words or ["No scan was segmented."]

@@ -26,12 +26,14 @@ class Labelled:
         whole, bodies: VerSe codes (uint8, the scan's grid).
         provenance: backend, model, versions, device, seconds, as far as known.
         flags: what a person should look at.
+        tissue: codes of `segment/tissues.py` (uint8), where the backend tells tissue apart.
     """
 
     whole: Volume
     bodies: Volume
     provenance: dict
     flags: list[str] = field(default_factory=list)
+    tissue: Volume | None = None
 
     def levels(self) -> dict[str, dict]:
         """Per level: code, voxels of body and whole vertebra, whether the border cuts its body."""
@@ -52,6 +54,25 @@ class Labelled:
         return levels
 
 
+def read_record(raw: Path) -> dict:
+    """What the batch wrote about one scan, beside its raw result <participant_id>.nii.gz.
+
+    Raises:
+        Excluded: the network failed on this scan.
+        FileNotFoundError: the batch's results are no longer there.
+    """
+    about_path = raw.with_name(raw.name.removesuffix(".nii.gz") + ".json")
+    if not about_path.exists():
+        raise FileNotFoundError(
+            f"{raw.name} is missing from the segmentation cache: delete the batch tables in the "
+            "folder above it and run again"
+        )
+    about = read_json(about_path)
+    if about["error"]:
+        raise Excluded(Reason.SEGMENTATION_FAILED, about["error"])
+    return about
+
+
 def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled:
     """Name the vertebrae in a network's classes.
 
@@ -66,16 +87,9 @@ def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled
     Raises:
         Excluded: the network failed on this scan or found nothing that can be named.
     """
-    about_path = raw.with_name(raw.name.removesuffix(".nii.gz") + ".json")
-    if not about_path.exists():
-        raise FileNotFoundError(
-            f"{raw.name} is missing from the segmentation cache: delete the batch tables in the "
-            "folder above it and run again"
-        )
-    about = read_json(about_path)
-    if about["error"]:
-        raise Excluded(Reason.SEGMENTATION_FAILED, about["error"])
-    provenance = {k: about[k] for k in ("backend", "model", "versions", "device", "seconds")}
+    about = read_record(raw)
+    kept = ("backend", "model", "versions", "device", "seconds", "fallback", "label_map")
+    provenance = {key: about[key] for key in kept}
     classes = load(raw)
     check_grid(classes, ct, "the segmentation")
     if BODY in names.values():

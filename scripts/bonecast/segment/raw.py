@@ -1,0 +1,79 @@
+"""The cache of raw results: `<id>.nii.gz`, `<id>.bodies.nii.gz`, `<id>.tissue.nii.gz`, `<id>.json`.
+
+A result counts only with its record, which is written last and taken away first: what an
+interrupted run left half-written is never taken for a result.
+"""
+
+import os
+from pathlib import Path
+
+from bonecast.images import Volume, save
+from bonecast.runtime import read_json, write_json
+
+KINDS = ("classes", "bodies", "tissue")
+"""Label maps of a backend; the first one always."""
+
+
+def volume_path(raw: Path, name: str, kind: str = "classes") -> Path:
+    """Where a scan's label map of that kind lies."""
+    return raw / (f"{name}.nii.gz" if kind == "classes" else f"{name}.{kind}.nii.gz")
+
+
+def record_path(raw: Path, name: str) -> Path:
+    """Where a scan's record lies."""
+    return raw / f"{name}.json"
+
+
+def finished(raw: Path, name: str, key: str) -> bool:
+    """Whether a scan's result is there and was made under the same key."""
+    path = record_path(raw, name)
+    if not path.exists():
+        return False
+    record = read_json(path)
+    volumes = record.get("volumes", [])
+    return (
+        record["key"] == key
+        and not record["error"]
+        and "classes" in volumes
+        and all(volume_path(raw, name, kind).exists() for kind in volumes)
+    )
+
+
+def write_volumes(raw: Path, name: str, volumes: dict[str, Volume]) -> None:
+    """Replace a scan's label maps; its record, now void, goes first.
+
+    Raises:
+        ValueError: a kind of label map that nothing reads, or no classes.
+        OSError: the disk is full or not there.
+    """
+    if "classes" not in volumes or not volumes.keys() <= set(KINDS):
+        raise ValueError(f"a backend gave {', '.join(volumes) or 'nothing'}; expected {KINDS}")
+    record_path(raw, name).unlink(missing_ok=True)
+    for kind in KINDS:
+        path = volume_path(raw, name, kind)
+        if kind in volumes:
+            with_rename(path, lambda part, kind=kind: save(volumes[kind], part))
+        else:
+            path.unlink(missing_ok=True)
+
+
+def write_record(raw: Path, name: str, record: dict) -> None:
+    """Write a scan's record, which makes its label maps count. It needs `key` and `error`."""
+    with_rename(record_path(raw, name), lambda part: write_json(record, part))
+
+
+def write_failure(raw: Path, name: str, error: str, about: dict) -> None:
+    """Record that a scan could not be segmented, and remove what it had before."""
+    for kind in KINDS:
+        volume_path(raw, name, kind).unlink(missing_ok=True)
+    write_record(raw, name, {"key": "", **about, "volumes": [], "error": error})
+
+
+def with_rename(path: Path, write) -> None:
+    """Write a file under another name beside it, then rename it: it is whole or not there."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""Codes of everything but vertebrae that a segmentation may hold, in one map per scan.
+
+One voxel has one code. Where two structures claim it, the higher code wins: codes rise from
+the general (fat, muscle) to the specific (a named muscle, vessel, organ or bone). Vertebrae
+have their own map and are 0 here.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Tissue(IntEnum):
+    """A code of the tissue map; `label` is its name in tables and label maps."""
+
+    # What all of the body is made of
+    SUBCUTANEOUS_FAT = 1
+    TORSO_FAT = 2
+    INTERMUSCULAR_FAT = 3
+    SKELETAL_MUSCLE = 4
+    # Named muscles
+    ILIOPSOAS_LEFT = 10
+    ILIOPSOAS_RIGHT = 11
+    AUTOCHTHON_LEFT = 12
+    AUTOCHTHON_RIGHT = 13
+    # Great vessels
+    AORTA = 20
+    INFERIOR_VENA_CAVA = 21
+    # Organs that lie on one side in nearly everyone, the liver right, the heart left: with the
+    # vessels, the evidence that a scan is not mirrored. Networks name other structures left and
+    # right by their place, so those names say nothing.
+    LIVER = 30
+    HEART = 31
+    # Bones by which levels are counted
+    SACRUM = 40
+
+    @property
+    def label(self) -> str:
+        """The name in lower case, as in label maps."""
+        return self.name.lower()
+
+
+RIB_CODES: dict[str, int] = {
+    f"rib_{side}_{number}": first + number
+    for side, first in (("left", 100), ("right", 120))
+    for number in range(1, 13)
+}
+"""Ribs by side and number, 1 the uppermost: the number says which vertebra bears it."""
+
+TISSUE_CODES: dict[str, int] = {tissue.label: int(tissue) for tissue in Tissue} | RIB_CODES
+"""Name to code of every structure of the map."""
+
+TISSUE_NAMES: dict[int, str] = {code: name for name, code in TISSUE_CODES.items()}
+"""Code to name."""
+
+
+def tissue_codes(labels: np.ndarray, names: dict[int, str]) -> np.ndarray:
+    """A backend's labels as codes of the tissue map.
+
+    Args:
+        labels: whole numbers from 0 to 255, any shape.
+        names: the backend's class names by label. Those of no structure listed here become 0.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    table = np.zeros(256, np.uint8)
+    for label, name in names.items():
+        table[label] = TISSUE_CODES.get(name, 0)
+    return table[labels]
+
+
+def combine(*maps: np.ndarray) -> np.ndarray:
+    """One map from several of the same shape: the more specific structure has each voxel."""
+    return np.maximum.reduce(maps)
+
+
+def present(tissue: np.ndarray) -> dict[str, str]:
+    """Code (as text, for JSON) to name of each structure that a map holds."""
+    codes = np.flatnonzero(np.bincount(tissue.ravel(), minlength=256))
+    return {str(code): TISSUE_NAMES[code] for code in codes.tolist() if code}
