@@ -6,7 +6,7 @@ from bonecast.images import load, save
 from bonecast.reasons import Excluded, Reason
 from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
 from bonecast.runtime import job, read_json, write_json
-from bonecast.segment.label import label_from_mask, label_from_network
+from bonecast.segment.label import label_from_mask, label_from_network, reviewed
 from bonecast.segment.nnunet import class_names
 
 
@@ -17,7 +17,8 @@ def label(snakemake, ct):
         labels = snakemake.input.get("labels") or snakemake.params.mask_labels
         return label_from_mask(ct, mask or None, bodies or None, labels)
     raw = Path(snakemake.input.batch).parent / "raw" / f"{snakemake.wildcards.participant}.nii.gz"
-    return label_from_network(ct, raw, class_names(snakemake.params.model))
+    names = class_names(snakemake.params.model)
+    return label_from_network(ct, raw, names, snakemake.params.count_from)
 
 
 if __name__ == "__main__":
@@ -30,11 +31,12 @@ if __name__ == "__main__":
                 about |= {key: facts[key] for key in ("status", "stage", "reason", "detail")}
                 raise Excluded(Reason(facts["reason"]), facts["detail"])
             ct = load(snakemake.input.ct)
-            found = label(snakemake, ct)
+            found = reviewed(label(snakemake, ct), snakemake.params.level_shift)
             save(found.whole, output.vertebrae)
             save(found.bodies, output.bodies)
             about |= {"status": "ok", "stage": "segment", **found.provenance}
             about |= {"levels": found.levels(), "flags": found.flags}
+            about |= found.review.facts()
             picture = draw_qc(ct, found.whole, found.bodies, participant, found.flags)
         except Excluded as excluded:
             about = {"status": "excluded", "stage": "segment", **about}
