@@ -44,7 +44,7 @@ class LevelState(StrEnum):
         if not self.ambiguous:
             return ""
         return (
-            "Look at the picture and decide: `level_shift` 0 in the participants table keeps "
+            "Look at the picture and decide: level_shift 0 in the participants table keeps "
             "the names, 1 or -1 moves all of them one level down or up."
         )
 

@@ -184,7 +184,7 @@ def review_levels(
         confidence[level] = round(float(support * DOUBT ** doubts[level] * np.prod(factors)), 2)
     cut = {place.level for place in places if place.cut}
     low = any(score < AMBIGUOUS_BELOW for level, score in confidence.items() if level not in cut)
-    names = renamed([*flags], shift or 0)
+    names = renamed([*(boxes(whole.data) | boxes(bodies.data))], shift or 0)
     return Review(
         state=state,
         detail=detail,
@@ -263,6 +263,9 @@ def read_names(
                 found.append(LevelState.FOUR_LUMBAR)
             else:
                 found.append(LevelState.IRREGULAR_COUNT)
+        elif not lowest.cut:
+            missed = lowest.level not in ("L5", "L6")
+            flags[lowest.level].append(LevelFlag.GAP if missed else LevelFlag.WIDE_SPACING)
     given = LevelState.NAMED_BY_MASK if named_by == "mask" else LevelState.NAMED_BY_MODEL
     state = found[0] if found else given
     detail = " ".join(other.sentence for other in found[1:])

@@ -20,19 +20,21 @@ NEIGHBOURS = 3
 """Spacings and bodies on each side that one is compared with."""
 SPACING_RATIO = (0.6, 1.55)
 """A spacing over that of the neighbours: two collapsed bodies reach 0.7, one missing gives 2."""
+CUT_ALLOWANCE = 1.2
+"""Factor on the upper limit where the border cuts one of the two: its centre is uncertain."""
 LONE_SPACING_MM = (14.0, 52.0)
 """Limits where there are no neighbours to compare with: T1-T2 of a small adult, L4-L5 of a tall."""
 OFF_LINE_MM = 18.0
 """Distance beside the straight line between the two neighbours: scoliosis stays below 10."""
-VOLUME_RATIO = (0.45, 1.9)
+VOLUME_RATIO = (0.4, 1.9)
 """A body's volume over the neighbours': a collapse takes half at most."""
 HEIGHT_RATIO = 1.55
 """A body this much taller than its neighbours holds two."""
 LEAK_SHARE = 0.06
 """Share of a body beyond the plane midway to the neighbour; end-plates stay 3 mm short of it."""
-TOUCH_SHARE, TOUCH_MAX_SLICE_MM = 0.25, 3.0
-"""Area in which two bodies touch over the cross-section of one; in thicker slices a disc may
-be lost, and nothing is said."""
+TOUCH_SHARE, TOUCH_MAX_SLICE_MM = 0.75, 3.0
+"""Area in which two bodies touch over the cross-section of one: the rims of a collapsed body may
+meet the next, end-plates do not. In thicker slices a disc may be lost, and nothing is said."""
 PIECE_MM3 = 150.0
 """A smaller second piece of a body is noise of the mask."""
 PIECE_SHARE = 0.04
@@ -43,7 +45,8 @@ FAR_STEPS = 1.9
 """Spacings from its body beyond which a piece is another vertebra; the tips of thoracic
 spinous processes hang 1.5 below."""
 LARGE_SHARE, LARGE_STEPS = 0.3, 0.6
-"""A second piece of this share is a vertebra itself where it lies this many spacings away."""
+"""A second piece of this share is a vertebra itself where it lies this many spacings above or
+below; beside the first one it is half a body."""
 
 
 @dataclass
@@ -79,6 +82,9 @@ MAX_POINTS = 20_000
 def find_places(whole: Volume, bodies: Volume) -> list[Place]:
     """The vertebrae of a mask from head to foot by where they lie, the sacrum left out.
 
+    One of which the scan shows no body, only the arch at its border, is left out as well: where
+    it hangs says nothing of its place.
+
     Args:
         whole: VerSe codes of whole vertebrae, RAS+.
         bodies: VerSe codes of bodies, the same grid.
@@ -95,6 +101,9 @@ def find_places(whole: Volume, bodies: Volume) -> list[Place]:
         voxels = np.argwhere(mask)
         points = voxels[:: 1 + len(voxels) // MAX_POINTS] @ affine[:3, :3].T + affine[:3, 3]
         has_body = level in body_boxes
+        cut = is_cut(box, source.spacing_mm, source.data.shape)
+        if cut and not has_body:
+            continue
         places.append(
             Place(
                 level=level,
@@ -102,7 +111,7 @@ def find_places(whole: Volume, bodies: Volume) -> list[Place]:
                 volume_mm3=len(voxels) * source.voxel_mm3 if has_body else None,
                 height_mm=None,
                 has_body=has_body,
-                cut=is_cut(box, source.spacing_mm, source.data.shape),
+                cut=cut,
                 points_mm=points,
             )
         )
@@ -142,8 +151,10 @@ def check_sequence(
         zip(spacing_ratios(places), places[:-1], places[1:], strict=True)
     ):
         steps = names[i + 1] - names[i]
-        narrow, wide = ratio < SPACING_RATIO[0], ratio > SPACING_RATIO[1]
-        if narrow and not (upper.cut or lower.cut):
+        any_is_cut = upper.cut or lower.cut
+        limit = SPACING_RATIO[1] * (CUT_ALLOWANCE if any_is_cut else 1)
+        narrow, wide = ratio < SPACING_RATIO[0], ratio > limit
+        if narrow and not any_is_cut:
             add(LevelFlag.NARROW_SPACING, upper, lower)
         if steps == 1 and wide:
             add(LevelFlag.WIDE_SPACING, upper, lower)
@@ -222,7 +233,8 @@ def spacing_ratios(places: list[Place]) -> np.ndarray:
     """Each distance to the next vertebra below over what the neighbouring distances let expect.
 
     Distances grow from head to foot by `relative_step`; where there is nothing to compare with
-    the ratio is 1 within `LONE_SPACING_MM` and lies beyond the limits outside.
+    the ratio is 1 within `LONE_SPACING_MM` and lies beyond the limits outside. It is 1 too where
+    one of the two has no body, because the centre of an arch says little.
     """
     if len(places) < 2:
         return np.empty(0)
@@ -237,8 +249,10 @@ def spacing_ratios(places: list[Place]) -> np.ndarray:
         near = [
             scaled[j]
             for j in range(max(0, i - NEIGHBOURS), min(len(steps), i + NEIGHBOURS + 1))
-            if j != i and not (places[j].cut or places[j + 1].cut)
+            if j != i and places[j].usable and places[j + 1].usable
         ]
+        if not (places[i].has_body and places[i + 1].has_body):
+            continue
         if near:
             ratios[i] = scaled[i] / np.median(near)
         elif steps[i] < LONE_SPACING_MM[0]:
@@ -322,8 +336,9 @@ def piece_flags(
         if label == main:
             continue
         size, share = sizes[label - 1], sizes[label - 1] / sizes[main - 1]
-        far = np.linalg.norm(centroid_mm(pieces == label, affine) - centre) / step_mm
-        whole_one = share >= LARGE_SHARE and far >= LARGE_STEPS
+        away = (centroid_mm(pieces == label, affine) - centre) / step_mm
+        far = float(np.linalg.norm(away))
+        whole_one = share >= LARGE_SHARE and abs(away[2]) >= LARGE_STEPS
         if whole_one or (size >= FAR_PIECE_MM3 and far >= FAR_STEPS):
             flags.append(LevelFlag.TWO_PLACES)
         elif is_body and share >= PIECE_SHARE:
