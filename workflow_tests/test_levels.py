@@ -34,3 +34,16 @@ def test_every_state_and_flag_has_its_sentence():
     for code in (*LevelState, *LevelFlag):
         assert code.sentence.endswith("."), code
     assert all(bool(state.advice) == state.ambiguous for state in LevelState)
+
+
+def test_the_page_on_levels_names_every_state_and_flag(repo):
+    text = (repo / "docs" / "levels.md").read_text(encoding="utf-8")
+    for code in (*LevelState, *LevelFlag):
+        assert f"`{code}`" in text, code
+    marked = {state for state in LevelState if f"| `{state}` |" in text}
+    ambiguous = {
+        state
+        for state in marked
+        if text.partition(f"| `{state}` |")[2].partition("\n")[0].endswith("| yes |")
+    }
+    assert ambiguous == {state for state in LevelState if state.ambiguous}
