@@ -28,6 +28,7 @@ rule collect_measurements:
             category="Tables",
             labels={"table": "data dictionary"},
         ),
+        sensitivity="<results>/tables/level_sensitivity.tsv",
     log:
         "<logs>/collect_measurements.log",
     benchmark:
@@ -41,11 +42,15 @@ rule collect_measurements:
             "rois": config["measure"]["density"]["rois"],
             "summary_levels": config["measure"]["summary_levels"],
             "min_levels": config["measure"]["min_levels"],
+            "level_shift": config["measure"]["level_shift"],
+            "level_shift_scans": config["measure"]["level_shift_scans"],
         },
         code=code_digest(
             "measure/collect.py",
             "measure/summaries.py",
             "measure/dictionary.py",
+            "measure/sensitivity.py",
+            "measure/tables.py",
             "measure/radiomics_names.py",
             "levels.py",
         ),

@@ -238,7 +238,13 @@ def model_inputs(wildcards):
     }
 
 
-TABLES = ["vertebrae.parquet", "scans.parquet", "exclusions.tsv", "data_dictionary.csv"]
+TABLES = [
+    "vertebrae.parquet",
+    "scans.parquet",
+    "exclusions.tsv",
+    "level_sensitivity.tsv",
+    "data_dictionary.csv",
+]
 
 # Figures by what they are drawn from; `figures` and the report ask for these.
 IMAGE_FIGURES = ["flow_diagram", "example_segmentations", "hu_by_level_and_age"]

@@ -9,6 +9,7 @@ rule write_report:
         vertebrae=f"{MEASURED}/vertebrae.parquet" if MEASURED else [],
         exclusions=f"{MEASURED}/exclusions.tsv" if MEASURED else [],
         dictionary=f"{MEASURED}/data_dictionary.csv" if MEASURED else [],
+        level_sensitivity=f"{MEASURED}/level_sensitivity.tsv" if MEASURED else [],
         metrics=f"{MODELLED}/metrics.tsv" if MODELLED else [],
         analysis_set=f"{MODELLED}/analysis_set.parquet" if MODELLED else [],
         model_exclusions=f"{MODELLED}/exclusions.tsv" if MODELLED else [],
@@ -38,7 +39,7 @@ rule write_report:
         cohort=config["cohort"]["name"],
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
-        code=code_digest("report", "reasons.py"),
+        code=code_digest("report", "reasons.py", "level_states.py"),
     message:
         "Writing the report"
     script:

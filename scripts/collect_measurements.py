@@ -35,5 +35,6 @@ if __name__ == "__main__":
             snakemake.output.scans,
             snakemake.output.exclusions,
             snakemake.output.dictionary,
+            snakemake.output.sensitivity,
         )
         log.info("%d scans, %d left out", tables.scans.num_rows, len(tables.exclusions))

@@ -6,8 +6,9 @@ from bonecast.images import load, save
 from bonecast.reasons import Excluded, Reason
 from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
 from bonecast.runtime import job, read_json, write_json
-from bonecast.segment.label import label_from_mask, label_from_network
+from bonecast.segment.label import label_from_mask, label_from_network, reviewed
 from bonecast.segment.nnunet import class_names
+from bonecast.segment.tissues import TISSUE_CODES
 from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 
 
@@ -20,7 +21,8 @@ def label(snakemake, ct):
     raw = Path(snakemake.input.batch).parent / "raw" / f"{snakemake.wildcards.participant}.nii.gz"
     if snakemake.params.backend == "totalsegmentator":
         return label_from_totalsegmentator(ct, raw)
-    return label_from_network(ct, raw, class_names(snakemake.params.model))
+    names = class_names(snakemake.params.model)
+    return label_from_network(ct, raw, names, snakemake.params.count_from)
 
 
 if __name__ == "__main__":
@@ -34,6 +36,7 @@ if __name__ == "__main__":
                 raise Excluded(Reason(facts["reason"]), facts["detail"])
             ct = load(snakemake.input.ct)
             found = label(snakemake, ct)
+            found = reviewed(found, snakemake.params.level_shift, found.tissue, TISSUE_CODES)
             save(found.whole, output.vertebrae)
             save(found.bodies, output.bodies)
             if found.tissue is None:
@@ -42,6 +45,7 @@ if __name__ == "__main__":
                 save(found.tissue, output.tissue)
             about |= {"status": "ok", "stage": "segment", **found.provenance}
             about |= {"levels": found.levels(), "flags": found.flags}
+            about |= found.review.facts()
             picture = draw_qc(ct, found.whole, found.bodies, participant, found.flags)
         except Excluded as excluded:
             about = {"status": "excluded", "stage": "segment", **about}

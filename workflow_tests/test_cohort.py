@@ -38,6 +38,19 @@ def test_every_problem_is_listed_by_row(table, tmp_path):
     assert "row 7: participant_id ''" in message
 
 
+def test_a_level_shift_of_nothing_is_not_a_shift_of_zero(table, tmp_path):
+    path = table("participant_id\tlevel_shift\np1\t\np2\t0\np3\t-1\np4\t+2\n")
+    shifts = [p.level_shift for p in read_cohort(str(tmp_path), path, ".")]
+    assert shifts == [None, 0, -1, 2]
+
+
+@pytest.mark.parametrize("shift", ["3", "1.0", "down"])
+def test_a_level_shift_that_is_none_is_listed(table, tmp_path, shift):
+    path = table(f"participant_id\tlevel_shift\np1\t{shift}\n")
+    with pytest.raises(CohortError, match=f"row 2: level_shift '{shift}'"):
+        read_cohort(str(tmp_path), path, ".")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -273,6 +273,26 @@ def test_an_edited_list_of_mask_labels_names_the_vertebrae_again(
     assert plan(config, "segmentations", project=project).jobs["label_vertebrae"] == 3
 
 
+def test_a_shift_of_level_names_redoes_only_what_it_must(
+    run_snakemake, plan, project, scans, tmp_path
+):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tlevel_shift\np1\t\np2\t\np3\t\n")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    done = run_snakemake("features", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    analysis = config | {"measure": {"level_shift": 1, "level_shift_scans": "all"}}
+    assert plan(analysis, "features", project=project).jobs.keys() <= {
+        "features",
+        "collect_measurements",
+        "total",
+    }
+    table.write_text("participant_id\tlevel_shift\np1\t\np2\t1\np3\t\n")
+    jobs = plan(config, "features", project=project).jobs
+    assert (jobs["label_vertebrae"], jobs["measure_vertebrae"]) == (1, 1)
+
+
 def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, project):
     (project / "demo").mkdir()
     (project / "demo" / "clinical.csv").write_text("participant_id\n")

@@ -84,7 +84,12 @@ NEEDLESS = {
     },
     "measure_radiomics": {"measure/morphometry"},
     "segment_batch": {"images"},
-    "write_report": {"measure/dictionary", "measure/radiomics_names", "measure/summaries"},
+    "write_report": {
+        "measure/dictionary",
+        "measure/radiomics_names",
+        "measure/sensitivity",
+        "measure/summaries",
+    },
 }
 """Modules that a rule imports and need not name: what it takes from them changes no result, or
 their edits reach it through an input that is made again. The levels' colours are left to the next

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
 
-COLUMNS = ("participant_id", "site", "path", "mask", "bodies")
+COLUMNS = ("participant_id", "site", "path", "mask", "bodies", "level_shift")
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
+
+LEVEL_SHIFTS = {str(shift): shift for shift in range(-2, 3)} | {"+1": 1, "+2": 2}
+"""What column level_shift may hold; empty says nothing."""
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
@@ -34,6 +37,8 @@ class Participant:
         path: DICOM folder or NIfTI file, as found or as it would be expected.
         mask: the user's vertebra mask, empty where not given.
         bodies: the user's mask of vertebral bodies, empty where not given.
+        level_shift: levels that all vertebrae of the scan are renamed towards the foot, 0 where a
+            person found the names right; None where not given.
     """
 
     participant_id: str
@@ -41,6 +46,7 @@ class Participant:
     path: str = ""
     mask: str = ""
     bodies: str = ""
+    level_shift: int | None = None
 
 
 def locate(path: str, folders: list[str]) -> str:
@@ -81,6 +87,7 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
             else _default_path(row["participant_id"], input_folder),
             mask=locate(row.get("mask", ""), around),
             bodies=locate(row.get("bodies", ""), around),
+            level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
         )
         for _, row in rows
     ]
@@ -164,6 +171,12 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
             problems.append(f"{where}: participant_id {name} is already in {first_seen[name]}")
         else:
             first_seen[name] = where
+        shift = row.get("level_shift", "")
+        if shift and shift not in LEVEL_SHIFTS:
+            problems.append(
+                f"{where}: level_shift {shift!r} must be a whole number from -2 to 2 or empty "
+                "(1: every name one level further down)"
+            )
     return problems
 
 

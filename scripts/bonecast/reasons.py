@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NO_VERTEBRA = "no_vertebra"
     IMPLAUSIBLE_SPINE = "implausible_spine"
     LEVELS_NOT_ANCHORED = "levels_not_anchored"
+    LEVEL_SHIFT_IMPOSSIBLE = "level_shift_impossible"
     SEGMENTATION_FAILED = "segmentation_failed"
     # A vertebra
     TOUCHES_BORDER = "touches_border"
@@ -98,6 +99,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.IMPLAUSIBLE_SPINE: "What was found does not line up as the bodies of a spine do.",
     Reason.LEVELS_NOT_ANCHORED: (
         "Vertebrae were found, but neither sacrum nor lowest rib is in view to name them."
+    ),
+    Reason.LEVEL_SHIFT_IMPOSSIBLE: (
+        "The shift of levels asked for in the participants table leaves a vertebra without a name."
     ),
     Reason.SEGMENTATION_FAILED: "The segmentation backend failed on this scan.",
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",

@@ -14,6 +14,8 @@ SETTINGS = {
     "rois": ["hu_vol", "hu_circle200"],
     "summary_levels": ["L1", "L2", "L3", "L4"],
     "min_levels": 2,
+    "level_shift": 0,
+    "level_shift_scans": "ambiguous",
 }
 DENSITY = [
     "level",
@@ -211,6 +213,7 @@ def test_dictionary_names_every_column_once(cohort):
 
 def test_files_written_read_back(cohort, tmp_path):
     names = ["vertebrae.parquet", "scans.parquet", "exclusions.tsv", "data_dictionary.csv"]
+    names.append("level_sensitivity.tsv")
     paths = [tmp_path / name for name in names]
     tables = collect(cohort, SETTINGS)
     tables.write(*paths)
@@ -223,7 +226,7 @@ def test_a_cohort_without_a_single_scan_still_has_tables(cohort, tmp_path):
     tables = collect(cohort[2:], SETTINGS)
     assert tables.vertebrae.num_rows == 0
     assert tables.scans.num_rows == 1
-    tables.write(*(tmp_path / name for name in "abcd"))
+    tables.write(*(tmp_path / name for name in "abcde"))
 
 
 def test_different_feature_sets_are_refused(cohort, tmp_path):

@@ -103,7 +103,14 @@ def test_two_crushed_neighbours_do_not_hide_each_other():
 def test_a_vertebra_alone_has_no_neighbours():
     assert neighbour_ratios({"L1": 24.0}) == {"L1": None}
     assert neighbour_ratios({"L1": 24.0, "T1": 14.0}) == {"L1": None, "T1": None}
-    assert neighbour_ratios({"T13": 24.0, "L1": 25.0})["T13"] is None
+    assert neighbour_ratios({"C7": 14.0, "T1": 15.0})["C7"] is None
+
+
+def test_supernumerary_vertebrae_are_compared_where_they_lie():
+    heights = {"T12": 22.7, "T13": 23.3, "L1": 23.8, "L5": 22.9, "L6": 22.9 * 0.7}
+    ratios = neighbour_ratios(heights)
+    assert ratios["T13"] == pytest.approx(1) and ratios["L1"] == pytest.approx(1)
+    assert ratios["L6"] == pytest.approx(0.7)
 
 
 def test_cut_unwanted_and_missing_bodies_have_empty_rows(three_bodies):

@@ -20,6 +20,11 @@ LEFT_OUT = {
     "D039": ("ingest", "no_axial_ct", "1 series, a localizer"),
     "D040": ("segment", "levels_not_anchored", "3 vertebrae"),
 }
+TO_LOOK_AT = {
+    "D005": {"level_state": "six_lumbar", "level_ambiguous": True, "level_detail": "T11 has ribs."},
+    "D006": {"level_state": "four_lumbar", "level_ambiguous": False, "level_shift": -1},
+    "D007": {"level_scan_flags": ["islands_dropped"]},
+}
 N = 40
 LEVELS = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")
 BLOCKS = ("clinical", "hu", "radiomics", "multimodal")
@@ -27,6 +32,8 @@ SETTINGS = {
     "rois": ["hu_vol", "hu_circle200"],
     "summary_levels": ["L1", "L2", "L3", "L4"],
     "min_levels": 2,
+    "level_shift": 0,
+    "level_shift_scans": "ambiguous",
 }
 
 
@@ -61,7 +68,13 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     home.mkdir(parents=True)
     status = {"participant_id": name, "status": "ok", "backend": "nnunet", "device": "cpu"}
     status |= {"model": {"name": "embedded"}, "versions": {"nnunetv2": "2.8.1"}, "seconds": 3.0}
-    status |= {"levels": {level: {"code": VERSE_CODES[level]} for level in LEVELS}, "flags": []}
+    named = {"level_confidence": 0.94, "flags": []}
+    levels = {level: {"code": VERSE_CODES[level], **named} for level in LEVELS}
+    status |= {"levels": levels, "flags": [], "level_state": "normal", "level_detail": ""}
+    status |= {"level_ambiguous": False, "level_shift": None, "level_scan_flags": []}
+    status |= {"left_right": "not_checked"}
+    if name in TO_LOOK_AT:
+        status |= TO_LOOK_AT[name]
     ct = {"status": "ok", "acquisition": {"kvp": 120.0, "kernel": "B40f"}}
     density, shapes, texture = [], [], []
     if name in LEFT_OUT:
@@ -242,6 +255,7 @@ def results(tmp_path_factory) -> Results:
                 "scans.parquet",
                 "exclusions.tsv",
                 "data_dictionary.csv",
+                "level_sensitivity.tsv",
             )
         )
     )

@@ -61,6 +61,7 @@ def paths(results, tmp_path_factory):
         vertebrae=tables / "vertebrae.parquet",
         exclusions=tables / "exclusions.tsv",
         dictionary=tables / "data_dictionary.csv",
+        level_sensitivity=tables / "level_sensitivity.tsv",
         metrics=models / "metrics.tsv",
         analysis_set=analysis,
         model_exclusions=excluded,
@@ -132,6 +133,15 @@ def test_everyone_left_out_is_named_with_the_reason(read):
         assert re.search(f"{participant} .{{0,40}}{re.escape(reason.sentence)}", text), participant
     assert "slice 12 of 80" in text
     assert "X999" not in text, "people of the clinical table who are not in the cohort"
+
+
+def test_ambiguous_levels_are_listed_with_their_picture(read):
+    text = " ".join(" ".join(read.text).split())
+    assert "1 of 36 scans can be read otherwise and is ambiguous" in text
+    assert re.search(r"D005 Ambiguous\. Six vertebrae without ribs .* T11 has ribs\.", text)
+    assert "Decided: level_shift -1." in text
+    assert "participants/D005/qc.png" in read.targets
+    assert "tables/level_sensitivity.tsv" in read.targets
 
 
 def test_a_long_list_of_those_left_out_says_where_all_are(paths, config, results, monkeypatch):

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 
 from bonecast.images import Volume
+from bonecast.level_states import LevelFlag, LevelState
 from bonecast.levels import VERSE_CODES
 from bonecast.phantom.anatomy import Deformity, draw_torso
 from bonecast.phantom.torso import Scanner, image_torso
 from bonecast.phantom.training import CLASSES, network_classes
 from bonecast.reasons import Excluded, Reason
 from bonecast.segment.instances import (
-    check_spine,
+    MIN_CUT_SACRUM_MM3,
+    MIN_SACRUM_MM3,
     find_vertebrae,
-    name_levels,
     separate_bodies,
 )
+from bonecast.segment.spine import find_line
 
 NAMES = dict(enumerate(CLASSES))
 
@@ -51,7 +53,7 @@ def test_levels_counted_from_the_sacrum(seed):
     assert named_right(found.bodies, truth)
     assert {VERSE_CODES[x] for x in ("T11", "T12", "L1", "L5")} <= set(np.unique(found.bodies))
     assert VERSE_CODES["S1"] in found.whole
-    assert not found.flags
+    assert found.count.state is LevelState.NORMAL and not found.count.flags
 
 
 def test_levels_counted_from_the_lowest_rib():
@@ -116,53 +118,77 @@ def test_touching_bodies_are_separated():
     assert labels[20, 20, 10] != labels[20, 20, 45]
 
 
-def centres(n, step=35.0, missing=()):
-    z = np.array([-i * step for i in range(n + len(missing)) if i not in missing])
-    return np.stack([0 * z, 0 * z, z], axis=1)
+def with_piece(classes, name, centre_mm, radius_mm):
+    """Classes with a ball of another class drawn over them, given in mm from the first voxel."""
+    grid = np.indices(classes.data.shape) * np.reshape(classes.spacing_mm, (3, 1, 1, 1))
+    ball = ((grid - np.reshape(centre_mm, (3, 1, 1, 1))) ** 2).sum(axis=0) <= radius_mm**2
+    return classes.like(np.where(ball, CLASSES.index(name), classes.data).astype(np.uint8))
 
 
-def test_a_missing_vertebra_is_counted_and_flagged():
-    levels, flags = name_levels(
-        centres(5, missing=(2,)),
-        sacrum_top_mm=np.array([0, 0, -5 * 35 - 25]),
-        bears_ribs=[False] * 5,
-        lowest_is_cut=False,
-    )
-    assert levels == ["T12", "L1", "L3", "L4", "L5"]
-    assert "missing" in flags[0]
+def in_mm(classes, torso, level):
+    """Centre of a vertebra in mm from the first voxel."""
+    return torso.vertebra(level).centre - classes.affine[:3, 3]
 
 
-def test_six_lumbar_vertebrae_are_flagged():
-    levels, flags = name_levels(
-        centres(8),
-        sacrum_top_mm=np.array([0, 0, -7 * 35 - 25]),
-        bears_ribs=[True, True, False, False, False, False, False, False],
-        lowest_is_cut=False,
-    )
-    assert levels[-1] == "L5"
-    assert "expected 5" in flags[0]
+def test_islands_beside_the_spine_are_dropped():
+    classes, truth, torso = draw("T10", -50.0)
+    wrong = classes
+    for level, aside, radius in (("L2", 60, 14), ("T12", -70, 9), ("L5", 65, 16)):
+        centre = in_mm(classes, torso, level) + [aside, 5, 12]
+        wrong = with_piece(wrong, "vertebral_body", centre, radius)
+    found = find_vertebrae(wrong, NAMES)
+    assert named_right(found.bodies, truth)
+    assert np.array_equal(found.bodies, find_vertebrae(classes, NAMES).bodies)
+    assert LevelFlag.ISLANDS_DROPPED in found.count.flags
 
 
-def test_ribs_without_the_vertebra_below_do_not_anchor():
-    with pytest.raises(Excluded):
-        name_levels(centres(4), sacrum_top_mm=None, bears_ribs=[True] * 4, lowest_is_cut=False)
+def test_a_piece_inside_the_sacrum_is_not_counted():
+    classes, truth, torso = draw("T10", -70.0)
+    centre = -classes.affine[:3, 3] - 28 * torso.sacrum_up - 3 * torso.sacrum_anterior
+    found = find_vertebrae(with_piece(classes, "vertebral_body", centre, 10), NAMES)
+    assert named_right(found.bodies, truth)
+    assert LevelFlag.SACRUM_AS_BODY in found.count.flags
+    assert found.count.state is LevelState.NORMAL
 
 
-@pytest.mark.parametrize(
-    ("centres_mm", "volumes_mm3"),
-    [
-        ([[0, 0, 0], [0, 60, -30], [0, 0, -60]], [2e4, 2e4, 2e4]),
-        ([[0, 0, 0], [0, 0, -30], [0, 0, -60]], [2e4, 2e3, 2e4]),
-        ([[0, 0, 0], [0, 0, -6], [0, 0, -40]], [2e4, 2e4, 2e4]),
-    ],
-    ids=["zigzag", "sliver", "too_near"],
-)
-def test_what_does_not_line_up_as_a_spine_is_refused(centres_mm, volumes_mm3):
-    with pytest.raises(Excluded) as excluded:
-        check_spine(np.array(centres_mm, float), np.array(volumes_mm3), cut=[])
-    assert excluded.value.reason == Reason.IMPLAUSIBLE_SPINE
+def test_a_hole_in_a_body_is_filled():
+    classes, truth, torso = draw("T11", -50.0)
+    found = find_vertebrae(with_piece(classes, "background", in_mm(classes, torso, "L3"), 7), NAMES)
+    l3 = VERSE_CODES["L3"]
+    assert np.array_equal(found.bodies == l3, truth == l3)
+
+
+def test_a_sacrum_cut_by_the_border_still_counts():
+    classes, truth, torso = draw("L2", 4.0)
+    assert MIN_CUT_SACRUM_MM3 < (classes.data == SACRUM_INDEX).sum() * 8 < MIN_SACRUM_MM3
+    found = find_vertebrae(classes, NAMES)
+    assert named_right(found.bodies, truth)
+    assert found.count.state is LevelState.SACRUM_CUT
+
+
+def find_on(places, volumes, cut=()):
+    return find_line(np.array(places, float), np.array(volumes, float), list(cut))
 
 
 def test_a_collapsed_and_a_cut_vertebra_are_still_a_spine():
-    line = np.array([[0, 5 * i, -30 * i] for i in range(4)], float)
-    check_spine(line, np.array([2e3, 2e4, 1e4, 2.4e4]), cut=[0])
+    line = [[0, 5 * i, -30 * i] for i in range(4)]
+    assert find_on(line, [2e3, 2e4, 1e4, 2.4e4], cut=[0]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("places", "volumes", "line"),
+    [
+        ([[0, 0, 0], [0, 0, -30], [0, 70, -50], [0, 0, -60], [0, 0, -90]], [2e4] * 5, [0, 1, 3, 4]),
+        ([[0, 0, 0], [0, 0, -30], [0, 0, -60]], [2e4, 2e3, 2e4], [0, 2]),
+        ([[0, 0, 0], [0, 0, -6], [0, 0, -40], [0, 0, -75]], [2e4, 5e3, 2e4, 2e4], [0, 2, 3]),
+    ],
+    ids=["beside", "sliver", "too_near"],
+)
+def test_what_does_not_fit_the_line_is_left_out(places, volumes, line):
+    assert find_on(places, volumes) == line
+
+
+def test_where_no_line_holds_most_of_the_bone_the_scan_is_refused():
+    with pytest.raises(Excluded) as excluded:
+        find_on([[0, 0, 0], [0, 60, -30], [0, 0, -60]], [2e4, 2e4, 2e4])
+    assert excluded.value.reason == Reason.IMPLAUSIBLE_SPINE

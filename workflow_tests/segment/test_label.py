@@ -1,12 +1,14 @@
 """Masks of the user: translated, checked, completed."""
 
+import json
+
 import numpy as np
 import pytest
 
 from bonecast.images import Volume, save
 from bonecast.levels import VERSE_CODES
 from bonecast.reasons import Excluded, Reason
-from bonecast.segment.label import Labelled, check_grid, label_from_mask
+from bonecast.segment.label import Labelled, check_grid, label_from_mask, reviewed
 
 
 def volume(data, shift=0.0):
@@ -76,3 +78,21 @@ def test_a_users_own_list_is_recorded_by_name_without_its_folder(tmp_path, ct):
     found = label_from_mask(ct, tmp_path / "mask.nii.gz", None, str(tmp_path / "labels.yaml"))
     assert (found.whole.data == VERSE_CODES["L3"]).sum() == (mask > 0).sum()
     assert found.provenance["mask_labels"] == "labels.yaml"
+
+
+def test_a_shift_renames_masks_and_everything_said_of_them(tmp_path, ct):
+    mask = np.zeros(ct.data.shape, np.uint8)
+    mask[5:15, 2:15, 3:7] = VERSE_CODES["L1"]
+    save(ct.like(mask), tmp_path / "mask.nii.gz")
+    found = label_from_mask(ct, tmp_path / "mask.nii.gz", tmp_path / "mask.nii.gz", "verse")
+    kept, moved = reviewed(found, None), reviewed(found, 1)
+    assert kept.levels()["L1"]["level_confidence"] == 0.8
+    assert moved.levels()["L2"]["level_confidence"] == 0.95
+    assert moved.levels()["L2"]["flags"] == []
+    for volume, other in ((moved.whole, found.whole), (moved.bodies, found.bodies)):
+        assert np.array_equal(volume.data == VERSE_CODES["L2"], other.data == VERSE_CODES["L1"])
+        assert VERSE_CODES["L1"] not in volume.data
+    facts = moved.review.facts()
+    assert facts["level_shift"] == 1 and facts["level_state"] == "named_by_mask"
+    assert kept.review.facts()["level_shift"] is None
+    assert json.loads(json.dumps(facts)) == facts

@@ -14,14 +14,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bonecast.levels import LEVELS
+from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.dictionary import data_dictionary
+from bonecast.measure.sensitivity import COLUMNS as SENSITIVITY_COLUMNS
+from bonecast.measure.sensitivity import renamed, sensitivity
 from bonecast.measure.summaries import (
     Vertebra,
     summarise_hu,
     summarise_morphometry,
     summarise_radiomics,
 )
+from bonecast.measure.tables import write_table
 from bonecast.reasons import Reason
 
 CHUNK = 256
@@ -56,9 +59,11 @@ TEXT = {
     "patient_sex",
     "levels_seen",
     "hu_l1_or_nearest_level",
+    "level_flags",
+    "level_state",
 }
-COUNTS = {"genant_grade", "max_genant_grade", "sdi"}
-BOOLEANS = {"contrast_header"}
+COUNTS = {"genant_grade", "max_genant_grade", "sdi", "level_shift", "level_shift_analysis"}
+BOOLEANS = {"contrast_header", "level_ambiguous"}
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,15 @@ class CohortTables:
         vertebrae: one row per participant and level.
         scans: one row per participant, also those left out.
         exclusions: one dict per participant left out, keys EXCLUSION_COLUMNS.
-        dictionary: one dict per column of the two tables.
+        dictionary: one dict per column of the tables.
+        sensitivity: one dict per scan segmented: its density, were its levels named one off.
     """
 
     vertebrae: pa.Table
     scans: pa.Table
     exclusions: list[dict]
     dictionary: list[dict]
+    sensitivity: list[dict]
 
     def write(
         self,
@@ -96,13 +103,15 @@ class CohortTables:
         scans_path: str | Path,
         exclusions_path: str | Path,
         dictionary_path: str | Path,
+        sensitivity_path: str | Path,
     ) -> None:
-        """Write the two Parquet tables, exclusions (tab) and dictionary (comma separated)."""
+        """Write the two Parquet tables, exclusions and sensitivity (tab) and dictionary (comma)."""
         pq.write_table(self.vertebrae, vertebrae_path)
         pq.write_table(self.scans, scans_path)
         _write_rows(self.exclusions, EXCLUSION_COLUMNS, exclusions_path, "\t")
         columns = ("table", "column", "block", "unit", "description", "source")
         _write_rows(self.dictionary, columns, dictionary_path, ",")
+        write_table(self.sensitivity, SENSITIVITY_COLUMNS, sensitivity_path)
 
 
 def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortTables:
@@ -110,7 +119,8 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
 
     Args:
         participants: everyone in the cohort, in the order rows shall have.
-        settings: keys `rois`, `summary_levels`, `min_levels` of the config's `measure`.
+        settings: keys `rois`, `summary_levels`, `min_levels`, `level_shift` and
+            `level_shift_scans` of the config's `measure`.
 
     Raises:
         ValueError: two participants' radiomics.tsv name different features.
@@ -124,13 +134,21 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
     vertebra_chunks: list[pa.Table] = []
     scan_chunks: list[pa.Table] = []
     exclusions: list[dict] = []
+    shifted_rows: list[dict] = []
 
     for count, files in enumerate(participants, start=1):
         segmentation, ct = _read_json(files.segmentation), _read_json(files.ct)
         vertebrae = read_vertebrae(files, features)
         for vertebra in vertebrae:
             vertebra.set_aside_if_deformed()
-        row = _scan_row(files, segmentation, ct, vertebrae)
+            _add_naming(vertebra, segmentation)
+        if segmentation["status"] == "ok":
+            shifted_rows.append(
+                sensitivity(files.participant_id, segmentation, vertebrae, rois, levels, min_levels)
+            )
+        shift = shift_of(segmentation, settings)
+        vertebrae = renamed(vertebrae, shift)
+        row = _scan_row(files, segmentation, ct, vertebrae, shift)
         row |= summarise_hu(vertebrae, rois, levels, min_levels)
         row |= summarise_morphometry(vertebrae, min_levels)
         row |= summarise_radiomics(vertebrae, features, levels, min_levels)
@@ -152,7 +170,20 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
     dictionary = data_dictionary(
         vertebra_table.column_names, scan_table.column_names, features, settings
     )
-    return CohortTables(vertebra_table, scan_table, exclusions, dictionary)
+    return CohortTables(vertebra_table, scan_table, exclusions, dictionary, shifted_rows)
+
+
+def shift_of(segmentation: dict, settings: dict) -> int:
+    """Levels by which the analysis renames a scan (config `measure.level_shift`)."""
+    every = settings["level_shift_scans"] == "all"
+    return int(settings["level_shift"]) if every or segmentation.get("level_ambiguous") else 0
+
+
+def _add_naming(vertebra: Vertebra, segmentation: dict) -> None:
+    """What segmentation.json says of the name of a level."""
+    about = (segmentation.get("levels") or {}).get(vertebra.level, {})
+    vertebra.level_confidence = about.get("level_confidence")
+    vertebra.level_flags = list(about.get("flags") or [])
 
 
 def read_vertebrae(files: ParticipantFiles, features: list[str]) -> list[Vertebra]:
@@ -207,6 +238,8 @@ def _feature_column(name: str) -> str:
 def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra, features: list[str]) -> dict:
     """One wide row: every ROI, heights and texture of a level."""
     row = {"participant_id": files.participant_id, "site": files.site, "level": vertebra.level}
+    row["level_confidence"] = vertebra.level_confidence
+    row["level_flags"] = " ".join(vertebra.level_flags) or None
     for roi, values in vertebra.density.items():
         row.update((f"{roi}_{name}", value) for name, value in values.items())
     for name, value in vertebra.morphometry.items():
@@ -219,7 +252,11 @@ def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra, features: list[st
 
 
 def _scan_row(
-    files: ParticipantFiles, segmentation: dict, ct: dict, vertebrae: list[Vertebra]
+    files: ParticipantFiles,
+    segmentation: dict,
+    ct: dict,
+    vertebrae: list[Vertebra],
+    shift: int,
 ) -> dict:
     """Who, whether it went well, how it was acquired, and what was in view."""
     acquisition = ct.get("acquisition") or {}
@@ -233,10 +270,14 @@ def _scan_row(
     row |= {name: acquisition.get(name) for name in ACQUISITION}
     if isinstance(row["pixel_spacing_mm"], list):
         row["pixel_spacing_mm"] = row["pixel_spacing_mm"][0]
-    seen = [level for level in LEVELS if level in (segmentation.get("levels") or {})]
+    names = shift_levels(segmentation.get("levels") or {}, shift)
+    seen = [level for level in LEVELS if level in names.values()]
     seen = seen or [vertebra.level for vertebra in vertebrae]
     row["n_levels_seen"] = len(seen)
     row["levels_seen"] = f"{seen[0]}-{seen[-1]}" if seen else None
+    row |= {name: segmentation.get(name) for name in ("level_state", "level_ambiguous")}
+    row["level_shift"] = segmentation.get("level_shift")
+    row["level_shift_analysis"] = shift if segmentation["status"] == "ok" else None
     return row
 
 

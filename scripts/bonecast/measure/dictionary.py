@@ -8,6 +8,8 @@ import re
 
 from bonecast.levels import LEVELS
 from bonecast.measure.radiomics_names import FEATURES
+from bonecast.measure.sensitivity import COLUMNS as SENSITIVITY_COLUMNS
+from bonecast.measure.sensitivity import DESCRIPTIONS as SENSITIVITY
 from bonecast.measure.summaries import hu_columns, morphometry_columns, radiomics_rule
 
 IBSI = "IBSI reference manual, Zwanenburg et al., Radiology 2020;295:328"
@@ -37,6 +39,20 @@ KEYS = {
     "reason": ("quality", "", "Reason code of the exclusion"),
     "n_levels_seen": ("quality", "count", "Levels segmented in the scan"),
     "levels_seen": ("quality", "", "Uppermost and lowest level segmented"),
+    "level_state": ("quality", "", "What the names of the levels rest on; sentences in the report"),
+    "level_ambiguous": ("quality", "", "Whether another reading would name the levels otherwise"),
+    "level_shift": (
+        "quality",
+        "levels",
+        "Shift of the names asked for in the table of participants; 0: found right by a person",
+    ),
+    "level_shift_analysis": ("quality", "levels", "Shift of the names by measure.level_shift"),
+    "level_confidence": (
+        "quality",
+        "",
+        "How well the name of the level is supported, 0 to 1: a score, not a probability",
+    ),
+    "level_flags": ("quality", "", "What is odd about the vertebra: codes, separated by blanks"),
     "n_levels_hu": ("quality", "count", "Levels that entered the density summaries"),
     "hu_reason": ("quality", "", "Why the density summaries are empty"),
     "hu_l1_or_nearest_level": ("quality", "", "Level that hu_l1_or_nearest_hu was taken from"),
@@ -91,7 +107,7 @@ IBSI_NAMES = {
 def data_dictionary(
     vertebra_columns: list[str], scan_columns: list[str], features: list[str], settings: dict
 ) -> list[dict]:
-    """Describe every column of the two tables.
+    """Describe every column of the three tables.
 
     Args:
         features: names of the radiomics columns, in both tables.
@@ -138,6 +154,12 @@ def data_dictionary(
             rows.append(entry("vertebrae", column, *KEYS[column], _origin(column)))
         else:
             rows.append(entry("vertebrae", column, *_vertebra_column(column)))
+    for column in SENSITIVITY_COLUMNS:
+        if column in KEYS:
+            words, source = KEYS[column], _origin(column)
+        else:
+            words, source = ("quality", *SENSITIVITY[column]), "density.tsv"
+        rows.append(entry("level_sensitivity", column, *words, source))
     return rows
 
 

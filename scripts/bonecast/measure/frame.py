@@ -238,13 +238,13 @@ def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body | None]:
             mask=bodies.data[box] == VERSE_CODES[level],
             affine=box_affine(bodies.affine, box),
             frame=make_frame(centre, tangent, anterior),
-            touches_border=_is_cut(tight, spacing, shape),
+            touches_border=is_cut(tight, spacing, shape),
         )
     seen = body_boxes.keys() | whole_boxes.keys()
     return {level: found.get(level) for level in LEVELS if level in seen}
 
 
-def _is_cut(box: tuple[slice, ...], spacing_mm: tuple[float, ...], shape: tuple[int, ...]) -> bool:
+def is_cut(box: tuple[slice, ...], spacing_mm: tuple[float, ...], shape: tuple[int, ...]) -> bool:
     """Whether less than `BORDER_MM` of the volume, or no voxel, lies beyond the box on any side."""
     return any(
         part.start * s < BORDER_MM or (n - part.stop) * s < BORDER_MM

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from bonecast.levels import order_of
 from bonecast.measure.frame import (
     Body,
     local_extent,
@@ -46,14 +47,15 @@ GENANT_LOSS = ((0.40, 3), (0.25, 2), (0.20, 1))
 
 HEIGHT_TREND_MM = dict(
     zip(
-        (*(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6))),
-        (14.1, 15.6, 15.7, 16.2, 16.2, 17.4, 18.2, 18.7, 19.3, 20.2, 21.3, 22.7)
-        + (23.8, 24.3, 23.8, 24.1, 22.9),
+        (*(f"T{i}" for i in range(1, 14)), *(f"L{i}" for i in range(1, 7))),
+        (14.1, 15.6, 15.7, 16.2, 16.2, 17.4, 18.2, 18.7, 19.3, 20.2, 21.3, 22.7, 23.3)
+        + (23.8, 24.3, 23.8, 24.1, 22.9, 22.9),
         strict=True,
     )
 )
 """Typical posterior heights by level (Panjabi et al., thoracic: Spine 1991;16:888,
-10.1097/00007632-199108000-00006; lumbar: Spine 1992;17:299). Only their ratios are used, for
+10.1097/00007632-199108000-00006; lumbar: Spine 1992;17:299); T13 lies between its neighbours,
+L6 is like L5. Only their ratios are used, for
 all three heights, to compare a vertebra with neighbours naturally taller or shorter."""
 
 NEIGHBOURS = 3
@@ -249,7 +251,8 @@ def neighbour_ratios(heights_mm: dict[str, float]) -> dict[str, float | None]:
     """
     known = [level for level in HEIGHT_TREND_MM if level in heights_mm]
     scaled = np.array([heights_mm[level] / HEIGHT_TREND_MM[level] for level in known])
-    place = np.array([[*HEIGHT_TREND_MM].index(level) for level in known])
+    order = order_of(heights_mm)
+    place = np.array([order.index(level) for level in known])
     ratios: dict[str, float | None] = dict.fromkeys(heights_mm)
     for i, level in enumerate(known):
         distance = np.abs(place - place[i])

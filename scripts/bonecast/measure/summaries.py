@@ -37,6 +37,8 @@ class Vertebra:
         radiomics: feature values by position, or None where there are none.
         radiomics_included: whether they may enter summaries.
         radiomics_reason: why not.
+        level_confidence: how well its name is supported (bonecast.segment.review).
+        level_flags: codes of what is odd about it.
     """
 
     level: str
@@ -45,6 +47,8 @@ class Vertebra:
     radiomics: list[float] | None = None
     radiomics_included: bool = False
     radiomics_reason: str | None = None
+    level_confidence: float | None = None
+    level_flags: list[str] = field(default_factory=list)
 
     @property
     def deformed(self) -> bool:

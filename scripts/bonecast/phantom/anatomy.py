@@ -58,6 +58,8 @@ NATURAL_WEDGE = (
 FORWARD_TILT_DEG = (22, 20, 17, 14, 10, 6, 2, -2, -6, -9, -11, -12, -11, -7, 0, 10, 22)
 """Lean of the body's upward axis towards anterior: kyphosis above, lordosis below."""
 SACRAL_TILT_DEG = 42.0
+VARIANTS = ("six_lumbar", "four_lumbar", "ribless_t12", "lumbar_rib")
+"""Transitional vertebrae: L6 below L5; L1 left out; T12 without ribs; ribs on L1."""
 NATURAL_BICONCAVITY = 0.96
 """Middle over posterior height of an intact body."""
 
@@ -130,7 +132,10 @@ class Vertebra:
 
 @dataclass(frozen=True)
 class Torso:
-    """Everything around the spine. HU unless the name says otherwise."""
+    """Everything around the spine. HU unless the name says otherwise.
+
+    `ribs` holds, for each level that bears ribs, the rib of the usual anatomy they are like.
+    """
 
     vertebrae: tuple[Vertebra, ...]
     sacrum_up: np.ndarray
@@ -141,6 +146,7 @@ class Torso:
     muscle_scale: float
     scale: float
     hu: dict[str, float] = field(default_factory=dict)
+    ribs: dict[str, int] = field(default_factory=lambda: {f"T{i}": i for i in range(1, 13)})
 
     def vertebra(self, level: str) -> Vertebra:
         """The vertebra of that name."""
@@ -165,6 +171,7 @@ def draw_torso(
     texture_hu: float | None = None,
     muscle_scale: float = 1.0,
     contrast: bool = False,
+    variant: str | None = None,
 ) -> Torso:
     """Draw one person.
 
@@ -176,7 +183,18 @@ def draw_torso(
         texture_hu: standard deviation of the trabecular texture.
         muscle_scale: size of the muscles relative to the mean.
         contrast: whether the vessels are enhanced.
+        variant: one of VARIANTS, None for the usual anatomy.
     """
+    spine = [(level, index) for index, level in enumerate(SPINE)]
+    if variant == "six_lumbar":
+        spine.append(("L6", SPINE.index("L5")))
+    elif variant == "four_lumbar":
+        spine.remove(("L1", SPINE.index("L1")))
+    ribs = {f"T{i}": i for i in range(1, 13)}
+    if variant == "ribless_t12":
+        del ribs["T12"]
+    elif variant == "lumbar_rib":
+        ribs["L1"] = 12
     deformities = deformities or {}
     scale = scale or float(rng.uniform(0.88, 1.12))
     texture_hu = texture_hu if texture_hu is not None else float(rng.uniform(10, 30))
@@ -189,8 +207,7 @@ def draw_torso(
 
     vertebrae: list[Vertebra] = []
     base, axis_below = np.zeros(3), sacrum_up
-    for index in reversed(range(len(SPINE))):
-        level = SPINE[index]
+    for level, index in reversed(spine):
         roll = roll_amplitude * np.sin(roll_phase + index * 0.7)
         right, anterior, up = tilt(FORWARD_TILT_DEG[index] * curve + rng.normal(0, 1.0), roll)
         height = POSTERIOR_HEIGHT_MM[index] * scale * rng.uniform(0.98, 1.02)
@@ -241,4 +258,5 @@ def draw_torso(
         muscle_scale=float(muscle_scale * rng.uniform(0.95, 1.05)),
         scale=float(scale),
         hu={name: float(value) for name, value in hu.items()},
+        ribs=ribs,
     )

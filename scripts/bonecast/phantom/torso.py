@@ -198,9 +198,9 @@ def paint_ribs(canvas: Canvas, torso: Torso) -> None:
     wall_y = torso.body_half_depth_mm - torso.fat_mm - 7
     middle_y = torso.body_half_depth_mm - torso.fat_mm - 62 * s
     for vertebra in torso.vertebrae:
-        if not vertebra.level.startswith("T"):
+        number = torso.ribs.get(vertebra.level)
+        if number is None:
             continue
-        number = int(vertebra.level[1:])
         reach = {12: 0.28, 11: 0.42}.get(number, 0.8)
         narrow = min(1.0, 0.55 + 0.06 * number)
         head = vertebra.centre + vertebra.up * vertebra.posterior_height_mm * 0.15

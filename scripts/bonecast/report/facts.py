@@ -12,6 +12,7 @@ from bonecast import __version__
 from bonecast.measure.summaries import span
 from bonecast.report.figures_flow import Step, read_flow, sentence_of
 from bonecast.report.figures_measure import level_statistics, scope
+from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.tables import METRIC_WORDS, block_name, interval_text, minus, read_table
 
 EMBEDDED_MODEL = "embedded_model"
@@ -45,6 +46,7 @@ class Paths:
     vertebrae: Path | None = None
     exclusions: Path | None = None
     dictionary: Path | None = None
+    level_sensitivity: Path | None = None
     metrics: Path | None = None
     analysis_set: Path | None = None
     model_exclusions: Path | None = None
@@ -69,6 +71,7 @@ class Facts:
         roi, hu_column, scope: ROI and column of the scan's mean HU, and its levels in words.
         levels: density by level.
         level_reasons: how many vertebrae were not measured, by reason.
+        naming: how levels were named, None where there are no images.
         metrics: as in metrics.tsv, None where there are no models.
         hazard_ratios: of plain Cox models, None where there are no models.
         model: settings.json of the models, None where there are none.
@@ -89,6 +92,7 @@ class Facts:
     scope: str = ""
     levels: list[dict] = field(default_factory=list)
     level_reasons: list[dict] = field(default_factory=list)
+    naming: LevelFacts | None = None
     metrics: pd.DataFrame | None = None
     hazard_ratios: pd.DataFrame | None = None
     model: dict | None = None
@@ -207,6 +211,9 @@ def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
         "records"
     )
     facts.segmentation = _segmentations(paths.segmentations)
+    facts.naming = level_facts(
+        paths.segmentations, read_table(paths.level_sensitivity), facts.scans
+    )
 
 
 def _level_reasons(vertebrae: pd.DataFrame, roi: str) -> list[dict]:

@@ -69,7 +69,17 @@ def _segmentation(facts: Facts) -> list[str]:
             f"{scans}: {NETWORKS[way['backend']]}, model {model}, "
             f"on {way['device']} ({versions}), {per_scan:.1f} s per scan."
         )
-    return words or ["No scan was segmented."]
+    if not words:
+        return ["No scan was segmented."]
+    words.append(
+        "Levels that were not named by model or mask were counted from the sacrum, or from the "
+        "lowest ribs where it is out of view. All names were checked: order, gaps, spacing, "
+        "volume and height against the neighbours, pieces, leaks, and what sacrum, ribs and organs "
+        "in view say. The confidence of a name is a score made of chosen weights, not a "
+        "probability. Lumbosacral and thoracolumbar transitional vertebrae cannot be told apart "
+        "without a count from C2; such scans are listed as ambiguous."
+    )
+    return words
 
 
 def _measurements(facts: Facts, measure: dict) -> list[str]:

@@ -10,6 +10,7 @@ import jinja2
 from PIL import Image
 
 from bonecast.report.facts import Facts, Paths, gather
+from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
 from bonecast.report.summary import summary_text
 from bonecast.report.tables import counted, headline_block, minus
@@ -65,6 +66,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         alt=alt_texts(facts),
         excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
         exclusion_files=exclusion_files(facts),
+        level_rows=[] if facts.naming is None else facts.naming.rows[:MAX_LEVEL_ROWS],
         blocks=facts.block_rows(),
         horizons=sorted({h for row in facts.block_rows() for h in row["auc"]}),
         ratios=[] if ratios is None else ratio_rows(ratios.head(MAX_RATIO_ROWS)),

@@ -5,7 +5,7 @@ one. Here the network only tells tissue apart; bodies are separated by shape and
 from the anchors an anatomist would use: sacrum and lowest rib.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -13,8 +13,11 @@ from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from bonecast.images import Volume
-from bonecast.levels import LEVELS, VERSE_CODES
+from bonecast.level_states import LevelFlag
+from bonecast.levels import VERSE_CODES
 from bonecast.reasons import Excluded, Reason
+from bonecast.segment.naming import Count, name_levels
+from bonecast.segment.spine import SURFACE_MM, enclosed_by, find_line
 
 BODY, POSTERIOR, SACRUM, RIB = "vertebral_body", "posterior_elements", "sacrum", "rib"
 
@@ -25,22 +28,13 @@ SADDLE_MM = 0.5
 """Two centres whose connection is narrower than either by this much are two bodies."""
 SAME_BODY_SHARE = 0.35
 """Pieces nearer along the spine than this share of the usual spacing are one body."""
-GAP_SHARE = 1.6
-"""Neighbours farther apart than this multiple of the usual spacing have one missing between."""
-STEP_MM = (10.0, 60.0)
-"""Centres of true neighbours are this far apart: two collapsed thoracic bodies at the least."""
-NEIGHBOUR_VOLUMES = (0.3, 3.3)
-"""Volume of a body over that of the one above; a collapse takes half at most."""
-OFF_LINE_MM = 25.0
-"""A body farther beside the line of its neighbours is none: scoliosis bends less between two."""
-MIN_SACRUM_MM3 = 4000.0
-SACRUM_REACH_MM = 55.0
-"""L5's centre lies within this distance of the top of the sacrum."""
+MAX_CAVITY_MM3 = 4000.0
+"""A hole closed on all sides and no larger than this is part of the body: a network leaves out
+cement, a haemangioma or marrow of fat."""
+MIN_SACRUM_MM3, MIN_CUT_SACRUM_MM3 = 4000.0, 1000.0
+"""Less is no sacrum; where the border cuts it the smaller amount will do, for less confidence."""
 RIB_REACH_MM, MIN_RIB_MM3 = 14.0, 150.0
 """A vertebra bears ribs if at least this much rib lies this near to its body."""
-LUMBAR_LEVELS = 5
-ORDER = tuple(level for level in LEVELS if level not in ("T13", "L6"))
-"""Levels in the usual anatomy; supernumerary ones need a person to decide."""
 
 
 @dataclass
@@ -50,61 +44,110 @@ class Vertebrae:
     Attributes:
         whole: VerSe codes of whole vertebrae and sacrum (uint8, the scan's grid).
         bodies: VerSe codes of bodies.
-        flags: what a person should look at, in words.
+        count: what the names rest on.
     """
 
     whole: np.ndarray
     bodies: np.ndarray
-    flags: list[str] = field(default_factory=list)
+    count: Count
 
 
-def find_vertebrae(classes: Volume, names: dict[int, str]) -> Vertebrae:
+def find_vertebrae(classes: Volume, names: dict[int, str], count_from: str = "sacrum") -> Vertebrae:
     """Separate, order and name the vertebrae of a scan.
 
     Args:
         classes: class index of each voxel.
         names: class names by index; must hold vertebral_body.
+        count_from: `sacrum` or `ribs`, which decides where both are in view and disagree.
 
     Raises:
         Excluded: no vertebra, no spine, or nothing in view that tells the names.
     """
     index = {name: i for i, name in names.items()}
-    bone = classes.data == index[BODY]
-    box = bounding_box(bone, classes.spacing_mm, margin_mm=70.0)
+    box = bounding_box(classes.data == index[BODY], classes.spacing_mm, margin_mm=70.0)
     if box is None:
         raise Excluded(Reason.NO_VERTEBRA, "the network marked no vertebral body")
     part = classes.data[box]
     spacing = np.array(classes.spacing_mm)
-    labels = separate_bodies(part == index[BODY], spacing)
-    centres = ordered_centres(labels, spacing)
-    if not len(centres):
-        raise Excluded(Reason.NO_VERTEBRA, "nothing as large as a vertebral body was found")
-    labels = relabel(labels, [label for label, _ in centres])
-    positions = np.array([centre for _, centre in centres])
-    volumes = np.bincount(labels.ravel())[1:] * float(np.prod(spacing))
-    cut = [n for face in (labels[:, :, 0], labels[:, :, -1]) for n in np.unique(face) if n]
-    check_spine(positions, volumes, [n - 1 for n in cut])
 
-    sacrum = largest_part(part == index[SACRUM]) if SACRUM in index else np.zeros_like(bone[box])
-    ribs = part == index[RIB] if RIB in index else np.zeros_like(bone[box])
-    cut_below = labels[:, :, 0].max() == len(centres) and box[2].start == 0
-    levels, flags = name_levels(
+    def marked(name: str) -> np.ndarray:
+        return part == index[name] if name in index else np.zeros(part.shape, bool)
+
+    labels = separate_bodies(fill_cavities(part == index[BODY], float(np.prod(spacing))), spacing)
+    sacrum = largest_part(marked(SACRUM))
+    labels, flags = keep_spine(labels, sacrum, spacing)
+    positions = np.array([centre for _, centre in ordered_centres(labels, spacing)])
+
+    top, sacrum_is_cut = top_of(sacrum, spacing, reaches_border=box[2].start == 0)
+    count = name_levels(
         positions,
-        sacrum_top_mm=top_of(sacrum, spacing),
-        bears_ribs=rib_bearing(labels, ribs, spacing),
-        lowest_is_cut=cut_below,
+        sacrum_top_mm=top,
+        bears_ribs=rib_bearing(labels, marked(RIB), spacing),
+        lowest_is_cut=box[2].start == 0 and bool((labels[:, :, 0] == len(positions)).any()),
+        highest_is_cut=box[2].stop == classes.data.shape[2] and bool((labels[:, :, -1] == 1).any()),
+        sacrum_is_cut=sacrum_is_cut,
+        count_from=count_from,
     )
-    codes = np.array([0, *(VERSE_CODES[level] for level in levels)], np.uint8)
-    arch = part == index[POSTERIOR] if POSTERIOR in index else np.zeros_like(bone[box])
-    grown = watershed(np.zeros(part.shape, np.uint8), labels, mask=arch | (labels > 0))
+    count.flags = flags + count.flags
+    codes = np.array([0, *(VERSE_CODES[level] for level in count.levels)], np.uint8)
+    grown = watershed(np.zeros(part.shape, np.uint8), labels, mask=marked(POSTERIOR) | (labels > 0))
 
     bodies = np.zeros(classes.data.shape, np.uint8)
     whole = np.zeros_like(bodies)
     bodies[box] = codes[labels]
     whole[box] = codes[grown]
-    if "L5" in levels:
+    if {"sacrum", "cut_sacrum"} & set(count.anchors):
         whole[box][sacrum & (whole[box] == 0)] = VERSE_CODES["S1"]
-    return Vertebrae(whole, bodies, flags)
+    return Vertebrae(whole, bodies, count)
+
+
+def keep_spine(
+    labels: np.ndarray, sacrum: np.ndarray, spacing_mm: np.ndarray
+) -> tuple[np.ndarray, list[LevelFlag]]:
+    """The bodies of the spine, numbered 1, 2, ... from head to foot, and flags of the scan.
+
+    Args:
+        labels: pieces as separated.
+        sacrum: boolean, the same shape; pieces that turn out to be part of it are added.
+
+    Raises:
+        Excluded: nothing as large as a body, or no line of bodies.
+    """
+    flags = []
+    found = ordered_centres(labels, spacing_mm)
+    if sacrum.any():
+        top_mm = (np.flatnonzero(sacrum.any(axis=(0, 1)))[-1] + 1) * spacing_mm[2]
+        for label, centre in list(found):
+            if centre[2] > top_mm:
+                continue
+            near = bounding_box(labels == label, spacing_mm, SURFACE_MM + float(max(spacing_mm)))
+            if enclosed_by(labels[near] == label, sacrum[near], spacing_mm):
+                sacrum |= labels == label
+                found = [(other, c) for other, c in found if other != label]
+                flags.append(LevelFlag.SACRUM_AS_BODY)
+    if not found:
+        raise Excluded(Reason.NO_VERTEBRA, "nothing as large as a vertebral body was found")
+    order = [label for label, _ in found]
+    volumes = np.bincount(labels.ravel())[order] * float(np.prod(spacing_mm))
+    at_border = {n for face in (labels[:, :, 0], labels[:, :, -1]) for n in np.unique(face)}
+    cut = [i for i, label in enumerate(order) if label in at_border]
+    line = find_line(np.array([centre for _, centre in found]), volumes, cut)
+    if len(line) < len(order):
+        flags.append(LevelFlag.ISLANDS_DROPPED)
+    return relabel(labels, [order[i] for i in line]), list(dict.fromkeys(flags))
+
+
+def fill_cavities(bone: np.ndarray, voxel_mm3: float) -> np.ndarray:
+    """A mask with holes that are closed on all sides, up to `MAX_CAVITY_MM3`, filled."""
+    box = bounding_box(bone, (1, 1, 1), 1)
+    outside, _ = ndimage.label(~bone[box])
+    sizes = np.bincount(outside.ravel()) * voxel_mm3
+    faces = [outside.take(end, axis) for axis in range(3) for end in (0, -1)]
+    closed = sizes <= MAX_CAVITY_MM3
+    closed[np.unique(np.concatenate([face.ravel() for face in faces]))] = False
+    filled = bone.copy()
+    filled[box] |= closed[outside] & (outside > 0)
+    return filled
 
 
 def bounding_box(mask: np.ndarray, spacing_mm, margin_mm: float) -> tuple[slice, ...] | None:
@@ -187,37 +230,6 @@ def ordered_centres(labels: np.ndarray, spacing_mm) -> list[tuple[int, np.ndarra
     return [(int(ids[i]), centres[i]) for i in order]
 
 
-def check_spine(centres_mm: np.ndarray, volumes_mm3: np.ndarray, cut: list[int]) -> None:
-    """Refuse bodies that do not line up as a spine does: then no name can be trusted.
-
-    Args:
-        centres_mm: shape (n, 3), from head to foot.
-        volumes_mm3: of each body.
-        cut: positions of bodies cut by the border, whose size says nothing.
-
-    Raises:
-        Excluded: naming the first pair that cannot be neighbours.
-    """
-    for i, step in enumerate(np.diff(centres_mm, axis=0)):
-        where = f"bodies {i + 1} and {i + 2} from the top"
-        length = float(np.linalg.norm(step))
-        # Over a gap of several levels the line may bend as often.
-        levels = max(1.0, length / STEP_MM[1])
-        if length < STEP_MM[0] or np.hypot(*step[:2]) > OFF_LINE_MM * levels:
-            raise Excluded(
-                Reason.IMPLAUSIBLE_SPINE,
-                f"{where} lie {length:.0f} mm apart, {np.hypot(*step[:2]):.0f} mm of it sideways",
-            )
-        if i in cut or i + 1 in cut:
-            continue
-        ratio = volumes_mm3[i + 1] / volumes_mm3[i]
-        if not NEIGHBOUR_VOLUMES[0] <= ratio <= NEIGHBOUR_VOLUMES[1]:
-            raise Excluded(
-                Reason.IMPLAUSIBLE_SPINE,
-                f"{where} have {volumes_mm3[i] / 1000:.1f} and {volumes_mm3[i + 1] / 1000:.1f} cm3",
-            )
-
-
 def relabel(labels: np.ndarray, order: list[int]) -> np.ndarray:
     """Number labels 1, 2, ... in the given order; others become 0."""
     table = np.zeros(int(labels.max()) + 1, np.int32)
@@ -233,12 +245,22 @@ def largest_part(mask: np.ndarray) -> np.ndarray:
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
 
 
-def top_of(sacrum: np.ndarray, spacing_mm) -> np.ndarray | None:
-    """Centre of the topmost centimetre of the sacrum, mm; None where it is not in view."""
-    if sacrum.sum() * np.prod(spacing_mm) < MIN_SACRUM_MM3:
-        return None
+def top_of(sacrum: np.ndarray, spacing_mm, reaches_border: bool) -> tuple[np.ndarray | None, bool]:
+    """Where the sacrum begins, and whether the border cuts off so much that it is uncertain.
+
+    Args:
+        sacrum: boolean.
+        reaches_border: whether the lowest slice is the lowest of the scan.
+
+    Returns:
+        Centre of the topmost centimetre in mm, None where there is no sacrum in view.
+    """
+    volume = sacrum.sum() * np.prod(spacing_mm)
+    cut = bool(reaches_border and sacrum[:, :, 0].any() and volume < MIN_SACRUM_MM3)
+    if volume < (MIN_CUT_SACRUM_MM3 if cut else MIN_SACRUM_MM3):
+        return None, False
     voxels = np.argwhere(sacrum) * spacing_mm
-    return voxels[voxels[:, 2] > voxels[:, 2].max() - 10].mean(axis=0)
+    return voxels[voxels[:, 2] > voxels[:, 2].max() - 10].mean(axis=0), cut
 
 
 def rib_bearing(labels: np.ndarray, ribs: np.ndarray, spacing_mm) -> list[bool]:
@@ -255,68 +277,3 @@ def rib_bearing(labels: np.ndarray, ribs: np.ndarray, spacing_mm) -> list[bool]:
     owner = near[tuple(axis[close] for axis in nearest)]
     volume = np.bincount(owner, minlength=count + 1)[1:] * np.prod(spacing_mm)
     return list(volume >= MIN_RIB_MM3)
-
-
-def name_levels(
-    centres_mm: np.ndarray,
-    *,
-    sacrum_top_mm: np.ndarray | None,
-    bears_ribs: list[bool],
-    lowest_is_cut: bool,
-) -> tuple[list[str], list[str]]:
-    """Name bodies by counting from the sacrum, else from the lowest rib.
-
-    Args:
-        centres_mm: shape (n, 3), from head to foot.
-        sacrum_top_mm: where the sacrum begins, None where out of view.
-        bears_ribs: per body.
-        lowest_is_cut: whether the lowest body touches the lower border.
-
-    Returns:
-        One level per body, and flags.
-
-    Raises:
-        Excluded: neither anchor is in view, or there are more bodies than levels.
-    """
-    n, flags = len(centres_mm), []
-    # Where one is missing between neighbours the count goes on over the gap.
-    places = np.arange(n)
-    if n > 2:
-        steps = np.linalg.norm(np.diff(centres_mm, axis=0), axis=1)
-        usual = np.minimum(
-            np.median(steps), [np.median(steps[max(0, i - 2) : i + 3]) for i in range(n - 1)]
-        )
-        skipped = np.where(steps > GAP_SHARE * usual, np.rint(steps / usual).astype(int) - 1, 0)
-        if skipped.any():
-            flags.append(f"{int(skipped.sum())} vertebra(e) missing between those found")
-            places[1:] += np.cumsum(skipped)
-
-    first = None
-    if sacrum_top_mm is not None:
-        if np.linalg.norm(centres_mm[-1] - sacrum_top_mm) <= SACRUM_REACH_MM:
-            first = ORDER.index("L5") - places[-1]
-        else:
-            flags.append("sacrum in view but far from the lowest vertebra")
-    with_ribs = np.flatnonzero(bears_ribs)
-    if len(with_ribs):
-        last = int(with_ribs[-1])
-        without_below = n - 1 - last - int(lowest_is_cut)
-        if first is None:
-            if without_below < 1:
-                raise Excluded(
-                    Reason.LEVELS_NOT_ANCHORED,
-                    "ribs are in view but not the first vertebra below them",
-                )
-            first = ORDER.index("T12") - places[last]
-        else:
-            lumbar = int(places[-1] - places[last])
-            if lumbar != LUMBAR_LEVELS:
-                flags.append(
-                    f"{lumbar} vertebrae between the lowest rib and the sacrum, expected "
-                    f"{LUMBAR_LEVELS}: levels counted from the sacrum"
-                )
-    if first is None:
-        raise Excluded(Reason.LEVELS_NOT_ANCHORED, f"{n} vertebrae found, no sacrum, no ribs")
-    if first < 0 or first + places[-1] >= ORDER.index("S1"):
-        raise Excluded(Reason.LEVELS_NOT_ANCHORED, f"{n} vertebrae found do not fit the count")
-    return [ORDER[first + place] for place in places], flags

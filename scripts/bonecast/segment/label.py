@@ -1,6 +1,7 @@
 """Named vertebrae of one scan, from the network's classes or the user's own mask."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from bonecast.runtime import read_json
 from bonecast.segment.bodies import split_bodies
 from bonecast.segment.instances import BODY, find_vertebrae
 from bonecast.segment.labelmaps import read_mapping, translate
+from bonecast.segment.naming import Count
+from bonecast.segment.review import Review, apply_names, review_levels
 
 GRID_TOLERANCE_MM = 0.1
 """A mask's corners may differ from the scan's by this much (rounding of headers)."""
@@ -27,6 +30,8 @@ class Labelled:
         provenance: backend, model, versions, device, seconds, as far as known.
         flags: what a person should look at.
         tissue: codes of `segment/tissues.py` (uint8), where the backend tells tissue apart.
+        count: how levels were counted, None where the names came with mask or model.
+        review: what is known about the names, once `reviewed`.
     """
 
     whole: Volume
@@ -34,6 +39,8 @@ class Labelled:
     provenance: dict
     flags: list[str] = field(default_factory=list)
     tissue: Volume | None = None
+    count: Count | None = None
+    review: Review | None = None
 
     def levels(self) -> dict[str, dict]:
         """Per level: code, voxels of body and whole vertebra, whether the border cuts its body."""
@@ -51,6 +58,10 @@ class Labelled:
                     "n_body_voxels": int(counts[code]),
                     "touches_border": bool(cut),
                 }
+        if self.review is not None:
+            for level, about in levels.items():
+                about["level_confidence"] = self.review.confidence[level]
+                about["flags"] = [str(flag) for flag in self.review.flags[level]]
         return levels
 
 
@@ -73,7 +84,42 @@ def read_record(raw: Path) -> dict:
     return about
 
 
-def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled:
+def reviewed(
+    found: Labelled,
+    shift: int | None,
+    tissue: Volume | None = None,
+    tissue_codes: Mapping[str, int] | None = None,
+) -> Labelled:
+    """Check the names of a scan and apply the shift that the participants table asks for.
+
+    Args:
+        found: as labelled.
+        shift: levels that all names move towards the foot; None where the table says nothing.
+        tissue, tissue_codes: organs and ribs, where the backend has them, and their names.
+
+    Raises:
+        Excluded: the shift leaves a vertebra without a name.
+    """
+    review = review_levels(
+        found.whole,
+        found.bodies,
+        count=found.count,
+        named_by="mask" if found.provenance["backend"] == "masks" else "model",
+        shift=shift,
+        tissue=tissue,
+        tissue_codes=tissue_codes,
+    )
+    whole, bodies = found.whole, found.bodies
+    if shift:
+        whole = whole.like(apply_names(whole.data, review.names))
+        bodies = bodies.like(apply_names(bodies.data, review.names))
+    flags = [*found.flags, *review.words()]
+    return replace(found, whole=whole, bodies=bodies, flags=flags, review=review)
+
+
+def label_from_network(
+    ct: Volume, raw: Path, names: dict[int, str], count_from: str = "sacrum"
+) -> Labelled:
     """Name the vertebrae in a network's classes.
 
     A model whose classes are tissues (vertebral_body ...) is counted from its anchors; one
@@ -83,6 +129,7 @@ def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled
         ct: the scan.
         raw: <participant_id>.nii.gz of classes; its .json beside it.
         names: class names by index.
+        count_from: `sacrum` or `ribs`, which decides where both are in view and disagree.
 
     Raises:
         Excluded: the network failed on this scan or found nothing that can be named.
@@ -93,8 +140,9 @@ def label_from_network(ct: Volume, raw: Path, names: dict[int, str]) -> Labelled
     classes = load(raw)
     check_grid(classes, ct, "the segmentation")
     if BODY in names.values():
-        found = find_vertebrae(classes, names)
-        return Labelled(ct.like(found.whole), ct.like(found.bodies), provenance, found.flags)
+        found = find_vertebrae(classes, names, count_from)
+        whole, bodies = ct.like(found.whole), ct.like(found.bodies)
+        return Labelled(whole, bodies, provenance, count=found.count)
     levels = {i: name.removeprefix("vertebrae_") for i, name in names.items()}
     mapping = {i: level for i, level in levels.items() if level in VERSE_CODES}
     if not mapping:
