@@ -10,6 +10,7 @@ from snakemake.utils import validate
 sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
 
 from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
+from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 
 validate(config, "schemas/config.schema.yaml")
@@ -127,6 +128,34 @@ def mask_input(wildcards):
 def bodies_input(wildcards):
     """The user's vertebral-body mask of a participant as rule input, if there is one."""
     return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
+
+
+CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
+
+
+def corrections_of_cohort():
+    """Masks corrected by hand, by participant; stops with every misnamed file at once."""
+    if config["cohort"]["corrections"] and not os.path.isdir(CORRECTIONS_FOLDER):
+        raise WorkflowError(f"cohort.corrections: {CORRECTIONS_FOLDER} not found.")
+    try:
+        return find_corrections(CORRECTIONS_FOLDER, PARTICIPANTS) if not IS_TABULAR else {}
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+CORRECTIONS = corrections_of_cohort()
+
+
+def correction_of(wildcards):
+    """The correction of a participant; one without files where there is none."""
+    return CORRECTIONS.get(wildcards.participant, Correction())
+
+
+def correction_input(wildcards):
+    """The corrected masks of a participant. Their content counts, not their date: see params."""
+    correction = correction_of(wildcards)
+    files = {"correction": correction.mask, "corrected_bodies": correction.bodies}
+    return {name: ancient(path) if path else [] for name, path in files.items()}
 
 
 def mask_labels_input():

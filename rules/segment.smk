@@ -30,18 +30,13 @@ rule segment_batch:
 rule label_vertebrae:
     input:
         unpack(segmentation_input),
+        unpack(correction_input),
         ct="<results>/participants/{participant}/ct.nii.gz",
         facts="<results>/participants/{participant}/ct.json",
     output:
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         about="<results>/participants/{participant}/segmentation.json",
-        picture=report(
-            "<results>/participants/{participant}/qc.png",
-            category="Segmentation QC",
-            labels={"participant": "{participant}"},
-            caption="captions/qc.rst",
-        ),
     log:
         "<logs>/participants/{participant}/label_vertebrae.log",
     benchmark:
@@ -53,14 +48,16 @@ rule label_vertebrae:
         backend=config["segment"]["backend"],
         model=located(config["segment"]["model"]),
         mask_labels=config["segment"]["mask_labels"],
+        correction=lambda wildcards: correction_of(wildcards).digests(),
         code=code_digest(
+            "corrections.py",
+            "segment/corrections.py",
             "segment/label.py",
             "segment/instances.py",
             "segment/bodies.py",
             "segment/labelmaps.py",
             "measure/frame.py",
             "images.py",
-            "report/qc.py",
         ),
     message:
         "Naming the vertebrae of {wildcards.participant}"

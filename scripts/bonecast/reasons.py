@@ -44,6 +44,7 @@ class Reason(StrEnum):
     IMPLAUSIBLE_SPINE = "implausible_spine"
     LEVELS_NOT_ANCHORED = "levels_not_anchored"
     SEGMENTATION_FAILED = "segmentation_failed"
+    CORRECTION_UNUSABLE = "correction_unusable"
     # A vertebra
     TOUCHES_BORDER = "touches_border"
     TOO_SMALL = "too_small"
@@ -100,6 +101,9 @@ SENTENCES: dict[Reason, str] = {
         "Vertebrae were found, but neither sacrum nor lowest rib is in view to name them."
     ),
     Reason.SEGMENTATION_FAILED: "The segmentation backend failed on this scan.",
+    Reason.CORRECTION_UNUSABLE: (
+        "The mask placed in the corrections folder for this participant cannot be used."
+    ),
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",
     Reason.TOO_SMALL: "Too few voxels remain to measure.",
     Reason.FRACTURED: "The vertebra is deformed (Genant grade 1 or more).",
