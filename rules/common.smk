@@ -252,9 +252,21 @@ def model_inputs(wildcards):
     }
 
 
-TABLES = ["vertebrae.parquet", "scans.parquet", "exclusions.tsv", "data_dictionary.csv"]
+TABLES = [
+    "vertebrae.parquet",
+    "scans.parquet",
+    "exclusions.tsv",
+    "data_dictionary.csv",
+    "segmentation_outliers.tsv",
+    "segmentation_reference.tsv",
+]
 
 # Figures by what they are drawn from; `figures` and the report ask for these.
-IMAGE_FIGURES = ["flow_diagram", "example_segmentations", "hu_by_level_and_age"]
+IMAGE_FIGURES = [
+    "flow_diagram",
+    "contact_sheet",
+    "example_segmentations",
+    "hu_by_level_and_age",
+]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

@@ -61,3 +61,70 @@ rule export_for_editing:
         "Copying the masks of {wildcards.participant} for editing"
     script:
         "../scripts/export_for_editing.py"
+
+
+rule find_segmentation_outliers:
+    input:
+        vertebrae="<results>/tables/vertebrae.parquet",
+        segmentations=expand(
+            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
+        ),
+        facts=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
+    output:
+        outliers=report(
+            "<results>/tables/segmentation_outliers.tsv",
+            caption="captions/segmentation_outliers.rst",
+            category="Segmentation QC",
+            labels={"table": "outliers"},
+        ),
+        reference="<results>/tables/segmentation_reference.tsv",
+    log:
+        "<logs>/find_segmentation_outliers.log",
+    benchmark:
+        "<benchmarks>/find_segmentation_outliers.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        participants=PARTICIPANTS,
+        roi=lookup("measure/density/rois/0", within=config),
+        code=code_digest("measure/outliers.py", "measure/tables.py", "levels.py"),
+    message:
+        "Comparing every vertebra with the cohort"
+    script:
+        "../scripts/find_segmentation_outliers.py"
+
+
+rule draw_contact_sheet:
+    input:
+        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
+        segmentations=expand(
+            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
+        ),
+        outliers="<results>/tables/segmentation_outliers.tsv",
+    output:
+        pdf="<results>/figures/contact_sheet.pdf",
+        png=report(
+            "<results>/figures/contact_sheet.png",
+            caption="captions/contact_sheet.rst",
+            category="Segmentation QC",
+            labels={"figure": "contact sheet, first page"},
+        ),
+        csv="<results>/figures/contact_sheet.csv",
+    log:
+        "<logs>/figures/draw_contact_sheet.log",
+    benchmark:
+        "<benchmarks>/figures/draw_contact_sheet.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest(
+            "report/contact_sheet.py",
+            "report/palette.py",
+            "report/qc_page.py",
+        ),
+    message:
+        "Drawing the contact sheet"
+    script:
+        "../scripts/draw_contact_sheet.py"

@@ -11,7 +11,10 @@ from bonecast.runtime import job, read_json
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        participant, about = snakemake.wildcards.participant, read_json(snakemake.input.segmentation)
+        participant, about = (
+            snakemake.wildcards.participant,
+            read_json(snakemake.input.segmentation),
+        )
         if about["status"] == "ok":
             ct, whole, inner = (load(snakemake.input[i]) for i in ("ct", "vertebrae", "bodies"))
             scan = Scan(ct.data, find_bodies(inner, whole))

@@ -23,7 +23,10 @@ def label(snakemake, ct):
 
 def correct(snakemake, ct, about, log):
     """The participant's vertebrae, by a person where there is a correction."""
-    files = {"mask": snakemake.input.get("correction"), "bodies": snakemake.input.get("corrected_bodies")}
+    files = {
+        "mask": snakemake.input.get("correction"),
+        "bodies": snakemake.input.get("corrected_bodies"),
+    }
     files = {kind: Path(path) for kind, path in files.items() if path}
     if not files:
         return label(snakemake, ct)

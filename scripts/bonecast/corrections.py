@@ -7,9 +7,9 @@ Standard library only: this runs in every job's own reading of the workflow.
 
 import difflib
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from bonecast.cohort import CohortError
 
@@ -48,12 +48,12 @@ def find_corrections(folder: str, participants: list[str]) -> dict[str, Correcti
         CohortError: lists every file that is for nobody of the cohort, with the ids that come
             near, that is of a kind not read, or that is there twice.
     """
-    if not os.path.isdir(folder):
+    if not Path(folder).is_dir():
         return {}
     found: dict[str, Correction] = {}
     problems = []
     known = set(participants)
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for entry in sorted(Path(folder).iterdir()):
         ending = next((s for s in IMAGE_SUFFIXES if entry.name.lower().endswith(s)), None)
         if ending is None or entry.name.startswith(".") or not entry.is_file():
             continue
@@ -67,10 +67,10 @@ def find_corrections(folder: str, participants: list[str]) -> dict[str, Correcti
         elif name not in known:
             problems.append(f"{entry.name}: {_unknown(name, participants)}")
         elif getattr(current, kind):
-            other = os.path.basename(getattr(current, kind))
+            other = Path(getattr(current, kind)).name
             problems.append(f"{entry.name}: {other} is there too; keep one of them")
         else:
-            found[name] = replace(current, **{kind: os.path.join(folder, entry.name)})
+            found[name] = replace(current, **{kind: str(entry)})
     if problems:
         raise CohortError(f"corrections in {folder}:\n  " + "\n  ".join(problems))
     return found
@@ -85,5 +85,5 @@ def _unknown(name: str, participants: list[str]) -> str:
 @cache
 def sha256(path: str) -> str:
     """SHA-256 of a file's content."""
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

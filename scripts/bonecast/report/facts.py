@@ -44,6 +44,8 @@ class Paths:
     vertebrae: Path | None = None
     exclusions: Path | None = None
     dictionary: Path | None = None
+    outliers: Path | None = None
+    reference: Path | None = None
     metrics: Path | None = None
     analysis_set: Path | None = None
     model_exclusions: Path | None = None

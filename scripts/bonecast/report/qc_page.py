@@ -66,7 +66,9 @@ class Remarks:
     @property
     def lines(self) -> list[str]:
         """What is to be checked. Sentences about the scan name the levels they speak of."""
-        return [*self.scan] or [f"{level}: {', '.join(words)}" for level, words in self.levels.items()]
+        return [*self.scan] or [
+            f"{level}: {', '.join(words)}" for level, words in self.levels.items()
+        ]
 
 
 def read_remarks(about: Mapping) -> Remarks:
@@ -215,8 +217,8 @@ def _names(draw, marks, remarks: Remarks, between: tuple[int, int], top: int, px
         draw.text((middle, top + px), "none", font=font(px), fill=INK, anchor="mm")
     ordered = sorted(marks, key=lambda mark: mark.y)
     gaps = [b.y - a.y for a, b in zip(ordered, ordered[1:], strict=False)]
-    # Thoracic vertebrae of a tall scan lie close together.
-    px = max(12, min([px, *(round(0.95 * gap) for gap in gaps)]))
+    if gaps:  # thoracic vertebrae of a tall scan lie close together; two at the border may overlap
+        px = max(12, min(px, round(0.95 * np.percentile(gaps, 25))))
     last = -np.inf
     for mark in ordered:
         y = top + mark.y

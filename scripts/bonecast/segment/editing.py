@@ -54,9 +54,9 @@ Save the edited mask as
   {target}
 
 (a path from the folder Bonecast is run in) and run Bonecast again: only what follows from this
-mask is made again. Values must stay those of the label files (20 is L1, 26 the sacrum). A vertebra you
-changed gets a new body, split from the whole vertebra; one you did not touch keeps its own.
-To shape bodies yourself, save them in the same way as {name}_bodies.nii.gz.
+mask is made again. Values must stay those of the label files (20 is L1, 26 the sacrum). A
+vertebra you changed gets a new body, split from the whole vertebra; one you did not touch keeps
+its own. To shape bodies yourself, save them in the same way as {name}_bodies.nii.gz.
 Taking the file away brings the automatic result back.
 """
 
