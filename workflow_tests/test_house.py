@@ -75,10 +75,17 @@ NEEDLESS = {
     "draw_example_segmentations": {"measure/summaries"},
     "draw_hu_by_level_and_age": {"measure/summaries"},
     "fit_models": {"cohort"},
-    "label_vertebrae": {"report/palette", "segment/grid", "segment/nnunet"},
+    "export_for_editing": {"images"},
+    "find_segmentation_outliers": {"images"},
+    "label_vertebrae": {"cohort", "segment/grid", "segment/nnunet"},
     "measure_radiomics": {"measure/morphometry"},
     "segment_batch": {"images"},
-    "write_report": {"measure/dictionary", "measure/radiomics_names", "measure/summaries"},
+    "write_report": {
+        "measure/dictionary",
+        "measure/outliers",
+        "measure/radiomics_names",
+        "measure/summaries",
+    },
 }
 """Modules that a rule imports and need not name: what it takes from them changes no result, or
 their edits reach it through an input that is made again. The levels' colours are left to the next

@@ -18,6 +18,10 @@ from bonecast.segment.bodies import split_bodies
 from bonecast.segment.label import GRID_TOLERANCE_MM, Labelled
 from bonecast.segment.labelmaps import VERSE, translate
 
+MOST_LEVELS_RENAMED = 6
+"""No miscount of ribs or sacrum moves names further; an editor that numbers labels anew from 1
+calls a lumbar vertebra C1."""
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SACRUM = VERSE_CODES["S1"]
 
@@ -65,6 +69,8 @@ def apply_correction(
     whole = backend.whole.data if mask is None else read_correction(mask, ct)
     if not np.isin(whole, [code for name, code in VERSE_CODES.items() if name != "S1"]).any():
         raise Excluded(Reason.CORRECTION_UNUSABLE, "the mask holds no vertebra")
+    if backend is not None:
+        _check_not_renumbered(whole, backend.whole.data)
     if bodies is not None:
         inner = read_correction(bodies, ct)
         outside = sorted(set(_codes(inner)) - set(_codes(whole)))
@@ -82,6 +88,20 @@ def apply_correction(
     provenance = dict(backend.provenance) if backend else {}
     provenance |= {"bodies": how, "correction": vars(changes)}
     return Labelled(ct.like(whole), ct.like(inner), provenance)
+
+
+def _check_not_renumbered(whole: np.ndarray, before: np.ndarray) -> None:
+    """Raise Excluded where a vertebra is called by a name far from the backend's."""
+    for code in _codes(whole):
+        under = np.bincount(before[whole == code], minlength=256)
+        under[0] = 0
+        new, other = VERSE_NAMES[code], VERSE_NAMES.get(int(under.argmax()))
+        if other and abs(LEVELS.index(new) - LEVELS.index(other)) > MOST_LEVELS_RENAMED:
+            raise Excluded(
+                Reason.CORRECTION_UNUSABLE,
+                f"calls {new} ({code}) what the backend calls {other} ({VERSE_CODES[other]}): an "
+                "editor has numbered the labels anew; save them with the values of the label file",
+            )
 
 
 def find_changes(whole: np.ndarray, before: np.ndarray | None) -> Changes:
