@@ -215,6 +215,15 @@ def test_real_scans_outlined_by_the_embedded_model_carry_a_warning(paths, config
     assert "trained on phantoms" not in render(demo, paths, config)
 
 
+def test_methods_say_how_many_masks_a_person_corrected(paths, config):
+    facts = gather(paths, "mine", False, config)
+    way = facts.segmentation[0]
+    ways = [way | {"n": 3, "corrected": True}, way | {"n": 1, "backend": "corrections"}]
+    page = render(replace(facts, segmentation=ways), paths, config)
+    assert "3 scans (corrected by hand afterwards): nnU-Net" in page
+    assert "1 scan: masks drawn by hand, where the backend found none." in page
+
+
 def test_summary_is_about_ten_lines(paths, config):
     text = summary_text(gather(paths, "tiny", True, config), "results/tiny/report.html")
     lines = text.splitlines()

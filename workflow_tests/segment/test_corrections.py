@@ -93,6 +93,7 @@ def test_bodies_of_the_person_are_taken_and_belong_to_their_vertebrae(tmp_path, 
 def test_a_correction_rescues_what_the_backend_left_out(tmp_path, ct, backend):
     found = apply_correction(ct, saved(tmp_path, ct, backend.whole.data), None, None)
     assert found.provenance["correction"]["added"] == ["L1", "L2", "L3"]
+    assert found.provenance["backend"] == "corrections"
     for code in (L1, L2, L3):
         a, b = found.bodies.data == code, backend.bodies.data == code
         assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.85

@@ -233,6 +233,7 @@ def _segmentations(paths: Sequence[Path]) -> list[dict]:
             continue
         way = {key: about.get(key) for key in ("backend", "model", "device", "bodies")}
         way["versions"] = about.get("versions") or {}
+        way["corrected"] = bool(about.get("correction"))
         key = json.dumps(way, sort_keys=True)
         ways.setdefault(key, way | {"n": 0, "seconds": 0.0})
         ways[key]["n"] += 1

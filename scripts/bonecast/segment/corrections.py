@@ -85,7 +85,7 @@ def apply_correction(
         inner, how = _bodies_of(ct.like(whole), backend)
     changes = find_changes(whole, backend.whole.data if backend else None)
     inner = np.where(inner == SACRUM, 0, inner).astype(np.uint8)
-    provenance = dict(backend.provenance) if backend else {}
+    provenance = dict(backend.provenance) if backend else {"backend": "corrections"}
     provenance |= {"bodies": how, "correction": vars(changes)}
     return Labelled(ct.like(whole), ct.like(inner), provenance)
 
