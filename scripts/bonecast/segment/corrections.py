@@ -91,11 +91,11 @@ def apply_correction(
 
 
 def _check_not_renumbered(whole: np.ndarray, before: np.ndarray) -> None:
-    """Raise Excluded where a vertebra is called by a name far from the backend's."""
+    """Raise Excluded where most of a vertebra has a name far from the backend's."""
     for code in _codes(whole):
         under = np.bincount(before[whole == code], minlength=256)
-        under[0] = 0
-        new, other = VERSE_NAMES[code], VERSE_NAMES.get(int(under.argmax()))
+        most = int(under.argmax()) if 2 * under.max() > under.sum() else 0
+        new, other = VERSE_NAMES[code], VERSE_NAMES.get(most)
         if other and abs(LEVELS.index(new) - LEVELS.index(other)) > MOST_LEVELS_RENAMED:
             raise Excluded(
                 Reason.CORRECTION_UNUSABLE,
