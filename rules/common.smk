@@ -10,6 +10,7 @@ from snakemake.utils import validate
 sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
 
 from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
+from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 
 validate(config, "schemas/config.schema.yaml")
@@ -129,6 +130,34 @@ def bodies_input(wildcards):
     return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
 
 
+CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
+
+
+def corrections_of_cohort():
+    """Masks corrected by hand, by participant; stops with every misnamed file at once."""
+    if config["cohort"]["corrections"] and not os.path.isdir(CORRECTIONS_FOLDER):
+        raise WorkflowError(f"cohort.corrections: {CORRECTIONS_FOLDER} not found.")
+    try:
+        return find_corrections(CORRECTIONS_FOLDER, PARTICIPANTS) if not IS_TABULAR else {}
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+CORRECTIONS = corrections_of_cohort()
+
+
+def correction_of(wildcards):
+    """The correction of a participant; one without files where there is none."""
+    return CORRECTIONS.get(wildcards.participant, Correction())
+
+
+def correction_input(wildcards):
+    """The corrected masks of a participant. Their content counts, not their date: see params."""
+    correction = correction_of(wildcards)
+    files = {"correction": correction.mask, "corrected_bodies": correction.bodies}
+    return {name: ancient(path) if path else [] for name, path in files.items()}
+
+
 def mask_labels_input():
     """The user's own list of mask values as rule input; nothing for a numbering known by name."""
     labels = config["segment"]["mask_labels"]
@@ -244,9 +273,16 @@ TABLES = [
     "exclusions.tsv",
     "level_sensitivity.tsv",
     "data_dictionary.csv",
+    "segmentation_outliers.tsv",
+    "segmentation_reference.tsv",
 ]
 
 # Figures by what they are drawn from; `figures` and the report ask for these.
-IMAGE_FIGURES = ["flow_diagram", "example_segmentations", "hu_by_level_and_age"]
+IMAGE_FIGURES = [
+    "flow_diagram",
+    "contact_sheet",
+    "example_segmentations",
+    "hu_by_level_and_age",
+]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

@@ -10,6 +10,8 @@ rule write_report:
         exclusions=f"{MEASURED}/exclusions.tsv" if MEASURED else [],
         dictionary=f"{MEASURED}/data_dictionary.csv" if MEASURED else [],
         level_sensitivity=f"{MEASURED}/level_sensitivity.tsv" if MEASURED else [],
+        outliers=f"{MEASURED}/segmentation_outliers.tsv" if MEASURED else [],
+        reference=f"{MEASURED}/segmentation_reference.tsv" if MEASURED else [],
         metrics=f"{MODELLED}/metrics.tsv" if MODELLED else [],
         analysis_set=f"{MODELLED}/analysis_set.parquet" if MODELLED else [],
         model_exclusions=f"{MODELLED}/exclusions.tsv" if MODELLED else [],

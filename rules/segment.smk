@@ -63,6 +63,7 @@ rule segment_batch:
 rule label_vertebrae:
     input:
         unpack(segmentation_input),
+        unpack(correction_input),
         ct="<results>/participants/{participant}/ct.nii.gz",
         facts="<results>/participants/{participant}/ct.json",
     output:
@@ -70,12 +71,6 @@ rule label_vertebrae:
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         tissue="<results>/participants/{participant}/tissue.nii.gz",
         about="<results>/participants/{participant}/segmentation.json",
-        picture=report(
-            "<results>/participants/{participant}/qc.png",
-            category="Segmentation QC",
-            labels={"participant": "{participant}"},
-            caption="captions/qc.rst",
-        ),
     log:
         "<logs>/participants/{participant}/label_vertebrae.log",
     benchmark:
@@ -89,7 +84,10 @@ rule label_vertebrae:
         mask_labels=config["segment"]["mask_labels"],
         count_from=config["segment"]["count_from"],
         level_shift=lambda wildcards: participant_row(wildcards).level_shift,
+        correction=lambda wildcards: correction_of(wildcards).digests(),
         code=code_digest(
+            "corrections.py",
+            "segment/corrections.py",
             "segment/label.py",
             "segment/instances.py",
             "segment/spine.py",
@@ -104,7 +102,6 @@ rule label_vertebrae:
             "segment/totalsegmentator_labels.py",
             "measure/frame.py",
             "images.py",
-            "report/qc.py",
         ),
     message:
         "Naming the vertebrae of {wildcards.participant}"

@@ -1,11 +1,12 @@
-"""Name the vertebrae of one scan, write its masks and the picture people check."""
+"""Name the vertebrae of one scan and write its masks, corrected by hand where a person did."""
 
 from pathlib import Path
 
+from bonecast.corrections import sha256
 from bonecast.images import load, save
 from bonecast.reasons import Excluded, Reason
-from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
 from bonecast.runtime import job, read_json, write_json
+from bonecast.segment.corrections import apply_correction
 from bonecast.segment.label import label_from_mask, label_from_network, reviewed
 from bonecast.segment.nnunet import class_names
 from bonecast.segment.tissues import TISSUE_CODES
@@ -25,18 +26,47 @@ def label(snakemake, ct):
     return label_from_network(ct, raw, names, snakemake.params.count_from)
 
 
+def name(snakemake, ct):
+    """The backend's vertebrae, names checked and shifted as the participants table says."""
+    found = label(snakemake, ct)
+    return reviewed(found, snakemake.params.level_shift, found.tissue, TISSUE_CODES)
+
+
+def correct(snakemake, ct, about, log):
+    """The participant's vertebrae, by a person where there is a correction."""
+    files = {
+        "mask": snakemake.input.get("correction"),
+        "bodies": snakemake.input.get("corrected_bodies"),
+    }
+    files = {kind: Path(path) for kind, path in files.items() if path}
+    if not files:
+        return name(snakemake, ct)
+    # Recorded first, so that also a correction that is refused is named in the report.
+    about["correction"] = {
+        kind: {"file": path.name, "sha256": sha256(str(path))} for kind, path in files.items()
+    }
+    try:
+        backend = name(snakemake, ct)
+    except Excluded as excluded:
+        log.info("corrected by hand; the backend's own result: %s", excluded)
+        backend = None
+    found = apply_correction(ct, files.get("mask"), files.get("bodies"), backend)
+    found.provenance["correction"] = about["correction"] | found.provenance["correction"]
+    # Its names are final: what is corrected was exported after the shift.
+    return reviewed(found, None, found.tissue, TISSUE_CODES)
+
+
 if __name__ == "__main__":
     with job(snakemake) as log:
         participant, output = snakemake.wildcards.participant, snakemake.output
-        about = {"participant_id": participant}
+        about = {"participant_id": participant, "correction": None}
         facts = read_json(snakemake.input.facts)
         try:
             if facts["status"] != "ok":
                 about |= {key: facts[key] for key in ("status", "stage", "reason", "detail")}
                 raise Excluded(Reason(facts["reason"]), facts["detail"])
             ct = load(snakemake.input.ct)
-            found = label(snakemake, ct)
-            found = reviewed(found, snakemake.params.level_shift, found.tissue, TISSUE_CODES)
+            found = correct(snakemake, ct, about, log)
             save(found.whole, output.vertebrae)
             save(found.bodies, output.bodies)
             if found.tissue is None:
@@ -46,13 +76,10 @@ if __name__ == "__main__":
             about |= {"status": "ok", "stage": "segment", **found.provenance}
             about |= {"levels": found.levels(), "flags": found.flags}
             about |= found.review.facts()
-            picture = draw_qc(ct, found.whole, found.bodies, participant, found.flags)
         except Excluded as excluded:
             about = {"status": "excluded", "stage": "segment", **about}
             about |= {"reason": str(excluded.reason), "detail": excluded.detail}
             for path in (output.vertebrae, output.bodies, output.tissue):
                 Path(path).write_bytes(b"")
-            picture = draw_exclusion_card(participant, excluded.reason.sentence)
             log.warning("%s left out: %s", participant, excluded)
-        write_png(picture, output.picture)
         write_json({"participant_id": participant} | about, output.about)

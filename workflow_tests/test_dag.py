@@ -1,5 +1,7 @@
 """What would be run, for which configuration: dry runs, and one run with empty adapters."""
 
+import os
+import re
 import resource
 import shutil
 from math import ceil
@@ -11,6 +13,7 @@ PER_PARTICIPANT = {
     "index_series",
     "convert_series",
     "label_vertebrae",
+    "draw_qc",
     "measure_vertebrae",
     "measure_radiomics",
 }
@@ -44,7 +47,7 @@ def test_demo_runs_every_stage_for_every_participant(plan, repo):
     assert jobs["segment_batch"] == ceil(participants / 20)
     for rule in ("write_demo_cohort", "collect_measurements", "fit_models", "write_report"):
         assert jobs[rule] == 1
-    assert sum(rule.startswith("draw_") for rule in jobs) == 5
+    assert sum(rule.startswith("draw_") for rule in jobs) == 7
 
 
 def test_training_is_never_part_of_a_run(plan):
@@ -106,7 +109,7 @@ def test_radiomics_can_be_left_out(plan, scans):
 @pytest.mark.parametrize(
     ("target", "last", "absent"),
     [
-        ("segmentations", "label_vertebrae", "measure_vertebrae"),
+        ("segmentations", "draw_qc", "measure_vertebrae"),
         ("features", "collect_measurements", "fit_models"),
         ("models", "fit_models", "write_report"),
         ("figures", "fit_models", "write_report"),
@@ -291,6 +294,83 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     table.write_text("participant_id\tlevel_shift\np1\t\np2\t1\np3\t\n")
     jobs = plan(config, "features", project=project).jobs
     assert (jobs["label_vertebrae"], jobs["measure_vertebrae"]) == (1, 1)
+
+
+AFTER_A_MASK = {"label_vertebrae", "draw_qc", "measure_vertebrae", "measure_radiomics"}
+"""What is made again of a participant whose mask changed; then come the cohort's tables."""
+
+
+def _jobs_of_participants(text: str) -> set[str]:
+    """Participants named in the messages of planned jobs."""
+    return set(re.findall(r" of (p\d)$", text, re.MULTILINE))
+
+
+def test_a_correction_added_edited_and_removed_reruns_one_participant_and_no_network(
+    run_snakemake, plan, project, scans, tmp_path
+):
+    model = {"model": str(tmp_path / "model")}
+    (tmp_path / "model" / "fold_0").mkdir(parents=True)
+    for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
+        (tmp_path / "model" / name).touch()
+    config = cohort(scans, segment=model)
+    done = run_snakemake(config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "corrections" / "study"
+    folder.mkdir(parents=True)
+    correction = folder / "p2.nii.gz"
+
+    def check(what):
+        outcome = plan(config, project=project)
+        for rule in AFTER_A_MASK | {"collect_measurements", "write_report"}:
+            assert outcome.jobs.get(rule) == 1, f"{what}: {rule}"
+        assert not {"segment_batch", "convert_series", "index_series"} & outcome.jobs.keys(), what
+        assert _jobs_of_participants(outcome.text) == {"p2"}, what
+        done = run_snakemake(config=config, project=project)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert plan(config, project=project).jobs == {}, what
+
+    correction.write_text("first")
+    os.utime(correction, (1, 1))  # older than every result, as a copied file may be
+    check("added")
+    correction.write_text("second")
+    os.utime(correction, (1, 1))
+    check("edited")
+    (folder / "p2_bodies.nii.gz").write_text("bodies")
+    check("bodies added")
+    os.utime(correction)
+    assert plan(config, project=project).jobs == {}, "the same content under a new date"
+    (folder / "p2_bodies.nii.gz").unlink()
+    correction.unlink()
+    check("removed")
+
+
+def test_a_correction_for_nobody_is_answered_with_names_that_come_near(plan, scans, tmp_path):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    (folder / "p11.nii.gz").touch()
+    (folder / "p2.mha").touch()
+    config = cohort(scans)
+    config["cohort"]["corrections"] = str(folder)
+    outcome = plan(config)
+    assert not outcome.ok
+    assert "p11.nii.gz: no participant p11 in this cohort; near it: p1" in outcome.text
+    assert "p2.mha: save it as one of .nii.gz" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_a_folder_of_corrections_that_is_named_must_exist(plan, scans):
+    config = cohort(scans)
+    config["cohort"]["corrections"] = "nowhere"
+    outcome = plan(config)
+    assert not outcome.ok
+    assert "cohort.corrections: nowhere not found" in outcome.text
+
+
+def test_masks_are_exported_for_editing_on_demand_only(plan, scans):
+    assert "export_for_editing" not in plan(cohort(scans)).jobs
+    jobs = plan(cohort(scans), "results/study/editing/p1").jobs
+    assert jobs["export_for_editing"] == jobs["label_vertebrae"] == 1
+    assert "measure_vertebrae" not in jobs
 
 
 def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, project):

@@ -75,8 +75,10 @@ NEEDLESS = {
     "draw_example_segmentations": {"measure/summaries"},
     "draw_hu_by_level_and_age": {"measure/summaries"},
     "fit_models": {"cohort"},
+    "export_for_editing": {"images"},
+    "find_segmentation_outliers": {"images"},
     "label_vertebrae": {
-        "report/palette",
+        "cohort",
         "segment/backends",
         "segment/grid",
         "segment/model_folder",
@@ -86,6 +88,7 @@ NEEDLESS = {
     "segment_batch": {"images"},
     "write_report": {
         "measure/dictionary",
+        "measure/outliers",
         "measure/radiomics_names",
         "measure/sensitivity",
         "measure/summaries",

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     LEVELS_NOT_ANCHORED = "levels_not_anchored"
     LEVEL_SHIFT_IMPOSSIBLE = "level_shift_impossible"
     SEGMENTATION_FAILED = "segmentation_failed"
+    CORRECTION_UNUSABLE = "correction_unusable"
     # A vertebra
     TOUCHES_BORDER = "touches_border"
     TOO_SMALL = "too_small"
@@ -104,6 +105,9 @@ SENTENCES: dict[Reason, str] = {
         "The shift of levels asked for in the participants table leaves a vertebra without a name."
     ),
     Reason.SEGMENTATION_FAILED: "The segmentation backend failed on this scan.",
+    Reason.CORRECTION_UNUSABLE: (
+        "The mask placed in the corrections folder for this participant cannot be used."
+    ),
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",
     Reason.TOO_SMALL: "Too few voxels remain to measure.",
     Reason.FRACTURED: "The vertebra is deformed (Genant grade 1 or more).",

@@ -12,7 +12,8 @@ import pytest
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
 from bonecast.measure.collect import ParticipantFiles, collect
-from bonecast.report.qc import draw_exclusion_card, draw_qc, write_png
+from bonecast.report.qc import draw_qc
+from bonecast.report.qc_page import draw_exclusion_card, write_png
 
 LEFT_OUT = {
     "D037": ("ingest", "empty_folder", "0 files"),

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
+from bonecast.measure.tables import write_table
 from bonecast.reasons import Reason
 from bonecast.report import figures_flow, figures_measure, figures_model
 from bonecast.report import page as page_module
@@ -76,6 +78,24 @@ def paths(results, tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(paths, config):
     return render(gather(paths, "tiny", True, config), paths, config)
+
+
+def test_what_to_check_links_to_every_picture(paths, config, results, tmp_path):
+    row = {"participant_id": "D003", "level": "L2", "quantity": "volume", "value": 9000.0}
+    row |= {"unit": "mm3", "expected": 27000.0, "robust_z": -9.3, "n_scans": 36}
+    write_table([row], OUTLIER_COLUMNS, tmp_path / "outliers.tsv")
+    level = {"level": "L2", "quantity": "volume", "n_scans": 36, "compared": True}
+    write_table([level], REFERENCE_COLUMNS, tmp_path / "reference.tsv")
+    with_tables = replace(
+        paths, outliers=tmp_path / "outliers.tsv", reference=tmp_path / "reference.tsv"
+    )
+    text = render(gather(with_tables, "tiny", True, config), with_tables, config)
+    section = text.partition('id="checks"')[2].partition("</section>")[0]
+    assert "1 participant to look at" in section
+    assert "9,000 mm³" in section and "27,000 mm³" in section
+    for name in results.participants:
+        assert f'href="participants/{name}/qc.png"' in section
+    assert "figures/contact_sheet.pdf" in section
 
 
 class _Reader(html.parser.HTMLParser):
@@ -203,6 +223,15 @@ def test_real_scans_outlined_by_the_embedded_model_carry_a_warning(paths, config
     assert warned.index("trained on phantoms") < warned.index('id="participants"')
     demo = replace(facts, segmentation=embedded, synthetic=True)
     assert "trained on phantoms" not in render(demo, paths, config)
+
+
+def test_methods_say_how_many_masks_a_person_corrected(paths, config):
+    facts = gather(paths, "mine", False, config)
+    way = facts.segmentation[0]
+    ways = [way | {"n": 3, "corrected": True}, way | {"n": 1, "backend": "corrections"}]
+    page = render(replace(facts, segmentation=ways), paths, config)
+    assert "3 scans (corrected by hand afterwards): nnU-Net" in page
+    assert "1 scan: masks drawn by hand, where the backend found none." in page
 
 
 def test_summary_is_about_ten_lines(paths, config):

@@ -145,10 +145,11 @@ def region(body: Body, roi: str, settings: DensitySettings) -> np.ndarray:
     Raises:
         ValueError: no such region.
     """
-    return _regions(body, (roi,), settings)[roi]
+    return regions(body, (roi,), settings)[roi]
 
 
-def _regions(body: Body, rois: tuple[str, ...], settings: DensitySettings) -> dict[str, np.ndarray]:
+def regions(body: Body, rois: tuple[str, ...], settings: DensitySettings) -> dict[str, np.ndarray]:
+    """Several regions of interest at once, as from `region`."""
     unknown = set(rois) - set(ROIS)
     if unknown:
         raise ValueError(f"unknown region {', '.join(sorted(unknown))}: expected {', '.join(ROIS)}")
@@ -159,6 +160,12 @@ def _regions(body: Body, rois: tuple[str, ...], settings: DensitySettings) -> di
         else _planar_mask(body, depths, roi, settings.slab_mm)
         for roi in rois
     }
+
+
+def too_small(n_voxels: int, body: Body, settings: DensitySettings) -> bool:
+    """Whether a region of so many voxels is not measured."""
+    volume_mm3 = n_voxels * body.voxel_mm3
+    return n_voxels < settings.min_voxels or volume_mm3 < settings.min_volume_mm3
 
 
 def has_metal(ct_crop: np.ndarray, body: Body) -> bool:
@@ -257,11 +264,9 @@ def measure_density(
             reason = Reason.METAL
         elif level in fractured:
             reason = Reason.FRACTURED
-        for roi, mask in _regions(body, settings.rois, settings).items():
+        for roi, mask in regions(body, settings.rois, settings).items():
             values = crop[mask]
-            if len(values) < settings.min_voxels or (
-                len(values) * body.voxel_mm3 < settings.min_volume_mm3
-            ):
+            if too_small(len(values), body, settings):
                 rows.append(_row(level, roi, reason or Reason.TOO_SMALL))
             else:
                 rows.append(_row(level, roi, reason) | summarise(values, body.voxel_mm3))

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bonecast.images import load
-from bonecast.measure.density import DensitySettings, measure_density
-from bonecast.measure.frame import Body, find_bodies
+from bonecast.measure.density import DensitySettings, measure_density, regions, too_small
+from bonecast.measure.frame import Body, find_bodies, why_not_measured
 from bonecast.measure.morphometry import measure_morphometry
 
 
@@ -49,3 +49,24 @@ def measure_scan(
     shapes = measure_morphometry(scan.bodies, levels)
     deformed = {row["level"] for row in shapes if row["genant_grade"]}
     return measure_density(scan.ct, scan.bodies, levels, settings, deformed), shapes
+
+
+def region_bits(
+    scan: Scan, levels: Collection[str], settings: DensitySettings
+) -> dict[str, np.ndarray]:
+    """Which voxels of every vertebra are measured, for drawing.
+
+    Returns:
+        By level, uint8 on the crop of its body (`body.box`): bit k is set where the voxel
+        belongs to region `settings.rois[k]`. Levels and regions without a value are left out.
+    """
+    found = {}
+    for level, body in scan.bodies.items():
+        if why_not_measured(level, body, levels):
+            continue
+        bits = np.zeros(body.mask.shape, np.uint8)
+        for k, mask in enumerate(regions(body, settings.rois, settings).values()):
+            if not too_small(np.count_nonzero(mask), body, settings):
+                bits |= mask.astype(np.uint8) << k
+        found[level] = bits
+    return found

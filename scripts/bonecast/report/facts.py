@@ -47,6 +47,8 @@ class Paths:
     exclusions: Path | None = None
     dictionary: Path | None = None
     level_sensitivity: Path | None = None
+    outliers: Path | None = None
+    reference: Path | None = None
     metrics: Path | None = None
     analysis_set: Path | None = None
     model_exclusions: Path | None = None
@@ -239,6 +241,7 @@ def _segmentations(paths: Sequence[Path]) -> list[dict]:
             continue
         way = {key: about.get(key) for key in ("backend", "model", "device", "bodies")}
         way["versions"] = about.get("versions") or {}
+        way["corrected"] = bool(about.get("correction"))
         key = json.dumps(way, sort_keys=True)
         ways.setdefault(key, way | {"n": 0, "seconds": 0.0})
         ways[key]["n"] += 1

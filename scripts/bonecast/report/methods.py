@@ -59,6 +59,11 @@ def _segmentation(facts: Facts) -> list[str]:
     words = []
     for way in facts.segmentation:
         scans = counted(way["n"], "scan")
+        if way["backend"] == "corrections":
+            words.append(f"{scans}: masks drawn by hand, where the backend found none.")
+            continue
+        if way.get("corrected"):
+            scans += " (corrected by hand afterwards)"
         if way["backend"] == "masks":
             words.append(f"{scans}: masks supplied by the user.")
             continue

@@ -3,12 +3,13 @@
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import jinja2
 from PIL import Image
 
+from bonecast.report.checks import read_checks
 from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
@@ -58,7 +59,8 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
     )
     environment.filters["number"] = number
     environment.filters["counted"] = counted
-    shown, n_pictures = thumbnails(facts, paths.pictures)
+    checks = read_checks(paths.segmentations, paths.outliers, paths.reference)
+    shown, n_pictures = thumbnails(facts, paths.pictures, checks.to_check)
     ratios = facts.hazard_ratios
     return environment.get_template("report.html.j2").render(
         facts=facts,
@@ -80,6 +82,8 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         n_features=len({row["column"] for row in facts.dictionary if row["block"] == "radiomics"}),
         thumbnails=shown,
         n_pictures=n_pictures,
+        checks=checks,
+        everyone=[Path(path).parent.name for path in paths.pictures],
     )
 
 
@@ -110,18 +114,21 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def thumbnails(facts: Facts, pictures: Sequence[Path]) -> tuple[list[dict], int]:
+def thumbnails(
+    facts: Facts, pictures: Sequence[Path], first: Collection[str] = ()
+) -> tuple[list[dict], int]:
     """Small pictures of the participants segmented, and how many there would be.
 
-    Where there are too many, every k-th in the cohort's order is shown.
+    Where there are too many, half the room goes to those in `first`; of the others every k-th in
+    the cohort's order is shown.
     """
     if facts.scans is None:
         return [], 0
     segmented = set(facts.scans.loc[facts.scans["n_levels_seen"] > 0, "participant_id"])
     all_paths = [path for path in map(Path, pictures) if path.parent.name in segmented]
-    step = max(1, math.ceil(len(all_paths) / MAX_THUMBNAILS))
+    chosen, others = _chosen(all_paths, first)
     shown = []
-    for path in all_paths[::step]:
+    for path in chosen + others:
         with Image.open(path) as picture:
             small = picture.convert("RGB")
             small.thumbnail((THUMBNAIL_PX, 2 * THUMBNAIL_PX))
@@ -136,6 +143,16 @@ def thumbnails(facts: Facts, pictures: Sequence[Path]) -> tuple[list[dict], int]
             }
         )
     return shown, len(all_paths)
+
+
+def _chosen(paths: list[Path], first: Collection[str]) -> tuple[list[Path], list[Path]]:
+    """Pictures to be checked, and others at even steps, MAX_THUMBNAILS together at most."""
+    chosen = [path for path in paths if path.parent.name in first]
+    others = [path for path in paths if path.parent.name not in first]
+    if len(paths) > MAX_THUMBNAILS:
+        chosen = chosen[: max(MAX_THUMBNAILS // 2, MAX_THUMBNAILS - len(others))]
+    room = MAX_THUMBNAILS - len(chosen)
+    return chosen, others[:: max(1, math.ceil(len(others) / room))]
 
 
 def quartiles(facts: Facts) -> Mapping[str, float] | None:

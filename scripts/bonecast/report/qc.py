@@ -2,44 +2,49 @@
 
 Two views share one vertical axis: a sagittal and a coronal plane, both bent to
 follow the vertebral bodies, so that a scoliotic spine is seen whole. Vertebrae are
-outlined and bodies tinted in colours that stay apart for colour-blind readers,
-with the name of each level between the views.
+outlined and bodies tinted in colours that stay apart for colour-blind readers, with the
+name of each level between the views; regions that are measured are outlined in white.
 """
 
-import io
-import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_NAMES
 from bonecast.report.palette import level_colour, rgb
+from bonecast.report.qc_page import Mark, Remarks, compose
 
 WINDOW_HU = (-250.0, 750.0)
 """Grey scale from black to white: trabecular bone and soft tissue both keep contrast."""
 SLAB_MM = 6.0
 """Thickness averaged around the bent plane: hides noise, keeps end-plates sharp."""
-FIELD_MM = 170.0
+FIELD_MM = 150.0
 """Width of each view, centred on the bodies."""
-HEIGHT_PX = 620
+HEIGHT_PX = 700
 """Height of the views of a tall scan; a short one is enlarged up to `MAX_PX_PER_MM`."""
-MAX_PX_PER_MM = 2.6
+MAX_PX_PER_MM = 2.4
 SEARCH_STEP_MM = 2.0
 """Grid on which body centres are found: much finer than a body, much cheaper than every voxel."""
 BODY_PERCENTILE = 75
 """Back to front, this share of a whole vertebra's voxels lies behind the middle of its body."""
+DASHES_PX = (0, 5, 2)
+"""Dashes of the outlines of the first, second and third region; 0 is a whole line."""
 
-GUTTER_PX = 64
-NAME_PX = 15
-"""Least distance between two level names."""
-MARGIN_PX = 12
-BACKGROUND = (17, 19, 23)
-INK = (235, 235, 235)
-WARNING = rgb("#E69F00")
-CARD_PX = (640, 360)
+
+@dataclass(frozen=True)
+class Regions:
+    """Voxels that are measured.
+
+    Attributes:
+        names: of the regions.
+        bits: uint8 on the scan's grid; bit k is set in region k.
+    """
+
+    names: Sequence[str]
+    bits: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,33 @@ class _Centres:
         return np.interp(np.arange(n_slices), self.xyz[:, 2], self.xyz[:, axis])
 
 
+def place_regions(
+    shape: tuple[int, int, int],
+    boxes: Mapping[str, tuple[slice, slice, slice]],
+    bits: Mapping[str, np.ndarray],
+    names: Sequence[str],
+) -> Regions:
+    """Put the regions of each body, given on its crop, into the scan.
+
+    Args:
+        shape: of the scan.
+        boxes: place of each level's crop.
+        bits: as from `bonecast.measure.scan.region_bits`.
+        names: of the regions, in the order of the bits.
+    """
+    whole = np.zeros(shape, np.uint8)
+    for level, crop in bits.items():
+        whole[boxes[level]] |= crop
+    return Regions(names, whole)
+
+
 def draw_qc(
     ct: Volume,
     vertebrae: Volume,
     bodies: Volume,
     title: str,
-    flags: list[str] | tuple[str, ...] = (),
+    remarks: Remarks | None = None,
+    regions: Regions | None = None,
 ) -> np.ndarray:
     """Draw the quality-control picture of one segmented scan.
 
@@ -68,7 +94,8 @@ def draw_qc(
         vertebrae: VerSe codes of whole vertebrae, same grid.
         bodies: VerSe codes of vertebral bodies, same grid; may be all zero.
         title: first line; a pseudonym, never a name.
-        flags: warnings printed under the views.
+        remarks: what is to be checked, and whether a person corrected the masks.
+        regions: what is measured.
 
     Returns:
         uint8 RGB, shape (height, width, 3). Sagittal: anterior on the left. Coronal:
@@ -83,42 +110,17 @@ def draw_qc(
 
     dz_mm = ct.spacing_mm[2]
     px_per_mm = min(HEIGHT_PX / (n_z * dz_mm), MAX_PX_PER_MM)
-    sagittal = _view(ct, vertebrae, bodies, 0, x_line, float(np.median(y_line)), px_per_mm)
-    coronal = _view(ct, vertebrae, bodies, 1, y_line, float(np.median(x_line)), px_per_mm)
+    layers = (ct, vertebrae.data, bodies.data, regions)
+    sagittal = _view(*layers, 0, x_line, float(np.median(y_line)), px_per_mm)
+    coronal = _view(*layers, 1, y_line, float(np.median(x_line)), px_per_mm)
 
     marks = [
-        (VERSE_NAMES[code], (n_z - 0.5 - z) * dz_mm * px_per_mm)
+        Mark(VERSE_NAMES[code], (n_z - 0.5 - z) * dz_mm * px_per_mm)
         for code, z in zip(centres.codes, centres.xyz[:, 2], strict=True)
         if code in VERSE_NAMES
     ]
-    return _compose(sagittal, coronal, marks, px_per_mm, title, list(flags))
-
-
-def draw_exclusion_card(participant: str, sentence: str) -> np.ndarray:
-    """A small card in place of the picture: who was left out, and why in one sentence.
-
-    Returns:
-        uint8 RGB, shape (360, 640, 3).
-    """
-    width, height = CARD_PX
-    card = Image.new("RGB", (width, height), BACKGROUND)
-    draw = ImageDraw.Draw(card)
-    draw.text((32, 96), participant, font=_font(30), fill=INK)
-    draw.text((32, 142), "left out of the measurements", font=_font(18), fill=WARNING)
-    draw.multiline_text((32, 184), textwrap.fill(sentence, 58), font=_font(19), fill=INK, spacing=8)
-    return np.asarray(card)
-
-
-def encode_png(rgb_image: np.ndarray) -> bytes:
-    """PNG bytes of an RGB array, free of metadata, the same for the same picture."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb_image).save(buffer, format="PNG", compress_level=6)
-    return buffer.getvalue()
-
-
-def write_png(rgb_image: np.ndarray, path: str | Path) -> None:
-    """Write an RGB array as PNG."""
-    Path(path).write_bytes(encode_png(rgb_image))
+    legend = list(zip(regions.names, DASHES_PX, strict=False)) if regions else []
+    return compose(sagittal, coronal, marks, px_per_mm, title, remarks or Remarks(), legend)
 
 
 def _find_centres(bodies: Volume, vertebrae: Volume) -> _Centres:
@@ -142,8 +144,9 @@ def _find_centres(bodies: Volume, vertebrae: Volume) -> _Centres:
 
 def _view(
     ct: Volume,
-    vertebrae: Volume,
-    bodies: Volume,
+    vertebrae: np.ndarray,
+    bodies: np.ndarray,
+    regions: Regions | None,
     through: int,
     line: np.ndarray,
     centre: float,
@@ -176,9 +179,15 @@ def _view(
         max(1, round((high - low) * spacing[across] * px_per_mm)),
         max(1, round(len(line) * spacing[2] * px_per_mm)),
     )
-    labels = _on_screen(_bent_plane(vertebrae.data, through, line, low, high), size, "nearest")
-    interior = _on_screen(_bent_plane(bodies.data, through, line, low, high), size, "nearest")
-    return _overlay(_on_screen(grey, size, "bilinear"), labels, interior)
+    picture = _overlay(
+        _on_screen(grey, size, "bilinear"),
+        _on_screen(_bent_plane(vertebrae, through, line, low, high), size, "nearest"),
+        _on_screen(_bent_plane(bodies, through, line, low, high), size, "nearest"),
+    )
+    if regions is not None:
+        bits = _on_screen(_bent_plane(regions.bits, through, line, low, high), size, "nearest")
+        _outline(picture, bits, len(regions.names))
+    return picture
 
 
 def _bent_plane(
@@ -205,11 +214,23 @@ def _overlay(grey: np.ndarray, labels: np.ndarray, interior: np.ndarray) -> np.n
     for code, name in VERSE_NAMES.items():
         table[code] = rgb(level_colour(name))
     inside = interior > 0
-    out[inside] = 0.68 * out[inside] + 0.32 * table[interior[inside]]
+    out[inside] = 0.72 * out[inside] + 0.28 * table[interior[inside]]
     for mask, strength in ((labels, 0.75), (interior, 1.0)):
         edge = _edges(mask)
-        out[edge] = (1 - strength) * out[edge] + strength * table[mask[edge]]
+        # Two pixels wide, so that the outline survives a thumbnail.
+        wide = edge | (np.roll(edge, 1, axis=1) & (mask > 0)) | (np.roll(edge, 1, 0) & (mask > 0))
+        out[wide] = (1 - strength) * out[wide] + strength * table[mask[wide]]
     return out.astype(np.uint8)
+
+
+def _outline(picture: np.ndarray, bits: np.ndarray, count: int) -> None:
+    """Draw the outline of each region into the picture: whole, dashed, dotted."""
+    rows, columns = np.indices(bits.shape, sparse=True)
+    for k, dash in zip(range(count), DASHES_PX, strict=False):
+        edge = _edges((bits >> k) & 1)
+        if dash:
+            edge &= (rows + columns) // dash % 2 == 0
+        picture[edge] = 255
 
 
 def _edges(labels: np.ndarray) -> np.ndarray:
@@ -221,53 +242,3 @@ def _edges(labels: np.ndarray) -> np.ndarray:
         height, width = centre.shape
         differs |= padded[rows : rows + height, columns : columns + width] != centre
     return differs & (centre > 0)
-
-
-def _compose(
-    sagittal: np.ndarray,
-    coronal: np.ndarray,
-    marks: list[tuple[str, float]],
-    px_per_mm: float,
-    title: str,
-    flags: list[str],
-) -> np.ndarray:
-    """Views side by side, level names between them, title above, flags below."""
-    height = max(sagittal.shape[0], 120)
-    left, top = MARGIN_PX, 40
-    gutter = left + sagittal.shape[1]
-    right = gutter + GUTTER_PX
-    width = max(right + coronal.shape[1] + MARGIN_PX, 360)
-    lines = [line for flag in flags for line in textwrap.wrap(flag, max(30, width // 8))]
-    canvas = Image.new("RGB", (width, top + height + 34 + 20 * len(lines)), BACKGROUND)
-    canvas.paste(Image.fromarray(sagittal), (left, top))
-    canvas.paste(Image.fromarray(coronal), (right, top))
-
-    draw = ImageDraw.Draw(canvas)
-    draw.text((left, 10), title, font=_font(18), fill=INK)
-    name_y = -np.inf
-    for level, offset in sorted(marks, key=lambda mark: mark[1]):
-        y = top + offset
-        name_y = max(y, name_y + NAME_PX)
-        colour = rgb(level_colour(level))
-        draw.line([(gutter, y), (gutter + 8, y)], fill=colour, width=2)
-        draw.line([(right - 9, y), (right - 1, y)], fill=colour, width=2)
-        draw.text((gutter + GUTTER_PX / 2, name_y), level, font=_font(15), fill=colour, anchor="mm")
-    if not marks:
-        draw.text((gutter + GUTTER_PX / 2, top + 40), "none", font=_font(14), fill=INK, anchor="mm")
-
-    bottom = top + height + 8
-    for x0, view, sides in ((left, sagittal, "AP"), (right, coronal, "RL")):
-        draw.text((x0 + 3, top + 2), sides[0], font=_font(15), fill=INK)
-        x1 = x0 + view.shape[1]
-        draw.text((x1 - 3, top + 2), sides[1], font=_font(15), fill=INK, anchor="ra")
-    bar_px = 50 * px_per_mm
-    draw.line([(left, bottom + 8), (left + bar_px, bottom + 8)], fill=INK, width=3)
-    draw.text((left + bar_px + 8, bottom), "50 mm", font=_font(14), fill=INK)
-    for row, line in enumerate(lines):
-        draw.text((left, bottom + 22 + 20 * row), line, font=_font(14), fill=WARNING)
-    return np.asarray(canvas)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own typeface, so pictures do not depend on installed fonts."""
-    return ImageFont.load_default(size)

@@ -100,11 +100,13 @@ def reviewed(
     Raises:
         Excluded: the shift leaves a vertebra without a name.
     """
+    corrected = "mask" in found.provenance.get("correction", {})
+    by_mask = corrected or found.provenance["backend"] in ("masks", "corrections")
     review = review_levels(
         found.whole,
         found.bodies,
         count=found.count,
-        named_by="mask" if found.provenance["backend"] == "masks" else "model",
+        named_by="mask" if by_mask else "model",
         shift=shift,
         tissue=tissue,
         tissue_codes=tissue_codes,

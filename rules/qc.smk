@@ -1,0 +1,130 @@
+# What people judge segmentations by, and the way back for what they correct.
+
+
+rule draw_qc:
+    input:
+        ct="<results>/participants/{participant}/ct.nii.gz",
+        vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
+        bodies="<results>/participants/{participant}/bodies.nii.gz",
+        segmentation="<results>/participants/{participant}/segmentation.json",
+    output:
+        picture=report(
+            "<results>/participants/{participant}/qc.png",
+            category="Segmentation QC",
+            labels={"participant": "{participant}"},
+            caption="captions/qc.rst",
+        ),
+    log:
+        "<logs>/participants/{participant}/draw_qc.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/draw_qc.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        levels=config["measure"]["levels"],
+        density=config["measure"]["density"],
+        code=code_digest(
+            "images.py",
+            "measure/frame.py",
+            "measure/density.py",
+            "measure/scan.py",
+            "report/palette.py",
+            "report/qc.py",
+            "report/qc_page.py",
+        ),
+    message:
+        "Drawing the segmentation of {wildcards.participant}"
+    script:
+        "../scripts/draw_qc.py"
+
+
+# Not part of `all`: `snakemake results/<cohort>/editing/<participant_id>` asks for one.
+rule export_for_editing:
+    input:
+        ct="<results>/participants/{participant}/ct.nii.gz",
+        vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
+        bodies="<results>/participants/{participant}/bodies.nii.gz",
+    output:
+        folder=directory("<results>/editing/{participant}"),
+    log:
+        "<logs>/participants/{participant}/export_for_editing.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/export_for_editing.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        corrections=CORRECTIONS_FOLDER,
+        code=code_digest("segment/editing.py", "report/palette.py"),
+    message:
+        "Copying the masks of {wildcards.participant} for editing"
+    script:
+        "../scripts/export_for_editing.py"
+
+
+rule find_segmentation_outliers:
+    input:
+        vertebrae="<results>/tables/vertebrae.parquet",
+        segmentations=expand(
+            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
+        ),
+        facts=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
+    output:
+        outliers=report(
+            "<results>/tables/segmentation_outliers.tsv",
+            caption="captions/segmentation_outliers.rst",
+            category="Segmentation QC",
+            labels={"table": "outliers"},
+        ),
+        reference="<results>/tables/segmentation_reference.tsv",
+    log:
+        "<logs>/find_segmentation_outliers.log",
+    benchmark:
+        "<benchmarks>/find_segmentation_outliers.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        participants=PARTICIPANTS,
+        roi=lookup("measure/density/rois/0", within=config),
+        code=code_digest("measure/outliers.py", "measure/tables.py", "levels.py"),
+    message:
+        "Comparing every vertebra with the cohort"
+    script:
+        "../scripts/find_segmentation_outliers.py"
+
+
+rule draw_contact_sheet:
+    input:
+        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
+        segmentations=expand(
+            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
+        ),
+        outliers="<results>/tables/segmentation_outliers.tsv",
+    output:
+        pdf="<results>/figures/contact_sheet.pdf",
+        png=report(
+            "<results>/figures/contact_sheet.png",
+            caption="captions/contact_sheet.rst",
+            category="Segmentation QC",
+            labels={"figure": "contact sheet, first page"},
+        ),
+        csv="<results>/figures/contact_sheet.csv",
+    log:
+        "<logs>/figures/draw_contact_sheet.log",
+    benchmark:
+        "<benchmarks>/figures/draw_contact_sheet.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest(
+            "report/contact_sheet.py",
+            "report/palette.py",
+            "report/qc_page.py",
+        ),
+    message:
+        "Drawing the contact sheet"
+    script:
+        "../scripts/draw_contact_sheet.py"
