@@ -22,8 +22,8 @@ class Fake:
     Settings:
         model: any text; another one is another model.
         trouble: "<participant>.<stage>" (read, infer, finish) or "load" to what happens there:
-            die, crowd (die unless alone in the process), slow, ValueError, MemoryError, or
-            full:<n> (memory suffices from the n-th fallback on).
+            die, crowd (die unless alone in the process), slow, thread (wait for one that failed),
+            ValueError, MemoryError, or full:<n> (memory suffices from the n-th fallback on).
         fallbacks: of the interface.
     """
 
@@ -76,6 +76,9 @@ class Fake:
             time.sleep(0.2)
         if what == "die" or (what == "crowd" and self.held > 1):
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == "thread":
+            threading.Thread(target=lambda: 1 / 0).start()
+            threading.Event().wait()
         if what == "ValueError":
             raise ValueError("/somewhere/odd scan")
         if what == "MemoryError":

@@ -118,6 +118,14 @@ def test_a_process_that_dies_costs_the_scan_it_died_at(tmp_path, noise, run, sta
     assert list(statuses(run(noise)).values()) == ["kept", "kept", "segmented", "kept", "kept"]
 
 
+def test_a_scan_that_would_be_waited_for_for_ever_fails(noise, run):
+    lines = []
+    rows = run(dict(list(noise.items())[:3]), lines, trouble={"p2.infer": "thread"})
+    assert list(statuses(rows).values()) == ["segmented", "failed", "segmented"]
+    assert rows["p2"]["error"] == "the process died (exit code 2)"
+    assert "ZeroDivisionError: division by zero" in lines
+
+
 def test_two_fatal_scans_apart_cost_two(noise, run):
     rows = run(noise, trouble={"p1.infer": "die", "p4.finish": "die"})
     expected = ["failed", "segmented", "segmented", "failed", "segmented"]

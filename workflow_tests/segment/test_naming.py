@@ -67,9 +67,7 @@ def test_six_below_the_ribs_are_ambiguous_without_a_sacrum_too():
 
 
 def test_a_missing_vertebra_is_counted_over():
-    found = count(5, missing=(2,))
-    assert found.levels == ["T12", "L1", "L3", "L4", "L5"]
-    assert found.breaks == (1,)
+    assert count(5, missing=(2,)).levels == ["T12", "L1", "L3", "L4", "L5"]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def level_facts(
         row = _row(about, state, change)
         if row is not None:
             facts.rows.append(row)
-    facts.rows.sort(key=lambda row: (not row["ambiguous"], row["confidence"]))
+    facts.rows.sort(key=lambda row: (not row["ambiguous"], row["confidence"] or 0.0))
     facts.states = [
         {"state": str(state), "sentence": state.sentence, "n": n}
         for state, n in sorted(counts.items(), key=lambda item: -item[1])
@@ -100,6 +100,6 @@ def _row(about: dict, state: LevelState, change: pd.Series) -> dict | None:
         "shift": about["level_shift"],
         "sentences": sentences,
         "advice": "" if about["level_shift"] is not None else state.advice or LOOK,
-        "confidence": min(v["level_confidence"] for v in about["levels"].values()),
+        "confidence": min((v["level_confidence"] for v in about["levels"].values()), default=None),
         "difference_hu": None if difference is None or pd.isna(difference) else float(difference),
     }

@@ -248,7 +248,8 @@ def started_worker(request: dict, tell: Tell) -> Iterator[subprocess.Popen]:
         path = Path(folder, "request.json")
         write_json(request, path)
         pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        command = [sys.executable, "-m", "bonecast.segment.worker", str(path)]
+        # -P: nothing that lies in the working directory is taken for a module.
+        command = [sys.executable, "-P", "-m", "bonecast.segment.worker", str(path)]
         with subprocess.Popen(
             command, env=environment, text=True, encoding="utf-8", errors="replace", **pipes
         ) as process:

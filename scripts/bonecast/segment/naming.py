@@ -36,7 +36,6 @@ class Count:
         state: what was seen.
         anchors: what was counted from or agreed with it: `sacrum`, `cut_sacrum`, `ribs`.
         anchored: positions of the bodies beside these anchors.
-        breaks: positions after which at least one vertebra is missing.
         flags: of the scan.
     """
 
@@ -44,7 +43,6 @@ class Count:
     state: LevelState
     anchors: tuple[str, ...]
     anchored: tuple[int, ...]
-    breaks: tuple[int, ...] = ()
     flags: list[LevelFlag] = field(default_factory=list)
 
 
@@ -74,7 +72,6 @@ def name_levels(
     n = len(centres_mm)
     flags: list[LevelFlag] = []
     places = place_in_count(centres_mm)
-    breaks = tuple(int(i) for i in np.flatnonzero(np.diff(places) > 1))
 
     by_sacrum = by_ribs = None
     if sacrum_top_mm is not None:
@@ -109,13 +106,13 @@ def name_levels(
     sacrum = "cut_sacrum" if sacrum_is_cut else "sacrum"
     if by_sacrum is None:
         state = LevelState.SIX_LUMBAR if levels[-1] == "L6" else LevelState.RIBS_ONLY
-        return Count(levels, state, ("ribs",), (last,), breaks, flags)
+        return Count(levels, state, ("ribs",), (last,), flags)
     if by_ribs is None:
         state = LevelState.SACRUM_CUT if sacrum_is_cut else LevelState.SACRUM_ONLY
-        return Count(levels, state, (sacrum,), (n - 1,), breaks, flags)
+        return Count(levels, state, (sacrum,), (n - 1,), flags)
     between = int(places[-1] - places[last])
     state = COUNTED_STATES.get(between, LevelState.IRREGULAR_COUNT)
-    return Count(levels, state, (sacrum, "ribs"), (last, n - 1), breaks, flags)
+    return Count(levels, state, (sacrum, "ribs"), (last, n - 1), flags)
 
 
 def place_in_count(centres_mm: np.ndarray) -> np.ndarray:

@@ -64,7 +64,13 @@ FACTORS = {
 """Factor of each flag of a vertebra on its score."""
 AMBIGUOUS_BELOW = 0.5
 """A scan with a vertebra scored lower, one cut by the border aside, is ambiguous."""
-COUNTED_OVER = {LevelFlag.GAP, LevelFlag.WIDE_SPACING, LevelFlag.NARROW_SPACING}
+COUNTED_OVER = {
+    LevelFlag.GAP,
+    LevelFlag.NAME_SKIPPED,
+    LevelFlag.WIDE_SPACING,
+    LevelFlag.NARROW_SPACING,
+}
+"""Flags that two neighbours share where the count between them is doubtful."""
 BREAKING = {LevelFlag.TWO_BODIES, LevelFlag.TWO_PLACES}
 """Flags of one vertebra that make the count beyond it doubtful."""
 

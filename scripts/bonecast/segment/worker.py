@@ -147,9 +147,19 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def end_with_a_thread(failure: threading.ExceptHookArgs) -> None:
+    """End when a library's thread fails: what waits for it would wait for ever.
+
+    nnU-Net moves tiles to the GPU in a thread; where that runs out of memory nobody hears of it.
+    """
+    traceback.print_exception(failure.exc_value)
+    os._exit(2)
+
+
 def main() -> int:
     """Run the request named on the command line; 1 where the machine or the model is at fault."""
     end_with_parent()
+    threading.excepthook = end_with_a_thread
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as events:
         # From here on, whatever prints, in Python or below it, prints to the log.
         os.dup2(2, 1)
