@@ -138,6 +138,8 @@ def find_outliers(table: pd.DataFrame) -> tuple[list[dict], list[dict]]:
         A level seen in fewer than MIN_SCANS scans of MIN_LEVELS levels is not compared.
     """
     outliers, reference = [], []
+    if table.empty:
+        return outliers, reference
     levels = [level for level in LEVELS if level in set(table["level"])]
     scans = list(dict.fromkeys(table["participant_id"]))
     place = table["participant_id"].map({name: i for i, name in enumerate(scans)})

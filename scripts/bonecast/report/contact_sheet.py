@@ -144,10 +144,14 @@ def draw_page(tiles: Sequence[Tile], title: str, n_checks: int) -> Image.Image:
             small = picture.convert("RGB")
         # A high tile is narrower; a short one would otherwise be enlarged beyond its pixels.
         small.thumbnail(TILE_PX, Image.Resampling.LANCZOS)
-        page.paste(small, (x + (TILE_PX[0] - small.width) // 2, y + TILE_PX[1] - small.height))
+        corner = (x + (TILE_PX[0] - small.width) // 2, y + TILE_PX[1] - small.height)
+        page.paste(small, corner)
         below = y + TILE_PX[1] + 4
         draw.text((x, below), tile.participant_id, font=font(19), fill=INK)
         if tile.outliers:
+            # Found after the picture was drawn, which therefore has no frame of its own.
+            end = (corner[0] + small.width - 1, corner[1] + small.height - 1)
+            draw.rectangle((*corner, *end), outline=WARNING, width=5)
             text = _fitted(draw, tile.outliers, TILE_PX[0] - 22)
             draw.rectangle((x, below + 24, x + 14, below + 38), fill=WARNING)
             draw.text((x + 20, below + 31), text, font=font(15), fill=INK, anchor="lm")
