@@ -1,6 +1,5 @@
-# The network that ships in resources/embedded_model, from nothing. Not part of `all`: more than
-# half an hour on two CPU cores. `make train` runs this; copying the result to
-# resources/embedded_model is left to you.
+# A network like the one that ships in resources/embedded_model. Not part of `all`: an hour on two
+# CPU cores. `make train` runs this; copying the result to resources/embedded_model is left to you.
 
 
 rule train_embedded_model:
@@ -19,6 +18,6 @@ rule train_embedded_model:
         settings=config["train"],
         device=config["segment"]["device"],
     message:
-        "Training the embedded segmentation network on phantoms"
+        "Training the embedded segmentation network on synthetic scans"
     script:
         "../scripts/train_embedded_model.py"

@@ -217,12 +217,12 @@ def test_synthetic_cohorts_say_so(paths, config):
 
 def test_real_scans_outlined_by_the_embedded_model_carry_a_warning(paths, config):
     facts = gather(paths, "mine", False, config)
-    assert "trained on phantoms" not in render(facts, paths, config)
+    assert "learned from synthetic scans alone" not in render(facts, paths, config)
     embedded = [way | {"model": {"name": "embedded_model"}} for way in facts.segmentation]
     warned = render(replace(facts, segmentation=embedded), paths, config)
-    assert warned.index("trained on phantoms") < warned.index('id="participants"')
+    assert warned.index("learned from synthetic scans alone") < warned.index('id="participants"')
     demo = replace(facts, segmentation=embedded, synthetic=True)
-    assert "trained on phantoms" not in render(demo, paths, config)
+    assert "learned from synthetic scans alone" not in render(demo, paths, config)
 
 
 def test_methods_say_how_many_masks_a_person_corrected(paths, config):

@@ -16,7 +16,7 @@ from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.tables import METRIC_WORDS, block_name, interval_text, minus, read_table
 
 EMBEDDED_MODEL = "embedded_model"
-"""Name of the model that comes with Bonecast, which has seen nothing but phantoms."""
+"""Name of the model that comes with Bonecast, which has learned from synthetic scans alone."""
 
 PACKAGES = (
     "snakemake",
@@ -122,7 +122,7 @@ class Facts:
         return int((count > 0).sum()), len(count)
 
     @property
-    def learned_on_phantoms(self) -> bool:
+    def outlined_by_embedded_model(self) -> bool:
         """Whether the embedded model outlined any of the scans."""
         models = [way["model"] or {} for way in self.segmentation]
         return any(model.get("name") == EMBEDDED_MODEL for model in models)

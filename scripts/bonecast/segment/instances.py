@@ -17,9 +17,10 @@ from bonecast.level_states import LevelFlag
 from bonecast.levels import VERSE_CODES
 from bonecast.reasons import Excluded, Reason
 from bonecast.segment.naming import Count, name_levels
-from bonecast.segment.spine import SURFACE_MM, enclosed_by, find_line
+from bonecast.segment.spine import SURFACE_MM, beside_spine, enclosed_by, find_line
 
-BODY, POSTERIOR, SACRUM, RIB = "vertebral_body", "posterior_elements", "sacrum", "rib"
+BODY, POSTERIOR, DISC = "vertebral_body", "posterior_elements", "disc"
+SACRUM, RIB = "sacrum", "rib"
 
 MIN_BODY_MM3 = 1500.0
 """A smaller piece is no vertebral body, unless the border cuts it (T1 has about 6,000)."""
@@ -73,9 +74,14 @@ def find_vertebrae(classes: Volume, names: dict[int, str], count_from: str = "sa
     def marked(name: str) -> np.ndarray:
         return part == index[name] if name in index else np.zeros(part.shape, bool)
 
-    labels = separate_bodies(fill_cavities(part == index[BODY], float(np.prod(spacing))), spacing)
-    sacrum = largest_part(marked(SACRUM))
+    bone, sacrum = marked(BODY), marked(SACRUM)
+    beside = beside_spine(bone | sacrum | marked(DISC), bone, spacing)
+    dropped = (bone & beside).sum() * np.prod(spacing) >= MIN_BODY_MM3
+    bone, sacrum = bone & ~beside, largest_part(sacrum & ~beside)
+    labels = separate_bodies(fill_cavities(bone, float(np.prod(spacing))), spacing)
     labels, flags = keep_spine(labels, sacrum, spacing)
+    if dropped and LevelFlag.ISLANDS_DROPPED not in flags:
+        flags.append(LevelFlag.ISLANDS_DROPPED)
     positions = np.array([centre for _, centre in ordered_centres(labels, spacing)])
 
     top, sacrum_is_cut = top_of(sacrum, spacing, reaches_border=box[2].start == 0)
@@ -90,7 +96,9 @@ def find_vertebrae(classes: Volume, names: dict[int, str], count_from: str = "sa
     )
     count.flags = flags + count.flags
     codes = np.array([0, *(VERSE_CODES[level] for level in count.levels)], np.uint8)
-    grown = watershed(np.zeros(part.shape, np.uint8), labels, mask=marked(POSTERIOR) | (labels > 0))
+    # A piece of a body that was dropped, as one split off by noise, is bone of the vertebra still.
+    mask = (marked(POSTERIOR) & ~beside) | bone | (labels > 0)
+    grown = watershed(np.zeros(part.shape, np.uint8), labels, mask=mask)
 
     bodies = np.zeros(classes.data.shape, np.uint8)
     whole = np.zeros_like(bodies)

@@ -25,6 +25,10 @@ SIDE_COST = 0.2
 """What a step costs that goes sideways as far as neighbours can, in the smaller piece."""
 KEPT_SHARE = 0.7
 """The line must hold at least this share of all that was marked, else nothing is certain."""
+COARSE_MM = 2.5
+"""Islands are looked for on a grid of about this step."""
+BRIDGE_MM = 8.0
+"""Marked parts nearer to each other than this are one piece: a disc may not be marked."""
 SACRUM_SHARE = 0.3
 """A piece with this share of its surface on the sacrum is part of it; L5 has a disc between."""
 SURFACE_MM = 3.0
@@ -93,6 +97,40 @@ def why_no_neighbours(
     if not any_is_cut and not NEIGHBOUR_VOLUMES[0] <= ratio <= NEIGHBOUR_VOLUMES[1]:
         return f"have {upper_mm3 / 1000:.1f} and {lower_mm3 / 1000:.1f} cm3"
     return ""
+
+
+def beside_spine(parts: np.ndarray, bone: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """Where islands lie that run beside the spine: what was marked in hips, ribs or bowel.
+
+    Bodies, discs and sacrum of a spine are one connected piece, or several one below the other
+    where a vertebra was missed. A piece at the height of the largest one is no part of it.
+
+    Args:
+        parts: boolean, everything marked as body, disc or sacrum.
+        bone: boolean, what of it is body.
+        spacing_mm: voxel size along x, y, z.
+
+    Returns:
+        Boolean, the same shape; True in and around such islands.
+    """
+    steps = [max(1, round(COARSE_MM / s)) for s in spacing_mm]
+    coarse = tuple(slice(None, None, step) for step in steps)
+    sampling = spacing_mm * steps
+    near = ndimage.distance_transform_edt(~parts[coarse], sampling=sampling) <= BRIDGE_MM / 2
+    pieces, count = ndimage.label(near)
+    if count < 2:
+        return np.zeros(parts.shape, bool)
+    largest = int(np.bincount(pieces[bone[coarse]], minlength=count + 1)[1:].argmax()) + 1
+    spans = [box[2] for box in ndimage.find_objects(pieces)]
+    main = spans[largest - 1]
+    drop = np.zeros(count + 1, bool)
+    for piece, span in enumerate(spans, start=1):
+        common = min(span.stop, main.stop) - max(span.start, main.start)
+        drop[piece] = piece != largest and common > (span.stop - span.start) / 2
+    fine = drop[pieces]
+    for axis, step in enumerate(steps):
+        fine = np.repeat(fine, step, axis).take(range(parts.shape[axis]), axis)
+    return fine
 
 
 def enclosed_by(piece: np.ndarray, sacrum: np.ndarray, spacing_mm: np.ndarray) -> bool:
