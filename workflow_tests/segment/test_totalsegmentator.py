@@ -327,7 +327,7 @@ def test_no_voxel_differs_from_the_api_used_plainly(tmp_path, embedded, phantom)
         capture_output=True,
         text=True,
         env=environment,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     plain = load(tmp_path / "plain.nii").data
@@ -395,7 +395,7 @@ def test_nothing_is_sent_and_nothing_written_to_the_home(repo, tmp_path, attenua
         capture_output=True,
         text=True,
         env=environment,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     # The last line shows that the trap works.
