@@ -16,7 +16,7 @@ from bonecast.segment.instances import (
     find_vertebrae,
     separate_bodies,
 )
-from bonecast.segment.spine import find_line
+from bonecast.segment.spine import beside_spine, find_line
 
 NAMES = dict(enumerate(CLASSES))
 
@@ -140,6 +140,30 @@ def test_islands_beside_the_spine_are_dropped():
     assert named_right(found.bodies, truth)
     assert np.array_equal(found.bodies, find_vertebrae(classes, NAMES).bodies)
     assert LevelFlag.ISLANDS_DROPPED in found.count.flags
+
+
+def test_many_islands_in_the_hips_do_not_outweigh_a_short_spine():
+    classes, truth, torso = draw("L4", -90.0)
+    wrong = classes
+    for i, side in enumerate((-1, 1) * 4):
+        centre = [side * 62, 10 * (i - 4), -12 - 18 * (i // 2)] - classes.affine[:3, 3]
+        wrong = with_piece(wrong, "vertebral_body", centre, 15)
+    bone = CLASSES.index("vertebral_body")
+    assert (wrong.data == bone).sum() > 2.5 * (classes.data == bone).sum()
+    found = find_vertebrae(wrong, NAMES)
+    assert named_right(found.bodies, truth)
+    assert np.array_equal(found.whole, find_vertebrae(classes, NAMES).whole)
+    assert LevelFlag.ISLANDS_DROPPED in found.count.flags
+
+
+def test_the_spine_above_a_missed_vertebra_is_not_beside_it():
+    bone = np.zeros((30, 30, 80), bool)
+    bone[10:20, 10:20, 5:40] = bone[10:20, 10:20, 60:75] = True
+    island = np.zeros_like(bone)
+    island[27:30, 1:4, 20:26] = True
+    nothing = np.zeros_like(bone)
+    beside = beside_spine(bone | island, nothing, nothing, np.array([2.0, 2.0, 1.0]))
+    assert beside[island].all() and not beside[bone].any()
 
 
 def test_a_piece_inside_the_sacrum_is_not_counted():

@@ -75,7 +75,7 @@ def find_vertebrae(classes: Volume, names: dict[int, str], count_from: str = "sa
         return part == index[name] if name in index else np.zeros(part.shape, bool)
 
     bone, sacrum = marked(BODY), marked(SACRUM)
-    beside = beside_spine(bone | sacrum | marked(DISC), bone, spacing)
+    beside = beside_spine(bone, marked(DISC), sacrum, spacing)
     dropped = (bone & beside).sum() * np.prod(spacing) >= MIN_BODY_MM3
     bone, sacrum = bone & ~beside, largest_part(sacrum & ~beside)
     labels = separate_bodies(fill_cavities(bone, float(np.prod(spacing))), spacing)

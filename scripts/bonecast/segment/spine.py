@@ -99,15 +99,17 @@ def why_no_neighbours(
     return ""
 
 
-def beside_spine(parts: np.ndarray, bone: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+def beside_spine(
+    bone: np.ndarray, disc: np.ndarray, sacrum: np.ndarray, spacing_mm: np.ndarray
+) -> np.ndarray:
     """Where islands lie that run beside the spine: what was marked in hips, ribs or bowel.
 
-    Bodies, discs and sacrum of a spine are one connected piece, or several one below the other
-    where a vertebra was missed. A piece at the height of the largest one is no part of it.
+    Bodies and discs of a spine are one connected piece, or several one below the other where a
+    vertebra was missed. A piece at the height of the largest one, or of the sacrum, and away from
+    them is no part of it.
 
     Args:
-        parts: boolean, everything marked as body, disc or sacrum.
-        bone: boolean, what of it is body.
+        bone, disc, sacrum: boolean, what was marked as these, of one shape.
         spacing_mm: voxel size along x, y, z.
 
     Returns:
@@ -116,21 +118,28 @@ def beside_spine(parts: np.ndarray, bone: np.ndarray, spacing_mm: np.ndarray) ->
     steps = [max(1, round(COARSE_MM / s)) for s in spacing_mm]
     coarse = tuple(slice(None, None, step) for step in steps)
     sampling = spacing_mm * steps
-    near = ndimage.distance_transform_edt(~parts[coarse], sampling=sampling) <= BRIDGE_MM / 2
+    shape = bone.shape
+    bone, sacrum, parts = bone[coarse], sacrum[coarse], (bone | disc)[coarse]
+    near = ndimage.distance_transform_edt(~parts, sampling=sampling) <= BRIDGE_MM / 2
     pieces, count = ndimage.label(near)
-    if count < 2:
-        return np.zeros(parts.shape, bool)
-    largest = int(np.bincount(pieces[bone[coarse]], minlength=count + 1)[1:].argmax()) + 1
-    spans = [box[2] for box in ndimage.find_objects(pieces)]
-    main = spans[largest - 1]
     drop = np.zeros(count + 1, bool)
-    for piece, span in enumerate(spans, start=1):
-        common = min(span.stop, main.stop) - max(span.start, main.start)
-        drop[piece] = piece != largest and common > (span.stop - span.start) / 2
-    fine = drop[pieces]
+    if count > 1:
+        largest = int(np.bincount(pieces[bone], minlength=count + 1)[1:].argmax()) + 1
+        spine = (pieces == largest) | sacrum
+        heights = spine.any(axis=(0, 1))
+        for piece, box in enumerate(ndimage.find_objects(pieces), start=1):
+            common = heights[box[2]]
+            if piece == largest or common.mean() <= 0.5:
+                continue
+            levels = np.arange(box[2].start, box[2].stop)[common]
+            line = np.argwhere(spine[:, :, levels])[:, :2].mean(axis=0)
+            centre = np.argwhere(pieces[box] == piece)[:, :2].mean(axis=0)
+            away = (centre + [box[0].start, box[1].start] - line) * sampling[:2]
+            drop[piece] = np.hypot(*away) > OFF_LINE_MM
+    beside = drop[pieces]
     for axis, step in enumerate(steps):
-        fine = np.repeat(fine, step, axis).take(range(parts.shape[axis]), axis)
-    return fine
+        beside = np.repeat(beside, step, axis)
+    return beside[tuple(slice(n) for n in shape)]
 
 
 def enclosed_by(piece: np.ndarray, sacrum: np.ndarray, spacing_mm: np.ndarray) -> bool:
