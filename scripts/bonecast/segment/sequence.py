@@ -28,10 +28,14 @@ OFF_LINE_MM = 18.0
 """Distance beside the straight line between the two neighbours: scoliosis stays below 10."""
 VOLUME_RATIO = (0.4, 1.9)
 """A body's volume over the neighbours': a collapse takes half at most."""
+MIN_AREA_RATIO = 0.62
+"""Volume over height against the neighbours': a collapse takes height, a lost half takes this."""
 HEIGHT_RATIO = 1.55
 """A body this much taller than its neighbours holds two."""
 LEAK_SHARE = 0.06
-"""Share of a body beyond the plane midway to the neighbour; end-plates stay 3 mm short of it."""
+"""Share of a core beyond the plane midway to the neighbour; end-plates stay 3 mm short of it."""
+CORE_MM = 12.0
+"""A vertebra's core is what lies this near to the line of the bodies: no part of the arch."""
 TOUCH_SHARE, TOUCH_MAX_SLICE_MM = 0.75, 3.0
 """Area in which two bodies touch over the cross-section of one: the rims of a collapsed body may
 meet the next, end-plates do not. In thicker slices a disc may be lost, and nothing is said."""
@@ -60,6 +64,8 @@ class Place:
         has_body: whether it has one.
         cut: whether the border cuts it.
         points_mm: voxels of the body, thinned (n, 3).
+        core_mm: voxels of the whole vertebra near the line of the bodies, thinned (n, 3): bodies
+            cut out of whole vertebrae may have lost what leaks into the neighbour.
     """
 
     level: str
@@ -69,11 +75,17 @@ class Place:
     has_body: bool
     cut: bool
     points_mm: np.ndarray
+    core_mm: np.ndarray
 
     @property
     def usable(self) -> bool:
         """Whether its size says something of its neighbours'."""
         return self.has_body and not self.cut
+
+    @property
+    def area_mm2(self) -> float:
+        """Mean cross-section of the body."""
+        return self.volume_mm3 / self.height_mm
 
 
 MAX_POINTS = 20_000
@@ -98,8 +110,12 @@ def find_places(whole: Volume, bodies: Volume) -> list[Place]:
         if box is None:
             source, box = whole, whole_boxes[level]
         mask, affine = source.data[box] == VERSE_CODES[level], box_affine(source.affine, box)
-        voxels = np.argwhere(mask)
-        points = voxels[:: 1 + len(voxels) // MAX_POINTS] @ affine[:3, :3].T + affine[:3, 3]
+        points, n_voxels = points_of(mask, affine)
+        core = points
+        if level in whole_boxes:
+            box_of_all = whole_boxes[level]
+            all_of_it = whole.data[box_of_all] == VERSE_CODES[level]
+            core, _ = points_of(all_of_it, box_affine(whole.affine, box_of_all))
         has_body = level in body_boxes
         cut = is_cut(box, source.spacing_mm, source.data.shape)
         if cut and not has_body:
@@ -108,21 +124,35 @@ def find_places(whole: Volume, bodies: Volume) -> list[Place]:
             Place(
                 level=level,
                 centre_mm=centroid_mm(mask, affine),
-                volume_mm3=len(voxels) * source.voxel_mm3 if has_body else None,
+                volume_mm3=n_voxels * source.voxel_mm3 if has_body else None,
                 height_mm=None,
                 has_body=has_body,
                 cut=cut,
                 points_mm=points,
+                core_mm=core,
             )
         )
     places.sort(key=lambda place: -place.centre_mm[2])
     if places:
-        tangents = spine_tangents(np.array([place.centre_mm for place in places]))
+        line = np.array([place.centre_mm for place in places])
+        tangents = spine_tangents(line)
+        for place in places:
+            z = place.core_mm[:, 2]
+            x, y = (np.interp(z, line[::-1, 2], line[::-1, axis]) for axis in (0, 1))
+            aside = np.hypot(place.core_mm[:, 0] - x, place.core_mm[:, 1] - y)
+            place.core_mm = place.core_mm[aside <= CORE_MM]
         for place, tangent in zip(places, tangents, strict=True):
             if place.has_body:
                 low, high = np.percentile(place.points_mm @ tangent, [5, 95])
                 place.height_mm = float(high - low) / 0.9
     return places
+
+
+def points_of(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, int]:
+    """World positions of a mask's voxels, thinned to `MAX_POINTS`, and how many it has."""
+    voxels = np.argwhere(mask)
+    thinned = voxels[:: 1 + len(voxels) // MAX_POINTS]
+    return thinned @ affine[:3, :3].T + affine[:3, 3], len(voxels)
 
 
 def check_sequence(
@@ -170,7 +200,8 @@ def check_sequence(
         if not near:
             continue
         volume = place.volume_mm3 / float(np.median([p.volume_mm3 for p in near]))
-        if not VOLUME_RATIO[0] <= volume <= VOLUME_RATIO[1]:
+        area = place.area_mm2 / float(np.median([p.area_mm2 for p in near]))
+        if not VOLUME_RATIO[0] <= volume <= VOLUME_RATIO[1] or area < MIN_AREA_RATIO:
             add(LevelFlag.VOLUME_JUMP, place)
         if place.height_mm > HEIGHT_RATIO * float(np.median([p.height_mm for p in near])):
             add(LevelFlag.TWO_BODIES, place)
@@ -286,10 +317,10 @@ def beside_line(above: np.ndarray, here: np.ndarray, below: np.ndarray) -> float
 
 
 def beyond_middle(place: Place, other: Place) -> float:
-    """Share of a body that lies on the other body's side of the plane midway between them."""
+    """Share of a core on the other body's side of the plane midway between them."""
     line = other.centre_mm - place.centre_mm
     middle = (other.centre_mm + place.centre_mm) / 2
-    return float(((place.points_mm - middle) @ line > 0).mean())
+    return float(((place.core_mm - middle) @ line > 0).mean()) if len(place.core_mm) else 0.0
 
 
 def touching_share(
