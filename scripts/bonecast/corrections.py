@@ -8,7 +8,6 @@ Standard library only: this runs in every job's own reading of the workflow.
 import difflib
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from bonecast.cohort import CohortError
@@ -82,7 +81,6 @@ def _unknown(name: str, participants: list[str]) -> str:
     return f"no participant {name} in this cohort{hint}"
 
 
-@cache
 def sha256(path: str) -> str:
     """SHA-256 of a file's content."""
     with Path(path).open("rb") as stream:
