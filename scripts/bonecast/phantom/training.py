@@ -40,7 +40,6 @@ WINDOW_HU = (-300.0, 1000.0)
 MEAN_HU, SD_HU = 180.0, 220.0
 """What the network takes for 0 and for 1: about those of bone."""
 DATASET_ID, DATASET = 1, "Dataset001_BonecastPhantom"
-LEARNING_RATE = 2e-3
 PATCH = (80, 64, 64)
 """Voxels along z, y, x: 200 x 160 x 160 mm."""
 FEATURES = (8, 32, 64, 96, 128)
@@ -191,17 +190,9 @@ def plan_small_network() -> None:
     )
 
 
-def train(epochs: int, iterations: int, start_from: Path | None, device: str, seed: int) -> Path:
-    """Run nnU-Net's trainer (fold 0); returns the trained model's folder.
-
-    Args:
-        epochs, iterations: length of the training.
-        start_from: folder of a model whose weights are trained on, at half the learning rate.
-        device: cpu, cuda or mps.
-        seed: of the network.
-    """
+def train(epochs: int, iterations: int, device: str, seed: int) -> Path:
+    """Run nnU-Net's trainer (fold 0); returns the trained model's folder."""
     import torch
-    from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
     from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import (
         nnUNetTrainerAdam,
     )
@@ -225,13 +216,11 @@ def train(epochs: int, iterations: int, start_from: Path | None, device: str, se
         dataset_json=json.loads((folder / "dataset.json").read_text()),
         device=torch.device(device),
     )
-    trainer.initial_lr = LEARNING_RATE / 2 if start_from else LEARNING_RATE
+    trainer.initial_lr = 2e-3
     trainer.num_epochs, trainer.num_iterations_per_epoch = epochs, iterations
     trainer.num_val_iterations_per_epoch = max(2, iterations // 10)
     trainer.save_every = 5
     trainer.initialize()
-    if start_from:
-        load_pretrained_weights(trainer.network, start_from / "fold_0" / "checkpoint_final.pth")
     # Half the time of an iteration on a CPU.
     trainer.network.to(memory_format=torch.channels_last_3d)
     if device == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16"):
@@ -323,7 +312,6 @@ def train_embedded_model(
     test_cases: int,
     seed: int,
     masks: str | None,
-    start_from: str | None,
     device: str,
     threads: int,
 ) -> None:
@@ -337,7 +325,6 @@ def train_embedded_model(
         test_cases: phantoms to measure Dice on, drawn after those of the training.
         seed: of the first phantom and of the network.
         masks: folder of vertebra masks that lend their shapes; None for phantoms only.
-        start_from: folder of a model to train on; None starts from random weights.
         device: auto, cpu, cuda or mps.
         threads: CPU threads.
     """
@@ -353,8 +340,7 @@ def train_embedded_model(
     write_dataset(scratch / "raw", cases, seed, masks, workers=threads)
     plan_small_network()
     planned = time.time()
-    start = Path(start_from) if start_from else None
-    model = train(epochs, iterations, start, device, seed)
+    model = train(epochs, iterations, device, seed)
     recipe = {
         "cases": cases,
         "seeds": [seed, seed + cases - 1],
@@ -366,7 +352,6 @@ def train_embedded_model(
         "classes": list(CLASSES),
         "patch_voxels_zyx": list(PATCH),
         "features_per_stage": list(FEATURES),
-        "start_from": json.loads((start / "recipe.json").read_text()) if start else None,
         "epochs": epochs,
         "iterations_per_epoch": iterations,
         "device": device,
