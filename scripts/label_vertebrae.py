@@ -53,7 +53,8 @@ def correct(snakemake, ct, about, log):
     found = apply_correction(ct, files.get("mask"), files.get("bodies"), backend)
     found.provenance["correction"] = about["correction"] | found.provenance["correction"]
     # Its names are final: what is corrected was exported after the shift.
-    return reviewed(found, None, found.tissue, TISSUE_CODES)
+    checked = None if snakemake.params.level_shift is None else 0
+    return reviewed(found, checked, found.tissue, TISSUE_CODES)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def test_no_missing_value_is_written_as_zero(demo):
 
 
 def test_a_real_scan_goes_through_with_the_embedded_model(tmp_path, repo, shared_data):
-    """From DICOM to the report; a network trained on phantoms need not name its vertebrae."""
+    """From DICOM to the report; a network that never saw a patient need not name its vertebrae."""
     config = yaml.safe_load((repo / "config/examples/crlm.yaml").read_text())
     table = (repo / "config/examples/crlm.tsv").read_text()
     path = tmp_path / "crlm.tsv"

@@ -1,5 +1,7 @@
 """Anomalies planted in masks are found, and what is right is left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from bonecast.phantom.anatomy import Deformity
 from bonecast.phantom.training import CLASSES
 from bonecast.reasons import Excluded, Reason
 from bonecast.segment.instances import find_vertebrae
+from bonecast.segment.naming import Count
 from bonecast.segment.review import apply_names, review_levels
 
 from .conftest import REAL, classes_of, draw_labels, masks_of
@@ -68,6 +71,22 @@ def test_a_sacrum_below_l5_supports_the_names(masks, real_masks):
     assert review_levels(*real_masks("totalseg_lumbar")).confidence["L1"] == 0.96
     without = changed(masks, lambda data: data.__setitem__(at(data, "S1"), 0))
     assert review_levels(*without).confidence["L1"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("anchors", "state", "ambiguous"),
+    [
+        (("ribs",), LevelState.RIBS_ONLY, True),
+        (("sacrum", "ribs"), LevelState.NORMAL, False),
+    ],
+)
+def test_islands_make_a_scan_with_one_anchor_ambiguous(masks, anchors, state, ambiguous):
+    """A dropped piece may have been a vertebra; a second anchor would contradict the count."""
+    levels = ["T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+    count = Count(levels, state, anchors, (2, 7) if len(anchors) > 1 else (2,))
+    assert not review_levels(*masks, count=count).ambiguous
+    count = replace(count, flags=[LevelFlag.ISLANDS_DROPPED])
+    assert review_levels(*masks, count=count).ambiguous is ambiguous
 
 
 def swap(data):

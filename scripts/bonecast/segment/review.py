@@ -44,6 +44,8 @@ CONTRADICTED = 0.4
 DECIDED = 0.95
 ISOLATED_RIB = 0.6
 """Factor on the support where a rib was found below vertebrae without ribs."""
+ISLANDS_AND_ONE_ANCHOR = 0.7
+"""Factor where pieces were dropped and nothing checks the count: one may have been a vertebra."""
 DOUBT = 0.7
 """Factor for each place counted over where a vertebra may be missing or counted twice."""
 FACTORS = {
@@ -177,6 +179,8 @@ def review_levels(
     support = 1.0 - float(np.prod([1.0 - SUPPORT[name] for name in evidence]))
     if LevelFlag.ISOLATED_RIB in scan_flags:
         support *= ISOLATED_RIB
+    if LevelFlag.ISLANDS_DROPPED in scan_flags and len(evidence) < 2:
+        support *= ISLANDS_AND_ONE_ANCHOR
     if contradicted:
         support = min(support, CONTRADICTED)
     if shift is not None:
