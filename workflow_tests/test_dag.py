@@ -289,6 +289,7 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     assert plan(analysis, "features", project=project).jobs.keys() <= {
         "features",
         "collect_measurements",
+        "find_segmentation_outliers",
         "total",
     }
     table.write_text("participant_id\tlevel_shift\np1\t\np2\t1\np3\t\n")

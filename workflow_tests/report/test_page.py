@@ -91,7 +91,8 @@ def test_what_to_check_links_to_every_picture(paths, config, results, tmp_path):
     )
     text = render(gather(with_tables, "tiny", True, config), with_tables, config)
     section = text.partition('id="checks"')[2].partition("</section>")[0]
-    assert "1 participant to look at" in section
+    # The outlier, and the one whose level names are ambiguous.
+    assert "2 participants to look at" in section
     assert "9,000 mm³" in section and "27,000 mm³" in section
     for name in results.participants:
         assert f'href="participants/{name}/qc.png"' in section
