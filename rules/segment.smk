@@ -16,7 +16,7 @@ rule fetch_weights:
     params:
         weights_dir=config["segment"]["weights_dir"],
         options=config["segment"]["totalsegmentator"],
-        code=code_digest("segment/totalsegmentator_weights.py"),
+        code=code_digest("segment/totalsegmentator_weights.py", "segment/model_folder.py"),
     message:
         "Fetching the weights of TotalSegmentator, where they are not there yet"
     script:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonecast.segment.model_folder import file_digest
+
 CHECKPOINT = "checkpoint_final.pth"
 DEFAULT_PLANS = "nnUNetPlans"
 """Plans of tasks whose table names none: the default of the Python API."""
@@ -265,16 +267,7 @@ def check_license(license_number: str | None, task: str) -> None:
 
 def checksums(folder: Path, needed: list[Weights]) -> dict[str, str]:
     """SHA-256 of each model, over its plans, class list and weights, by name of its data set."""
-    return {weights.dataset: _checksum(weights.files(folder)) for weights in needed}
-
-
-def _checksum(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return {weights.dataset: file_digest(weights.files(folder)) for weights in needed}
 
 
 def combined_checksum(sums: dict[str, str]) -> str:
