@@ -50,6 +50,8 @@ class LevelState(StrEnum):
 
 
 AMBIGUOUS = {
+    # So little of a sacrum, and nothing else to count from, may be no sacrum.
+    LevelState.SACRUM_CUT,
     LevelState.SIX_LUMBAR,
     LevelState.FOUR_LUMBAR,
     LevelState.THIRTEEN_THORACIC,

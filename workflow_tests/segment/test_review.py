@@ -89,6 +89,14 @@ def test_islands_make_a_scan_with_one_anchor_ambiguous(masks, anchors, state, am
     assert review_levels(*masks, count=count).ambiguous is ambiguous
 
 
+def test_a_cut_sacrum_alone_leaves_a_scan_ambiguous(masks):
+    levels = ["T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+    count = Count(levels, LevelState.SACRUM_CUT, ("cut_sacrum",), (7,))
+    review = review_levels(*masks, count=count)
+    assert review.ambiguous and not review_levels(*masks, count=count, shift=0).ambiguous
+    assert review.words() == [LevelState.SACRUM_CUT.sentence]
+
+
 def swap(data):
     upper, lower = at(data, "L2"), at(data, "L3")
     data[upper], data[lower] = CODE["L3"], CODE["L2"]

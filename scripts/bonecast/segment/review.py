@@ -117,7 +117,7 @@ class Review:
     def words(self) -> list[str]:
         """What a person should look at, most general first."""
         words = []
-        if self.state.ambiguous or self.state is LevelState.SACRUM_CUT:
+        if self.state.ambiguous:
             words.append(" ".join(filter(None, (self.state.sentence, self.detail))))
         words += [flag.sentence for flag in self.scan_flags]
         by_flag: dict[LevelFlag, list[str]] = {}
@@ -162,7 +162,7 @@ def review_levels(
         state, detail, evidence, anchored = read_names(places, whole, flags, named_by)
     else:
         state, evidence = count.state, count.anchors
-        detail = describe_count(count) if state.ambiguous else ""
+        detail = describe_count(count) if state.ambiguous and "ribs" in evidence else ""
         anchored = {count.levels[i] for i in count.anchored}
     if is_upside_down(places):
         state, scan_flags = LevelState.DISORDERED, [LevelFlag.UPSIDE_DOWN, *scan_flags]
@@ -234,7 +234,7 @@ def apply_names(mask: np.ndarray, names: dict[str, str]) -> np.ndarray:
 
 def describe_count(count: Count) -> str:
     """The contradiction of a count in names and numbers."""
-    if "ribs" not in count.anchors or len(count.anchors) < 2:
+    if len(count.anchors) < 2:
         return f"The lowest is named {count.levels[-1]}, counted from the ribs."
     rib, lowest = (count.levels[i] for i in count.anchored)
     return f"The lowest ribs are at the vertebra named {rib}, the last above the sacrum {lowest}."
