@@ -123,16 +123,15 @@ def image_randomised(
         paint_segmented_sacrum(canvas, torso, rng)
     paint_far_bones(canvas, torso, rng)
     paint_discs(canvas, torso)
-    hu = dict(torso.hu)
     for vertebra in torso.vertebrae:
         # No two vertebrae of a person have quite the same bone.
-        torso.hu["cortex"] = hu["cortex"] * rng.uniform(0.85, 1.15)
-        torso.hu["posterior"] = hu["posterior"] * rng.uniform(0.85, 1.15)
+        bone = {name: torso.hu[name] * rng.uniform(0.85, 1.15) for name in ("cortex", "posterior")}
+        own = replace(torso, hu=torso.hu | bone)
         if donor := look.donors.get(vertebra.level):
-            paint_donor(canvas, torso, vertebra, donor, look, rng)
+            paint_donor(canvas, own, vertebra, donor, look, rng)
         else:
-            paint_posterior(canvas, torso, vertebra)
-            paint_body(canvas, torso, vertebra, rng)
+            paint_posterior(canvas, own, vertebra)
+            paint_body(canvas, own, vertebra, rng)
     if rng.random() < 0.08:
         paint_metal(canvas, torso, rng)
     return image_canvas(canvas, steps, scanner, rng, look.sharpening)
