@@ -8,7 +8,7 @@ from bonecast.reasons import Excluded, Reason
 from bonecast.runtime import job, read_json, write_json
 from bonecast.segment.corrections import apply_correction
 from bonecast.segment.label import label_from_mask, label_from_network, reviewed
-from bonecast.segment.nnunet import class_names
+from bonecast.segment.model_folder import class_names
 from bonecast.segment.tissues import TISSUE_CODES
 from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 

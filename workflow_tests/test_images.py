@@ -61,3 +61,12 @@ def test_four_dimensions_are_refused(tmp_path, data):
     nib.save(nib.Nifti1Image(np.stack([data, data], axis=-1), FLIPPED), tmp_path / "a.nii")
     with pytest.raises(ValueError, match="3-D"):
         images.load(tmp_path / "a.nii")
+
+
+def test_a_box_holds_its_mask_with_a_margin_inside_the_array():
+    mask = np.zeros((10, 20, 30), bool)
+    mask[4:6, 1, 25] = True
+    assert images.bounding_box(mask) == (slice(4, 6), slice(1, 2), slice(25, 26))
+    # 3 mm are two voxels of 2 mm and six of 0.5 mm, where there are as many.
+    assert images.bounding_box(mask, (2, 2, 0.5), 3.0) == (slice(2, 8), slice(0, 4), slice(19, 30))
+    assert images.bounding_box(np.zeros((3, 3, 3), bool)) is None

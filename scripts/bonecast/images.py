@@ -91,3 +91,27 @@ def save(volume: Volume, path: str | Path) -> None:
     image.set_sform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
     Path(path).write_bytes(igzip.compress(image.to_bytes(), compresslevel=GZIP_LEVEL, mtime=0))
+
+
+def bounding_box(
+    mask: np.ndarray, spacing_mm=(1.0, 1.0, 1.0), margin_mm: float = 0.0
+) -> tuple[slice, slice, slice] | None:
+    """Slices around the true voxels of a 3-D mask, widened by a margin inside the array.
+
+    Args:
+        mask: boolean.
+        spacing_mm: voxel size along its axes; left out, the margin is in voxels.
+        margin_mm: room on every side.
+
+    Returns:
+        One slice an axis, None where the mask is empty.
+    """
+    box = []
+    for axis in range(3):
+        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not len(line):
+            return None
+        margin = int(np.ceil(margin_mm / spacing_mm[axis]))
+        first, last = max(0, int(line[0]) - margin), int(line[-1]) + margin + 1
+        box.append(slice(first, min(mask.shape[axis], last)))
+    return tuple(box)

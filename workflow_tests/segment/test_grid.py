@@ -7,7 +7,6 @@ from bonecast.segment.grid import (
     SLAB,
     axis_weights,
     body_box,
-    bounding_box,
     coarse_shape,
     grid_weights,
     likeliest,
@@ -92,10 +91,6 @@ def test_regions_are_painted_over_one_another():
     fine = [resample(part, weights) for part in coarse]
     expected = np.where(fine[1] > 0.5, 3, np.where(fine[0] > 0.5, 1, 0))
     np.testing.assert_array_equal(painted(coarse, weights, [1, 3]), expected)
-
-
-def test_the_box_of_nothing_is_none():
-    assert bounding_box(np.zeros((3, 3, 3), bool)) is None
 
 
 def test_the_body_keeps_some_air_and_at_least_a_tile():

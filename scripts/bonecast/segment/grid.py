@@ -8,6 +8,8 @@ is never held as floats, nor all classes at full resolution.
 
 import numpy as np
 
+from bonecast.images import bounding_box
+
 SLAB = 32
 """Slices of the scan's grid worked on at a time."""
 AIR_HU = -500.0
@@ -135,17 +137,6 @@ def _slab(part: np.ndarray, rows: np.ndarray, second: np.ndarray, third: np.ndar
     """One class of one slab on the other grid."""
     thin = (rows @ part.reshape(part.shape[0], -1)).reshape(len(rows), *part.shape[1:])
     return (second @ thin) @ third.T
-
-
-def bounding_box(mask: np.ndarray) -> Box | None:
-    """Slices around the true voxels of a mask, None where there are none."""
-    box = []
-    for axis in range(mask.ndim):
-        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        if not len(line):
-            return None
-        box.append(slice(int(line[0]), int(line[-1]) + 1))
-    return tuple(box)
 
 
 def body_box(hu: np.ndarray, spacing_mm, tile) -> Box:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
-from bonecast.images import Volume
+from bonecast.images import Volume, bounding_box
 from bonecast.level_states import LevelFlag
 from bonecast.levels import VERSE_CODES
 from bonecast.reasons import Excluded, Reason
@@ -147,7 +147,7 @@ def keep_spine(
 
 def fill_cavities(bone: np.ndarray, voxel_mm3: float) -> np.ndarray:
     """A mask with holes that are closed on all sides, up to `MAX_CAVITY_MM3`, filled."""
-    box = bounding_box(bone, (1, 1, 1), 1)
+    box = bounding_box(bone, margin_mm=1)
     outside, _ = ndimage.label(~bone[box])
     sizes = np.bincount(outside.ravel()) * voxel_mm3
     faces = [outside.take(end, axis) for axis in range(3) for end in (0, -1)]
@@ -158,22 +158,10 @@ def fill_cavities(bone: np.ndarray, voxel_mm3: float) -> np.ndarray:
     return filled
 
 
-def bounding_box(mask: np.ndarray, spacing_mm, margin_mm: float) -> tuple[slice, ...] | None:
-    """Slices around a mask with a margin in mm, None where the mask is empty."""
-    box = []
-    for axis in range(3):
-        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not len(line):
-            return None
-        margin = int(np.ceil(margin_mm / spacing_mm[axis]))
-        box.append(slice(max(0, line[0] - margin), min(mask.shape[axis], line[-1] + margin + 1)))
-    return tuple(box)
-
-
 def separate_bodies(bone: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
     """Label bodies 1, 2, ... from a mask in which neighbours may touch (int32)."""
     separated = np.zeros(bone.shape, np.int32)
-    tight = bounding_box(bone, spacing_mm, margin_mm=0)
+    tight = bounding_box(bone)
     separated[tight] = separate_in_box(bone[tight], spacing_mm)
     return separated
 
@@ -211,7 +199,7 @@ def join_fragments(labels: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
 
 def touch(labels: np.ndarray, a: int, b: int) -> bool:
     """Whether two labelled pieces share a face or edge."""
-    box = bounding_box(labels == a, (1, 1, 1), 2)
+    box = bounding_box(labels == a, margin_mm=2)
     part = labels[box]
     return bool((ndimage.binary_dilation(part == a) & (part == b)).any())
 

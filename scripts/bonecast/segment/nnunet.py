@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from bonecast.digest import code_digest
-from bonecast.images import Volume, load
+from bonecast.images import Volume, bounding_box, load
 from bonecast.segment.backends import CPU_DEVICE, RESULTS_ON_CPU, SMALLER_TILES
 from bonecast.segment.grid import (
     Box,
     body_box,
-    bounding_box,
     coarse_shape,
     grid_weights,
     likeliest,
@@ -31,7 +30,6 @@ from bonecast.segment.grid import (
     resample,
 )
 from bonecast.segment.model_folder import (
-    class_names,
     file_digest,
     find_weights,
     has_regions,
@@ -383,6 +381,3 @@ def make_predictor(**options):
                 raise MemoryError(str(error)) from None
 
     return Predictor(**options)
-
-
-__all__ = ["Network", "Prepared", "class_names"]

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from bonecast.images import Volume, load
+from bonecast.images import Volume, bounding_box, load
 from bonecast.levels import VERSE_CODES, VERSE_NAMES
-from bonecast.segment.instances import bounding_box
 from bonecast.segment.label import Labelled, check_grid, read_record, with_bodies
 from bonecast.segment.labelmaps import translate
+from bonecast.segment.raw import volume_path
 from bonecast.segment.tissues import combine, present, tissue_codes
 
 PREFIX = "vertebrae_"
@@ -126,13 +126,7 @@ def _names(label_map: dict[str, str]) -> dict[int, str]:
 
 def _load(raw: Path, key: str, ct: Volume) -> np.ndarray:
     """One label map of the scan's raw result."""
-    suffix = "" if key == "classes" else f".{key}"
-    path = raw.with_name(f"{raw.name.removesuffix('.nii.gz')}{suffix}.nii.gz")
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path.name} is missing from the segmentation cache: delete the batch tables in the "
-            "folder above it and run again"
-        )
+    path = volume_path(raw.parent, raw.name.removesuffix(".nii.gz"), key)
     labels = load(path)
     check_grid(labels, ct, "the segmentation")
     return labels.data
