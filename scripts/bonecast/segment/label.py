@@ -15,6 +15,7 @@ from bonecast.segment.bodies import split_bodies
 from bonecast.segment.instances import BODY, find_vertebrae
 from bonecast.segment.labelmaps import read_mapping, translate
 from bonecast.segment.naming import Count
+from bonecast.segment.raw import record_path, require
 from bonecast.segment.review import Review, apply_names, review_levels
 
 GRID_TOLERANCE_MM = 0.1
@@ -72,13 +73,7 @@ def read_record(raw: Path) -> dict:
         Excluded: the network failed on this scan.
         FileNotFoundError: the batch's results are no longer there.
     """
-    about_path = raw.with_name(raw.name.removesuffix(".nii.gz") + ".json")
-    if not about_path.exists():
-        raise FileNotFoundError(
-            f"{raw.name} is missing from the segmentation cache: delete the batch tables in the "
-            "folder above it and run again"
-        )
-    about = read_json(about_path)
+    about = read_json(require(record_path(raw.parent, raw.name.removesuffix(".nii.gz"))))
     if about["error"]:
         raise Excluded(Reason.SEGMENTATION_FAILED, about["error"])
     return about
@@ -139,7 +134,7 @@ def label_from_network(
     about = read_record(raw)
     kept = ("backend", "model", "versions", "device", "seconds", "fallback", "label_map")
     provenance = {key: about[key] for key in kept}
-    classes = load(raw)
+    classes = load(require(raw))
     check_grid(classes, ct, "the segmentation")
     if BODY in names.values():
         found = find_vertebrae(classes, names, count_from)

@@ -24,6 +24,20 @@ def record_path(raw: Path, name: str) -> Path:
     return raw / f"{name}.json"
 
 
+def require(path: Path) -> Path:
+    """A file of the cache that must be there.
+
+    Raises:
+        FileNotFoundError: it is not; says what to do.
+    """
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path.name} is missing from the segmentation cache: delete the batch tables in the "
+            "folder above it and run again"
+        )
+    return path
+
+
 def finished(raw: Path, name: str, key: str) -> bool:
     """Whether a scan's result is there and was made under the same key."""
     path = record_path(raw, name)

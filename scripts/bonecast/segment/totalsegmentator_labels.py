@@ -9,7 +9,7 @@ from bonecast.images import Volume, bounding_box, load
 from bonecast.levels import VERSE_CODES, VERSE_NAMES
 from bonecast.segment.label import Labelled, check_grid, read_record, with_bodies
 from bonecast.segment.labelmaps import translate
-from bonecast.segment.raw import volume_path
+from bonecast.segment.raw import require, volume_path
 from bonecast.segment.tissues import combine, present, tissue_codes
 
 PREFIX = "vertebrae_"
@@ -127,6 +127,6 @@ def _names(label_map: dict[str, str]) -> dict[int, str]:
 def _load(raw: Path, key: str, ct: Volume) -> np.ndarray:
     """One label map of the scan's raw result."""
     path = volume_path(raw.parent, raw.name.removesuffix(".nii.gz"), key)
-    labels = load(path)
+    labels = load(require(path))
     check_grid(labels, ct, "the segmentation")
     return labels.data
