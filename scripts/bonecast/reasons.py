@@ -47,10 +47,19 @@ class Reason(StrEnum):
     SEGMENTATION_FAILED = "segmentation_failed"
     CORRECTION_UNUSABLE = "correction_unusable"
     # A vertebra
+    LISTED_HAEMANGIOMA = "listed_haemangioma"
+    LISTED_METASTASIS = "listed_metastasis"
+    LISTED_SCLEROSIS = "listed_sclerosis"
+    LISTED_IMPLANT = "listed_implant"
+    LISTED_CEMENT = "listed_cement"
+    LISTED_FRACTURE = "listed_fracture"
+    LISTED_OTHER = "listed_other"
     TOUCHES_BORDER = "touches_border"
     TOO_SMALL = "too_small"
     FRACTURED = "fractured"
     METAL = "metal"
+    CEMENT = "cement"
+    IMPLAUSIBLE_SD = "implausible_sd"
     OUTLIER = "outlier"
     NO_BODY = "no_body"
     HEIGHT_NOT_MEASURABLE = "height_not_measurable"
@@ -108,10 +117,21 @@ SENTENCES: dict[Reason, str] = {
     Reason.CORRECTION_UNUSABLE: (
         "The mask placed in the corrections folder for this participant cannot be used."
     ),
+    Reason.LISTED_HAEMANGIOMA: "The list of excluded levels says: haemangioma.",
+    Reason.LISTED_METASTASIS: "The list of excluded levels says: metastasis.",
+    Reason.LISTED_SCLEROSIS: "The list of excluded levels says: sclerosis.",
+    Reason.LISTED_IMPLANT: "The list of excluded levels says: implant.",
+    Reason.LISTED_CEMENT: "The list of excluded levels says: cement.",
+    Reason.LISTED_FRACTURE: "The list of excluded levels says: fracture.",
+    Reason.LISTED_OTHER: "The list of excluded levels names it without a reason of the vocabulary.",
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",
     Reason.TOO_SMALL: "Too few voxels remain to measure.",
     Reason.FRACTURED: "The vertebra is deformed (Genant grade 1 or more).",
-    Reason.METAL: "Metal or cement lies in or beside the vertebra.",
+    Reason.METAL: "A spot as bright as metal lies beside the vertebral body or reaches out of it.",
+    Reason.CEMENT: "A spot as bright as bone cement or metal lies wholly inside the body.",
+    Reason.IMPLAUSIBLE_SD: (
+        "The values in the region differ among themselves far more than in the other vertebrae."
+    ),
     Reason.OUTLIER: "The value lies far from those of the neighbouring vertebrae.",
     Reason.NO_BODY: "The vertebral body could not be separated from the posterior elements.",
     Reason.HEIGHT_NOT_MEASURABLE: "Too few columns of the body reach both end-plates.",
