@@ -61,6 +61,7 @@ class Reason(StrEnum):
     CEMENT = "cement"
     IMPLAUSIBLE_SD = "implausible_sd"
     OUTLIER = "outlier"
+    L1_NOT_INCLUDED = "l1_not_included"
     NO_BODY = "no_body"
     HEIGHT_NOT_MEASURABLE = "height_not_measurable"
     LEVEL_NOT_ANALYSED = "level_not_analysed"
@@ -149,6 +150,9 @@ SENTENCES: dict[Reason, str] = {
         "The values in the region differ among themselves far more than in the other vertebrae."
     ),
     Reason.OUTLIER: "The value lies far from those of the neighbouring vertebrae.",
+    Reason.L1_NOT_INCLUDED: (
+        "L1, at which the thresholds were set, was not measured or is not included."
+    ),
     Reason.NO_BODY: "The vertebral body could not be separated from the posterior elements.",
     Reason.HEIGHT_NOT_MEASURABLE: "Too few columns of the body reach both end-plates.",
     Reason.LEVEL_NOT_ANALYSED: "The level is outside those configured for analysis.",

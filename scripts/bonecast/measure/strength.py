@@ -89,9 +89,7 @@ STRENGTH_COLUMNS = (
         low=0,
         block="strength",
     ),
-    Column(
-        "material_law", "", "Law of the modulus", "measure.strength.law", "text", words=LAWS
-    ),
+    Column("material_law", "", "Law of the modulus", "measure.strength.law", "text", words=LAWS),
     Column(
         "calibration_method",
         "",
