@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
 from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
+from bonecast.excluded_levels import read_excluded_levels
 
 validate(config, "schemas/config.schema.yaml")
 
@@ -144,6 +145,25 @@ def corrections_of_cohort():
 
 
 CORRECTIONS = corrections_of_cohort()
+
+
+def excluded_levels_of_cohort():
+    """Levels a person wants left out, by participant; stops with every problem of the list."""
+    table = located(config["cohort"]["exclude_levels"])
+    if not table or IS_TABULAR:
+        return {}
+    try:
+        return read_excluded_levels(table, PARTICIPANTS)
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+EXCLUDED_LEVELS = excluded_levels_of_cohort()
+
+
+def excluded_levels(wildcards):
+    """Levels of a participant to be left out and their codes: an edit reruns who changed."""
+    return EXCLUDED_LEVELS.get(wildcards.participant, {})
 
 
 def correction_of(wildcards):
@@ -285,6 +305,7 @@ IMAGE_FIGURES = [
     "contact_sheet",
     "example_segmentations",
     "hu_by_level_and_age",
+    "roi_agreement",
 ]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

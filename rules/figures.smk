@@ -113,6 +113,41 @@ rule draw_hu_by_level_and_age:
         "../scripts/draw_hu_by_level_and_age.py"
 
 
+rule draw_roi_agreement:
+    input:
+        vertebrae="<results>/tables/vertebrae.parquet",
+    output:
+        pdf="<results>/figures/roi_agreement.pdf",
+        png=report(
+            "<results>/figures/roi_agreement.png",
+            caption="captions/roi_agreement.rst",
+            category="Measurements",
+            labels={"figure": "agreement of regions"},
+        ),
+        csv="<results>/figures/roi_agreement.csv",
+    log:
+        "<logs>/figures/draw_roi_agreement.log",
+    benchmark:
+        "<benchmarks>/figures/draw_roi_agreement.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        rois=lookup("measure/density/rois", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest(
+            "measure/agreement.py",
+            "report/figures_density.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
+    message:
+        "Drawing the agreement of regions"
+    script:
+        "../scripts/draw_roi_agreement.py"
+
+
 rule draw_kaplan_meier_by_risk_third:
     input:
         predictions=f"<results>/models/{ENDPOINT}/predictions.parquet",

@@ -25,12 +25,14 @@ rule measure_scan:
     params:
         levels=config["measure"]["levels"],
         density=config["measure"]["density"],
+        excluded=excluded_levels,
         code=code_digest(
             "images.py",
             "measure/columns.py",
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
+            "measure/inclusion.py",
             "measure/morphometry.py",
             "measure/scan.py",
             "measure/tables.py",

@@ -14,7 +14,10 @@ if __name__ == "__main__":
         if read_json(files.segmentation)["status"] == "ok":
             scan = read_scan(files.ct, files.vertebrae, files.bodies, files.tissue)
             bodies = scan.bodies
-            measured = measure_scan(scan, params.levels, DensitySettings(**params.density))
+            settings = DensitySettings(**params.density)
+            measured = measure_scan(scan, params.levels, settings, params.excluded)
+            for level in sorted(params.excluded.keys() - bodies.keys()):
+                log.warning("%s is on the list of excluded levels and not in the scan", level)
         write_table(measured.density, DENSITY_COLUMNS, output.density)
         write_table(measured.morphometry, MORPHOMETRY_COLUMNS, output.morphometry)
         save_bodies(bodies, output.bodies)

@@ -72,17 +72,17 @@ def test_library_knows_nothing_of_snakemake(repo):
 
 NEEDLESS = {
     "check_demo": {"images"},
-    "collect_measurements": {"images"},
+    "collect_measurements": {"images", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
     "draw_hu_by_level_and_age": {"images", "measure"},
     "fit_models": {"cohort"},
-    "draw_qc": {"measure/columns", "measure/morphometry"},
+    "draw_qc": {"measure/columns", "measure/inclusion", "measure/morphometry"},
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},
-    "measure_radiomics": {"images", "measure/morphometry"},
+    "measure_radiomics": {"images", "measure/inclusion", "measure/morphometry"},
     "segment_batch": {"images"},
-    "write_report": {"images", "measure"},
+    "write_report": {"images", "measure", "segment/tissues"},
 }
 """Modules, or folders of them, that a rule imports and need not name: what it takes from them
 changes no result, or their edits reach it through an input that is made again. The levels' colours

@@ -9,6 +9,7 @@ import difflib
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -70,7 +71,7 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
     Raises:
         CohortError: the message lists every problem, by row.
     """
-    rows = _read_table(table) if table else _list_folder(input_folder)
+    rows = read_rows(table, COLUMNS, "cohort.participants") if table else _list_folder(input_folder)
     source = table or input_folder
     problems = _problems(rows)
     if not rows:
@@ -93,10 +94,19 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
     ]
 
 
-def _read_table(table: str) -> list[tuple[str, dict[str, str]]]:
-    """Rows of a table as (where, cells); cells are text without surrounding blanks."""
+def read_rows(table: str, columns: Sequence[str], option: str) -> list[tuple[str, dict[str, str]]]:
+    """Rows of a table as (where, cells); cells are text without surrounding blanks.
+
+    Args:
+        table: a path; .csv is read with commas, all else with tabs.
+        columns: those that are read; there has to be a column participant_id.
+        option: of the config, which names the table.
+
+    Raises:
+        CohortError: there is no such file, or its header or a row cannot be understood.
+    """
     if not os.path.exists(table):
-        raise CohortError(f"{table}: not found. Set cohort.participants, or leave it out.")
+        raise CohortError(f"{table}: not found. Set {option}, or leave it out.")
     delimiter = "," if table.endswith(".csv") else "\t"
     with open(table, newline="", encoding="utf-8-sig") as stream:
         lines = list(csv.reader(stream, delimiter=delimiter))
@@ -106,8 +116,8 @@ def _read_table(table: str) -> list[tuple[str, dict[str, str]]]:
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise CohortError(f"{table}: column named twice: {', '.join(twice)}")
-    for name in set(header) - set(COLUMNS):
-        if meant := difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.7):
+    for name in set(header) - set(columns):
+        if meant := difflib.get_close_matches(name, columns, n=1, cutoff=0.7):
             raise CohortError(f"{table}: unknown column {name}; was {meant[0]} meant?")
     too_long = [
         f"row {number}: {len(line)} cells under {len(header)} columns"
@@ -146,6 +156,13 @@ def _without_suffix(name: str) -> str:
         if name.endswith(suffix):
             return name.removesuffix(suffix)
     return name
+
+
+def unknown_participant(name: str, participants: list[str]) -> str:
+    """Says that nobody of the cohort has this id, and which ids come near."""
+    near = difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    return f"no participant {name} in this cohort{hint}"
 
 
 def _default_path(participant_id: str, folder: str) -> str:

@@ -5,12 +5,11 @@ A correction is a file in the corrections folder, named after its participant:
 Standard library only: this runs in every job's own reading of the workflow.
 """
 
-import difflib
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bonecast.cohort import CohortError
+from bonecast.cohort import CohortError, unknown_participant
 
 SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
 """What ITK-SNAP and 3D Slicer save; the longer of two endings first."""
@@ -64,7 +63,7 @@ def find_corrections(folder: str, participants: list[str]) -> dict[str, Correcti
         if ending not in SUFFIXES:
             problems.append(f"{entry.name}: save it as one of {', '.join(SUFFIXES)}")
         elif name not in known:
-            problems.append(f"{entry.name}: {_unknown(name, participants)}")
+            problems.append(f"{entry.name}: {unknown_participant(name, participants)}")
         elif getattr(current, kind):
             other = Path(getattr(current, kind)).name
             problems.append(f"{entry.name}: {other} is there too; keep one of them")
@@ -73,12 +72,6 @@ def find_corrections(folder: str, participants: list[str]) -> dict[str, Correcti
     if problems:
         raise CohortError(f"corrections in {folder}:\n  " + "\n  ".join(problems))
     return found
-
-
-def _unknown(name: str, participants: list[str]) -> str:
-    near = difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
-    hint = f"; near it: {', '.join(near)}" if near else ""
-    return f"no participant {name} in this cohort{hint}"
 
 
 def sha256(path: str) -> str:

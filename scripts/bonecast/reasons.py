@@ -47,14 +47,40 @@ class Reason(StrEnum):
     SEGMENTATION_FAILED = "segmentation_failed"
     CORRECTION_UNUSABLE = "correction_unusable"
     # A vertebra
+    LISTED_HAEMANGIOMA = "listed_haemangioma"
+    LISTED_METASTASIS = "listed_metastasis"
+    LISTED_SCLEROSIS = "listed_sclerosis"
+    LISTED_IMPLANT = "listed_implant"
+    LISTED_CEMENT = "listed_cement"
+    LISTED_FRACTURE = "listed_fracture"
+    LISTED_OTHER = "listed_other"
     TOUCHES_BORDER = "touches_border"
     TOO_SMALL = "too_small"
     FRACTURED = "fractured"
     METAL = "metal"
+    CEMENT = "cement"
+    IMPLAUSIBLE_SD = "implausible_sd"
     OUTLIER = "outlier"
+    L1_NOT_INCLUDED = "l1_not_included"
     NO_BODY = "no_body"
     HEIGHT_NOT_MEASURABLE = "height_not_measurable"
     LEVEL_NOT_ANALYSED = "level_not_analysed"
+    # A density
+    NOT_CALIBRATED = "not_calibrated"
+    CALIBRATION_TOO_FEW_RODS = "calibration_too_few_rods"
+    CALIBRATION_NO_SCANNER = "calibration_no_scanner"
+    CALIBRATION_NO_PROTOCOL = "calibration_no_protocol"
+    CALIBRATION_DATE_GAP = "calibration_date_gap"
+    CALIBRATION_DATE_OVERLAP = "calibration_date_overlap"
+    CALIBRATION_TOO_FEW_TISSUES = "calibration_too_few_tissues"
+    CALIBRATION_NO_BONE_OR_AIR = "calibration_no_bone_or_air"
+    CALIBRATION_IMPLAUSIBLE = "calibration_implausible"
+    TISSUE_NOT_FOUND = "tissue_not_found"
+    TISSUE_IMPLAUSIBLE = "tissue_implausible"
+    CONTRAST = "contrast"
+    KVP_NOT_120 = "kvp_not_120"
+    KVP_UNKNOWN = "kvp_unknown"
+    OTHER_STANDARD = "other_standard"
     # A participant in the models
     NO_CLINICAL_ROW = "no_clinical_row"
     NO_SCAN = "no_scan"
@@ -108,14 +134,51 @@ SENTENCES: dict[Reason, str] = {
     Reason.CORRECTION_UNUSABLE: (
         "The mask placed in the corrections folder for this participant cannot be used."
     ),
+    Reason.LISTED_HAEMANGIOMA: "The list of excluded levels says: haemangioma.",
+    Reason.LISTED_METASTASIS: "The list of excluded levels says: metastasis.",
+    Reason.LISTED_SCLEROSIS: "The list of excluded levels says: sclerosis.",
+    Reason.LISTED_IMPLANT: "The list of excluded levels says: implant.",
+    Reason.LISTED_CEMENT: "The list of excluded levels says: cement.",
+    Reason.LISTED_FRACTURE: "The list of excluded levels says: fracture.",
+    Reason.LISTED_OTHER: "The list of excluded levels names it without a reason of the vocabulary.",
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",
     Reason.TOO_SMALL: "Too few voxels remain to measure.",
     Reason.FRACTURED: "The vertebra is deformed (Genant grade 1 or more).",
-    Reason.METAL: "Metal or cement lies in or beside the vertebra.",
+    Reason.METAL: "A spot as bright as metal lies beside the vertebral body or reaches out of it.",
+    Reason.CEMENT: "A spot as bright as bone cement or metal lies wholly inside the body.",
+    Reason.IMPLAUSIBLE_SD: (
+        "The values in the region differ among themselves far more than in the other vertebrae."
+    ),
     Reason.OUTLIER: "The value lies far from those of the neighbouring vertebrae.",
+    Reason.L1_NOT_INCLUDED: (
+        "L1, at which the thresholds were set, was not measured or is not included."
+    ),
     Reason.NO_BODY: "The vertebral body could not be separated from the posterior elements.",
     Reason.HEIGHT_NOT_MEASURABLE: "Too few columns of the body reach both end-plates.",
     Reason.LEVEL_NOT_ANALYSED: "The level is outside those configured for analysis.",
+    Reason.NOT_CALIBRATED: "No calibration of HU to density was asked for.",
+    Reason.CALIBRATION_TOO_FEW_RODS: (
+        "Fewer than three different rods of the calibration phantom could be read for this scan."
+    ),
+    Reason.CALIBRATION_NO_SCANNER: "The calibration table has no row for the scanner.",
+    Reason.CALIBRATION_NO_PROTOCOL: (
+        "The calibration table has the scanner, but no row for the scan's kVp and kernel."
+    ),
+    Reason.CALIBRATION_DATE_GAP: "No calibration of the scanner holds on the day of the scan.",
+    Reason.CALIBRATION_DATE_OVERLAP: (
+        "Several calibrations of the scanner hold on the day of the scan."
+    ),
+    Reason.CALIBRATION_TOO_FEW_TISSUES: "Fewer than three tissues could be sampled.",
+    Reason.CALIBRATION_NO_BONE_OR_AIR: (
+        "Air or compact bone could not be sampled, without which the energy is not determined."
+    ),
+    Reason.CALIBRATION_IMPLAUSIBLE: "The calibration's fit is too poor, or it falls with HU.",
+    Reason.TISSUE_NOT_FOUND: "Too little of the tissue is in the slices looked at.",
+    Reason.TISSUE_IMPLAUSIBLE: "The tissue's HU lie outside its range.",
+    Reason.CONTRAST: "Contrast medium is in the blood.",
+    Reason.KVP_NOT_120: "The scan's tube voltage is not the 120 kV that the threshold assumes.",
+    Reason.KVP_UNKNOWN: "The scan's tube voltage is not known, and the threshold assumes 120 kV.",
+    Reason.OTHER_STANDARD: "The classes are defined for K2HPO4-equivalent density.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
     Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
     Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
@@ -60,6 +61,7 @@ def draw(
     tilt_degrees=0.0,
     turn_degrees=0.0,
     noise_hu=0.0,
+    blur_mm=0.0,
 ) -> Phantom:
     """Bodies with cortex and discs in fat, each with a spinous process behind it.
 
@@ -67,6 +69,7 @@ def draw(
         drawn: by level, from head to foot.
         tilt_degrees: of the whole spine, about the left-right axis.
         turn_degrees: about the axis of the spine.
+        blur_mm: full width at half maximum of the scanner's point spread.
     """
     length = sum(body.posterior_mm + DISC_MM for body in drawn.values()) + 30
     tilt, turn = np.deg2rad([tilt_degrees, turn_degrees]).astype(np.float32)
@@ -105,6 +108,9 @@ def draw(
         behind |= spinous
         top -= body.posterior_mm + DISC_MM
     blocks = np.stack([shape, parts], axis=1).ravel()
+    if blur_mm:
+        sigma_mm = blur_mm / (2 * np.sqrt(2 * np.log(2)))
+        hu = ndimage.gaussian_filter(hu, sigma_mm * parts / spacing_mm, mode="nearest", truncate=3)
     ct = hu.reshape(blocks).mean(axis=(1, 3, 5))
     if noise_hu:
         ct = ct + np.random.default_rng(7).normal(0, noise_hu, ct.shape)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
-from bonecast.measure.summaries import SDI_LEVELS, Vertebra, summarise_hu
+from bonecast.measure.summaries import SDI_LEVELS
 
 SETTINGS = {
     "rois": ["hu_vol", "hu_circle200"],
@@ -127,7 +127,9 @@ def test_summaries_of_a_hand_made_scan(cohort):
     assert row["hu_circle200_mean_l1l4_hu"] == 130.0
     assert row["hu_vol_min_hu"] == 100.0
     assert row["hu_vol_sd_l1l4_hu"] == 30.0
-    assert (row["hu_l1_or_nearest_hu"], row["hu_l1_or_nearest_level"]) == (140.0, "L1")
+    assert (row["hu_vol_l1_or_nearest_hu"], row["hu_vol_l1_or_nearest_level"]) == (140.0, "L1")
+    assert (row["hu_vol_mean_l1l3_hu"], row["hu_vol_levels"]) == (120.0, "L1 L3")
+    assert (row["hu_circle200_l1_hu"], row["hu_circle200_l1_category"]) == (150.0, "135-160")
     assert (row["n_levels_hu"], row["hu_reason"]) == (2, None)
     # L5 lies below the levels of the spinal deformity index.
     assert (row["sdi"], row["n_levels_morphometry"]) == (2, 3)
@@ -181,7 +183,7 @@ def test_everyone_is_accounted_for(cohort):
         "too_few_levels",
         None,
     )
-    assert p2["hu_l1_or_nearest_hu"] == 90.0
+    assert p2["hu_vol_l1_or_nearest_hu"] == 90.0
     assert (p3["status"], p3["stage"], p3["n_levels_seen"]) == ("excluded", "ingest", 0)
 
 
@@ -238,17 +240,6 @@ def test_different_feature_sets_are_refused(cohort, tmp_path):
     _table(cohort[1].tables["radiomics"], [*RADIOMICS[:3], "other"], [["L1", "true", "", 1]])
     with pytest.raises(ValueError, match="radiomics.tsv of p2"):
         collect(cohort, SETTINGS)
-
-
-def test_l1_is_replaced_by_its_neighbours_in_order():
-    def at(level, mean):
-        values = {"included": True, "mean_hu": mean, "sd_hu": 1.0}
-        return Vertebra(level, density={"hu_vol": values})
-
-    summary = summarise_hu([at("T12", 150.0), at("L2", 120.0)], ["hu_vol"], ["L1", "L2"], 2)
-    assert (summary["hu_l1_or_nearest_hu"], summary["hu_l1_or_nearest_level"]) == (150.0, "T12")
-    assert summary["hu_vol_mean_l1l2_hu"] is None
-    assert summary["hu_reason"] == "too_few_levels"
 
 
 def test_deformity_index_levels():

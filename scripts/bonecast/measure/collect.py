@@ -18,6 +18,7 @@ from pyarrow.csv import WriteOptions, write_csv
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names, prefixed
 from bonecast.measure.density import DENSITY_COLUMNS
+from bonecast.measure.density_summary import summarise_hu
 from bonecast.measure.dictionary import (
     ACQUISITION,
     DICTIONARY_COLUMNS,
@@ -31,7 +32,6 @@ from bonecast.measure.schema import check_table
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, renamed, sensitivity
 from bonecast.measure.summaries import (
     Vertebra,
-    summarise_hu,
     summarise_morphometry,
     summarise_radiomics,
 )
@@ -133,7 +133,7 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         shift = shift_of(segmentation, settings)
         vertebrae = renamed(vertebrae, shift)
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
-        row |= summarise_hu(vertebrae, rois, levels, min_levels)
+        row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
         row |= summarise_morphometry(vertebrae, min_levels)
         row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)

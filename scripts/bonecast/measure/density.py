@@ -1,13 +1,13 @@
 """Attenuation of trabecular bone in vertebral bodies, in Hounsfield units (HU)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from bonecast.measure.columns import LEVEL, Column, included, names, reason
 from bonecast.measure.frame import Body, why_not_measured
+from bonecast.measure.inclusion import bright_spot, find_implausible, find_outliers, in_order
 from bonecast.reasons import Reason
 
 ROIS = ("hu_vol", "hu_circle200", "hu_ellipse")
@@ -18,36 +18,18 @@ CIRCLE_AREA_MM2 = 200.0
 another size shifts L1 by less than 8 HU)."""
 
 ELLIPSE_AXES = (0.65, 0.50)
-"""Width and depth of the ellipse as parts of the body's at mid-height."""
+"""Width and depth of the ellipse as parts of the body's at mid-height (chosen here, to fill the
+anterior trabecular bone that Pickhardt et al., Ann Intern Med 2013;158:588 draw their oval in)."""
 
 ELLIPSE_CENTRE = 0.58
-"""Its centre, as part of the depth from the posterior wall: in front of the vein."""
+"""Its centre, as part of the depth from the posterior wall: in front of the vein (chosen here)."""
 
-PLANAR_CLEARANCE_MM = 2.0
-"""Circle and ellipse are clipped this far inside the body: the cortex and its blur."""
+PLANAR_CLEARANCE_MM = 3.0
+"""Circle and ellipse are clipped this far inside the body (chosen here): the cortex and its blur,
+and a mask that is a millimetre too large."""
 
 TRIM = 0.10
 """Part of the voxels left out at each end for the trimmed mean."""
-
-METAL_HU = 1500.0
-"""Brighter than cortical bone: implants and cement."""
-
-METAL_MM3 = 25.0
-"""A connected spot smaller than this is noise: sharp kernels lift single voxels of
-cortex above the limit."""
-
-METAL_RIM_MM = 3.0
-"""Metal this near to the body falsifies the values in it."""
-
-OUTLIER_Z = 3.0
-"""A level this many robust standard deviations from its neighbours is not averaged."""
-
-OUTLIER_FLOOR_HU = 15.0
-"""Least standard deviation between neighbours assumed: about the variation of repeated
-measurements (5 to 8 %, Osteoporos Int 2025, 10.1007/s00198-025-07529-7)."""
-
-OUTLIER_NEIGHBOURS = 2
-"""Levels on each side that a level is compared with."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,7 @@ class DensitySettings:
         min_voxels: nor one of fewer voxels.
     """
 
-    rois: tuple[str, ...] = ("hu_vol", "hu_circle200")
+    rois: tuple[str, ...] = ROIS
     erosion_mm: float = 4.0
     endplate_fraction: float = 0.15
     slab_mm: float = 5.0
@@ -75,39 +57,31 @@ def trabecular_mask(body: Body, erosion_mm: float, endplate_fraction: float) -> 
     """The core of a body: eroded on all sides, a slab left out at each end-plate."""
     core = body.depths_mm >= erosion_mm
     if endplate_fraction > 0:
-        height = _local(body, body.mask)[:, 2]
+        height = body.local_mm[:, 2]
         low, high = np.quantile(height, [0.02, 0.98])
         margin = endplate_fraction * (high - low)
-        along = np.full(body.mask.shape, np.inf)
-        along[body.mask] = height
-        core &= (along > low + margin) & (along < high - margin)
+        core[body.mask] &= (height > low + margin) & (height < high - margin)
     return core
-
-
-def _local(body: Body, voxels: np.ndarray) -> np.ndarray:
-    """Local coordinates (n, 3) in mm of the voxels of a boolean array."""
-    return body.frame.to_local(np.argwhere(voxels) @ body.affine[:3, :3].T + body.affine[:3, 3])
 
 
 def _planar_mask(body: Body, roi: str, slab_mm: float) -> np.ndarray:
     """Circle or ellipse in the plane through the middle of the body, one slab thick."""
-    local = _local(body, body.mask)
+    along = body.local_mm[:, 2]
     voxel_along_axis = np.abs(body.frame.axes[2] @ (body.affine[:3, :3])).sum()
     half = max(slab_mm, voxel_along_axis) / 2
     # Closed at one end: a slab of one slice between two slices takes one, not both.
-    slab = (local[:, 2] > -half + 1e-6) & (local[:, 2] <= half + 1e-6)
+    slab = np.flatnonzero((along > -half + 1e-6) & (along <= half + 1e-6))
     chosen = np.zeros(body.mask.shape, bool)
-    if not slab.any():
+    if not len(slab):
         return chosen
+    across = body.local_mm[slab, :2]
     if roi == "hu_circle200":
-        inside = (local[:, :2] ** 2).sum(axis=1) <= CIRCLE_AREA_MM2 / np.pi
+        inside = (across**2).sum(axis=1) <= CIRCLE_AREA_MM2 / np.pi
     else:
-        low, high = local[slab, :2].min(axis=0), local[slab, :2].max(axis=0)
-        size = high - low
-        centre = np.array([(low[0] + high[0]) / 2, low[1] + ELLIPSE_CENTRE * size[1]])
-        radii = size * ELLIPSE_AXES / 2
-        inside = (((local[:, :2] - centre) / radii) ** 2).sum(axis=1) <= 1
-    chosen[body.mask] = slab & inside
+        low, size = across.min(axis=0), np.ptp(across, axis=0)
+        centre = low + size * (0.5, ELLIPSE_CENTRE)
+        inside = (((across - centre) / (size * ELLIPSE_AXES / 2)) ** 2).sum(axis=1) <= 1
+    chosen.ravel()[np.flatnonzero(body.mask)[slab[inside]]] = True
     return chosen & (body.depths_mm >= PLANAR_CLEARANCE_MM)
 
 
@@ -139,19 +113,6 @@ def too_small(n_voxels: int, body: Body, settings: DensitySettings) -> bool:
     return n_voxels < settings.min_voxels or volume_mm3 < settings.min_volume_mm3
 
 
-def has_metal(body: Body) -> bool:
-    """Whether metal or cement lies in a body or within `METAL_RIM_MM` of it."""
-    spots, count = ndimage.label(body.hu > METAL_HU)
-    if count == 0:
-        return False
-    large = np.bincount(spots.ravel()) * body.voxel_mm3 >= METAL_MM3
-    large[0] = False
-    if not large.any():
-        return False
-    away = ndimage.distance_transform_edt(~body.mask, sampling=body.spacing_mm)
-    return bool((large[spots] & (away <= METAL_RIM_MM)).any())
-
-
 def summarise(values: np.ndarray, voxel_mm3: float) -> dict[str, float | int]:
     """Mean, median, trimmed mean and standard deviation (HU), voxels and volume."""
     ordered = np.sort(values.astype(np.float64))
@@ -166,47 +127,11 @@ def summarise(values: np.ndarray, voxel_mm3: float) -> dict[str, float | int]:
     }
 
 
-def find_outliers(values_hu: dict[str, float]) -> set[str]:
-    """Levels whose value lies far from those of their neighbours.
-
-    A level is compared with the median of its neighbours; how far these differ from their
-    own neighbours, the level itself set aside, is the robust standard deviation. The worst
-    level is removed while it lies more than `OUTLIER_Z` of them away. Three levels are
-    needed to tell.
-
-    Args:
-        values_hu: value by level, in order from head to foot.
-    """
-    names, values = list(values_hu), np.array(list(values_hu.values()), float)
-    outliers: set[str] = set()
-    while len(names) >= 3:
-        scores = np.empty(len(names))
-        for i in range(len(names)):
-            spread = 1.4826 * np.median(_residuals(np.delete(values, i)))
-            scores[i] = _residuals(values)[i] / max(spread, OUTLIER_FLOOR_HU)
-        worst = int(scores.argmax())
-        if scores[worst] <= OUTLIER_Z:
-            break
-        outliers.add(names.pop(worst))
-        values = np.delete(values, worst)
-    return outliers
-
-
-def _residuals(values: np.ndarray) -> np.ndarray:
-    """Distance of each value from the median of its neighbours."""
-    residuals = np.empty(len(values))
-    for i in range(len(values)):
-        first = max(i - OUTLIER_NEIGHBOURS, 0)
-        near = np.delete(values[first : i + OUTLIER_NEIGHBOURS + 1], i - first)
-        residuals[i] = abs(values[i] - np.median(near))
-    return residuals
-
-
 def measure_density(
-    bodies: dict[str, Body | None],
+    bodies: Mapping[str, Body | None],
     levels: Collection[str],
     settings: DensitySettings,
-    fractured: Collection[str] = (),
+    left_out: Mapping[str, Collection[Reason]] | None = None,
 ) -> list[dict]:
     """Attenuation of every body in every region, one row each, from head to foot.
 
@@ -214,40 +139,60 @@ def measure_density(
         bodies: as from `find_bodies`, with HU.
         levels: those to be analysed; others get rows with a reason and no values.
         settings: how regions are drawn.
-        fractured: deformed levels; measured but not included.
+        left_out: reasons known beforehand, by level: deformed, or on the user's list. Such a
+            level is measured and not included.
 
     Returns:
         Rows with the columns of density.tsv; a missing value is None. A value that is
-        there but not `included` is to be left out of summaries, for the reason given.
+        there but not `included` is to be left out of summaries, for the reasons given.
     """
     rows: list[dict] = []
     for level, body in bodies.items():
-        reason = why_not_measured(level, body, levels)
-        if reason:
-            rows += [_row(level, roi, reason) for roi in settings.rois]
+        known = set((left_out or {}).get(level, ()))
+        unmeasured = why_not_measured(level, body, levels)
+        if unmeasured:
+            rows += [_row(level, roi, known | {unmeasured}) for roi in settings.rois]
             continue
         if body.touches_border:
-            reason = Reason.TOUCHES_BORDER
-        elif has_metal(body):
-            reason = Reason.METAL
-        elif level in fractured:
-            reason = Reason.FRACTURED
+            known.add(Reason.TOUCHES_BORDER)
+        if bright := bright_spot(body):
+            known.add(bright)
         for roi, mask in regions(body, settings.rois, settings).items():
             values = body.hu[mask]
             if too_small(len(values), body, settings):
-                rows.append(_row(level, roi, reason or Reason.TOO_SMALL))
+                rows.append(_row(level, roi, known | {Reason.TOO_SMALL}))
             else:
-                rows.append(_row(level, roi, reason) | summarise(values, body.voxel_mm3))
+                rows.append(_row(level, roi, known) | summarise(values, body.voxel_mm3))
     for roi in settings.rois:
-        trusted = {row["level"]: row for row in rows if row["roi"] == roi and row["included"]}
-        for level in find_outliers({name: row["mean_hu"] for name, row in trusted.items()}):
-            trusted[level] |= {"included": False, "reason": Reason.OUTLIER}
-    return rows
+        _compare([row for row in rows if row["roi"] == roi and row["mean_hu"] is not None])
+    return [_named(row) for row in rows]
 
 
-def _row(level: str, roi: str, reason: Reason | None) -> dict:
+def _compare(rows: list[dict]) -> None:
+    """Add the reasons that only the other levels tell, to the rows of one region with values."""
+    sds = {row["level"]: row["sd_hu"] for row in rows if row["sd_hu"] is not None}
+    uneven = find_implausible(sds)
+    for row in rows:
+        if row["level"] in uneven:
+            row["reasons"].add(Reason.IMPLAUSIBLE_SD)
+    trusted = {row["level"]: row for row in rows if not row["reasons"]}
+    for level in find_outliers({name: row["mean_hu"] for name, row in trusted.items()}):
+        trusted[level]["reasons"].add(Reason.OUTLIER)
+
+
+def _row(level: str, roi: str, reasons: set[Reason]) -> dict:
     row: dict = dict.fromkeys(names(DENSITY_COLUMNS))
-    return row | {"level": level, "roi": roi, "included": reason is None, "reason": reason}
+    return row | {"level": level, "roi": roi, "reasons": set(reasons)}
+
+
+def _named(row: dict) -> dict:
+    """A row with its reasons as text."""
+    reasons = in_order(row["reasons"])
+    return row | {
+        "included": not reasons,
+        "reason": reasons[0] if reasons else None,
+        "reasons": " ".join(reasons) or None,
+    }
 
 
 ROI_WORDS = {
@@ -279,6 +224,13 @@ DENSITY_COLUMNS = (
     Column("roi", "", "Region of interest", kind="text", words=ROIS),
     *VALUE_COLUMNS,
     included("the value enters summaries"),
-    reason("Why not included"),
+    reason("Why not included: the first of `reasons`"),
+    Column(
+        "reasons",
+        "",
+        "Every reason why not included: codes, separated by blanks, in the order of "
+        "bonecast.measure.inclusion",
+        kind="text",
+    ),
 )
 """Columns of density.tsv, in order."""

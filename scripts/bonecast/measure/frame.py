@@ -186,19 +186,19 @@ def depth_mm(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
     a voxel, measured along the shortest way out, is taken off the distance between
     centres. With thick slices this is what keeps slices shared with the end-plate out.
     """
-    padded = np.pad(mask, 1)
-    distance, nearest = ndimage.distance_transform_edt(
-        padded, sampling=spacing_mm, return_indices=True
-    )
-    inner = tuple(slice(1, -1) for _ in range(3))
-    inside = mask & (distance[inner] > 0)
-    places = np.argwhere(inside) + 1
-    exits = np.stack([nearest[k][inner][inside] for k in range(3)], axis=1)
-    way = (exits - places) * np.asarray(spacing_mm)
-    lengths = distance[inner][inside]
-    extents = (np.abs(way) @ np.asarray(spacing_mm)) / lengths
     depths = np.zeros(mask.shape)
-    depths[inside] = lengths - extents / 2
+    box = bounding_box(mask)
+    if box is None:
+        return depths
+    inside = np.pad(mask[box], 1)
+    # Only where the nearest voxel outside is: distances of all voxels cost more than this.
+    nearest = ndimage.distance_transform_edt(
+        inside, sampling=spacing_mm, return_distances=False, return_indices=True
+    )
+    places = np.argwhere(inside)
+    way = (nearest[:, *places.T].T - places) * np.asarray(spacing_mm)
+    lengths = np.linalg.norm(way, axis=1)
+    depths[box][mask[box]] = lengths - np.abs(way) @ np.asarray(spacing_mm) / lengths / 2
     return depths
 
 
@@ -240,6 +240,12 @@ class Body:
     def depths_mm(self) -> np.ndarray:
         """Distance of each voxel's centre from the surface of the body, 0 outside."""
         return depth_mm(self.mask, self.spacing_mm)
+
+    @cached_property
+    def local_mm(self) -> np.ndarray:
+        """Local coordinates (n, 3) of the centres of the voxels of `mask`, in their order."""
+        places = np.argwhere(self.mask)
+        return self.frame.to_local(places @ self.affine[:3, :3].T + self.affine[:3, 3])
 
 
 def find_bodies(

@@ -1,6 +1,6 @@
 """Everything measured in one scan: files read once, cropped once, then rows of tables."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,16 +60,27 @@ NOTHING = Measured([], [])
 """What is measured in a scan that was left out before."""
 
 
-def measure_scan(scan: Scan, levels: Collection[str], density: DensitySettings) -> Measured:
+def measure_scan(
+    scan: Scan,
+    levels: Collection[str],
+    density: DensitySettings,
+    listed: Mapping[str, str] | None = None,
+) -> Measured:
     """Every family of measurements of every vertebra.
 
     A deformed vertebra (Genant grade 1 or more) is denser because it is compressed: its
-    attenuation is measured and not included.
+    attenuation is measured and not included. So it is with one on the user's list.
+
+    Args:
+        listed: codes of the user's list by level, as from `read_excluded_levels`.
     """
     shapes = measure_morphometry(scan.bodies, levels)
-    deformed = {row["level"]: Reason.FRACTURED for row in shapes if row["genant_grade"]}
+    left_out = {level: [Reason(code)] for level, code in (listed or {}).items()}
+    for row in shapes:
+        if row["genant_grade"]:
+            left_out.setdefault(row["level"], []).append(Reason.FRACTURED)
     return Measured(
-        density=measure_density(scan.bodies, levels, density, deformed),
+        density=measure_density(scan.bodies, levels, density, left_out),
         morphometry=shapes,
     )
 

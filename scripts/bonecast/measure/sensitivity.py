@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.columns import Column
-from bonecast.measure.summaries import Vertebra, span, summarise_hu
+from bonecast.measure.density_summary import summarise_hu
+from bonecast.measure.summaries import Vertebra, span
 
 SHIFTS = (-1, 0, 1)
 

@@ -1,0 +1,234 @@
+"""Volumetric bone mineral density (vBMD) of regions and scans, where there is a calibration."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from bonecast.measure.acquisition import PHASES, Acquisition, corrected
+from bonecast.measure.calibration.model import METHODS, Calibration
+from bonecast.measure.calibration.tables import STANDARDS
+from bonecast.measure.columns import Column, reason
+from bonecast.reasons import Reason
+
+QCT_LEVELS = ("L1", "L2")
+"""Bodies whose mean is the QCT of the spine (ISCD 2007 and 2015)."""
+
+CLASS_LIMITS_MGCC = (80.0, 120.0)
+"""Below the first: osteoporosis; below the second: low (PMC7495321, table 2; the same in ACR and
+ISCD guidance). For the mean of two lumbar bodies in K2HPO4-equivalent density."""
+
+CLASSES = ("osteoporosis", "low", "normal")
+
+MGCC_LIMITS = (-300.0, 2000.0)
+"""Fat reads below nothing, as fat does in every calibration; solid bone above 1000."""
+
+_CALIBRATED = (
+    Column(
+        "calibration_method",
+        "",
+        "How HU were calibrated to density",
+        "calibration.json",
+        "text",
+        words=METHODS,
+    ),
+    Column(
+        "vbmd_standard",
+        "",
+        "What the density is equivalent to; the two never mix",
+        "calibration.json",
+        "text",
+        words=STANDARDS,
+    ),
+)
+
+VBMD_COLUMNS = (
+    Column(
+        "mean_vbmd_mgcc",
+        "mg/cm3",
+        "Mean density by the scan's calibration, not corrected for contrast",
+        "calibration.json; docs/calibration.md",
+        low=MGCC_LIMITS[0],
+        high=MGCC_LIMITS[1],
+        block="vbmd",
+    ),
+    Column(
+        "corrected_vbmd_mgcc",
+        "mg/cm3",
+        "The same with the configured correction for the scan's contrast phase",
+        "measure.contrast.correction",
+        low=MGCC_LIMITS[0],
+        high=MGCC_LIMITS[1],
+        block="vbmd",
+    ),
+    *_CALIBRATED,
+    reason("Why there is no density", "vbmd_reason"),
+)
+"""Columns added to density.tsv."""
+
+
+def add_vbmd(
+    rows: Sequence[dict],
+    calibration: Calibration,
+    acquisition: Acquisition,
+    by_phase: Mapping[str, Mapping],
+) -> None:
+    """Add `VBMD_COLUMNS` to rows of density.tsv.
+
+    Args:
+        rows: with mean_hu and sd_hu; changed in place.
+        by_phase: as from `acquisition.corrections`.
+    """
+    for row in rows:
+        value = None
+        if calibration.usable and row["mean_hu"] is not None:
+            value = calibration.mean_density_mgcc(row["mean_hu"], row["sd_hu"])
+        row["mean_vbmd_mgcc"] = value
+        row["corrected_vbmd_mgcc"] = corrected(value, acquisition.phase, by_phase)
+        row["calibration_method"] = calibration.method
+        row["vbmd_standard"] = calibration.standard
+        row["vbmd_reason"] = calibration.reason
+
+
+def vbmd_class(vbmd_mgcc: float) -> str:
+    """Class of a QCT density of the spine, see `CLASS_LIMITS_MGCC`."""
+    return CLASSES[sum(vbmd_mgcc >= limit for limit in CLASS_LIMITS_MGCC)]
+
+
+def vbmd_summary_columns(
+    name: str, words: str, min_levels: int, roi: str
+) -> tuple[Column, ...]:
+    """Summaries of one scan.
+
+    Args:
+        name: of the summary levels in column names, such as l1l4.
+        words: of the summary levels in a sentence.
+        min_levels: fewer give no mean over the summary levels.
+        roi: region the densities are of.
+    """
+    qct = f"over L1 and L2, both included; ROI {roi}"
+    limits = {"low": MGCC_LIMITS[0], "high": MGCC_LIMITS[1]}
+    whole = ()
+    if name != "l1l2":
+        rule = f"over the included levels of {words}; at least {min_levels} of them; ROI {roi}"
+        whole = (
+            Column(
+                f"vbmd_{name}_mgcc",
+                "mg/cm3",
+                f"Mean of the levels' mean density {rule}",
+                "density.tsv",
+                block="vbmd",
+                **limits,
+            ),
+        )
+    return (
+        Column(
+            "vbmd_l1l2_mgcc",
+            "mg/cm3",
+            f"Mean of the levels' mean density {qct}",
+            "ISCD 2007 and 2015: QCT of the spine",
+            block="vbmd",
+            **limits,
+        ),
+        Column(
+            "vbmd_l1l2_corrected_mgcc",
+            "mg/cm3",
+            f"The same, corrected for contrast {qct}",
+            "measure.contrast.correction",
+            block="vbmd",
+            **limits,
+        ),
+        *whole,
+        Column(
+            "vbmd_class_qct",
+            "",
+            "osteoporosis below 80, low from 80, normal from 120 mg/cm3 of the mean of L1 and L2; "
+            "not a WHO class. With contrast: of the corrected density, else empty",
+            "PMC7495321, table 2",
+            "text",
+            words=CLASSES,
+        ),
+        reason("Why the class is empty", "vbmd_class_reason"),
+        Column(
+            "n_levels_vbmd",
+            "count",
+            f"Levels of {words} that have a density and are included",
+            kind="int",
+            low=0,
+        ),
+        reason("Why the density summaries are empty", "vbmd_reason"),
+        *_CALIBRATED,
+        Column(
+            "contrast_phase",
+            "",
+            "Phase of contrast; other: contrast of a later or unknown phase",
+            "calibration.json",
+            "text",
+            words=PHASES,
+            block="acquisition",
+        ),
+        Column(
+            "contrast_phase_source",
+            "",
+            "What the phase was taken from",
+            "calibration.json",
+            "text",
+            words=("participants_table", "aorta_hu", "header"),
+            block="acquisition",
+        ),
+    )
+
+
+def summarise_vbmd(
+    density: Mapping[str, Mapping],
+    levels: Sequence[str],
+    name: str,
+    min_levels: int,
+    facts: Mapping,
+) -> dict:
+    """Density of one scan, keyed as in `vbmd_summary_columns`.
+
+    Args:
+        density: by level, the columns of density.tsv for one region.
+        levels: the summary levels.
+        name: of these in column names.
+        min_levels: fewer give no mean over them.
+        facts: the content of calibration.json; empty where the scan was left out before.
+    """
+    used = {
+        level: row
+        for level, row in density.items()
+        if row.get("included") and row.get("mean_vbmd_mgcc") is not None
+    }
+    over = [used[level]["mean_vbmd_mgcc"] for level in levels if level in used]
+    qct = [used[level] for level in QCT_LEVELS if level in used]
+    both = len(qct) == len(QCT_LEVELS)
+    phase, standard = facts.get("contrast_phase"), facts.get("vbmd_standard")
+    out: dict = {
+        "vbmd_l1l2_mgcc": _mean(qct, "mean_vbmd_mgcc") if both else None,
+        "vbmd_l1l2_corrected_mgcc": _mean(qct, "corrected_vbmd_mgcc") if both else None,
+    }
+    if name != "l1l2":
+        out[f"vbmd_{name}_mgcc"] = statistics.fmean(over) if len(over) >= min_levels else None
+    why = facts.get("reason") or (None if len(over) >= min_levels else Reason.TOO_FEW_LEVELS)
+    native = phase in (None, "none", "unknown")
+    basis = out["vbmd_l1l2_mgcc" if native else "vbmd_l1l2_corrected_mgcc"]
+    if facts.get("reason") or not both:
+        unclassed = facts.get("reason") or Reason.TOO_FEW_LEVELS
+    elif standard != "k2hpo4":
+        unclassed = Reason.OTHER_STANDARD
+    else:
+        unclassed = None if basis is not None else Reason.CONTRAST
+    return out | {
+        "vbmd_class_qct": None if unclassed else vbmd_class(basis),
+        "vbmd_class_reason": None if unclassed is None else str(unclassed),
+        "n_levels_vbmd": len(over),
+        "vbmd_reason": None if why is None else str(why),
+        "calibration_method": facts.get("calibration_method"),
+        "vbmd_standard": standard,
+        "contrast_phase": phase,
+        "contrast_phase_source": facts.get("contrast_phase_source"),
+    }
+
+
+def _mean(rows: Sequence[Mapping], column: str) -> float | None:
+    values = [row[column] for row in rows]
+    return None if None in values else statistics.fmean(values)
