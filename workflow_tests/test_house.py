@@ -72,11 +72,18 @@ def test_library_knows_nothing_of_snakemake(repo):
 
 NEEDLESS = {
     "check_demo": {"images"},
-    "collect_measurements": {"images"},
+    "collect_measurements": {"images", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
     "draw_hu_by_level_and_age": {"images", "measure"},
     "fit_models": {"cohort"},
-    "draw_qc": {"measure/columns", "measure/morphometry"},
+    "draw_qc": {
+        "measure/acquisition",
+        "measure/calibration",
+        "measure/columns",
+        "measure/morphometry",
+        "measure/strength",
+        "segment/tissues",
+    },
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},

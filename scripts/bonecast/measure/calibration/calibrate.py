@@ -77,6 +77,4 @@ def _from_row(row: Mapping) -> Calibration:
         return not_calibrated(Reason(row["reason"]), "table")
     quality = {"table_row": row["row"]}
     quality |= {name: row[name] for name in ("r2", "drift_hu_per_year", "drift_beyond_limit")}
-    return Calibration(
-        "table", row["standard"], row["slope"], row["intercept"], quality=quality
-    )
+    return Calibration("table", row["standard"], row["slope"], row["intercept"], quality=quality)
