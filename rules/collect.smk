@@ -9,6 +9,12 @@ rule collect_measurements:
         morphometry=expand(
             "<results>/participants/{participant}/morphometry.tsv", participant=PARTICIPANTS
         ),
+        strength=expand(
+            "<results>/participants/{participant}/strength.tsv", participant=PARTICIPANTS
+        ),
+        calibration=expand(
+            "<results>/participants/{participant}/calibration.json", participant=PARTICIPANTS
+        ),
         radiomics=expand(
             "<results>/participants/{participant}/radiomics.tsv",
             participant=PARTICIPANTS if config["measure"]["radiomics"]["enabled"] else [],

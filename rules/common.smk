@@ -13,6 +13,7 @@ from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, r
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 from bonecast.excluded_levels import read_excluded_levels
+from bonecast.measure.calibration.tables import read_rods, read_scanner_table
 
 validate(config, "schemas/config.schema.yaml")
 
@@ -21,6 +22,7 @@ DEMO_COHORT = {
     "input": "demo/dicom",
     "participants": "resources/demo/participants.tsv",
     "clinical": "demo/clinical.csv",
+    "calibration": "resources/demo/calibration.tsv",
 }
 
 # The demo's scans are made by rules, so they need not exist when the DAG is built.
@@ -31,7 +33,7 @@ IS_TABULAR = config["model"]["table"] is not None
 
 # A cohort that names its own input inherits nothing of the demo from config.yaml.
 if not IS_DEMO:
-    for key in ("participants", "clinical"):
+    for key in ("participants", "clinical", "calibration"):
         if config["cohort"][key] == DEMO_COHORT[key]:
             config["cohort"][key] = None
 if config["cohort"]["name"] == DEMO_COHORT["name"] and (IS_TABULAR or not IS_DEMO):
@@ -131,6 +133,47 @@ def bodies_input(wildcards):
     return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
 
 
+def calibration_table_input():
+    """The user's table of rods or scanners as rule input; nothing where there is none."""
+    return located(config["cohort"]["calibration"]) or []
+
+
+def calibration_method():
+    """How HU are calibrated: `table` without a table is none."""
+    method, table = config["measure"]["calibration"]["method"], calibration_table_input()
+    if IS_TABULAR or (method == "table" and not table):
+        return "none"
+    if method == "phantom" and not table:
+        raise WorkflowError("measure.calibration.method phantom needs cohort.calibration: no table")
+    return method
+
+
+CALIBRATION_METHOD = calibration_method()
+
+
+def check_calibration_table():
+    """Rods by participant; stops with every problem of either table, before any job starts."""
+    standard = config["measure"]["calibration"]["standard"]
+    try:
+        if CALIBRATION_METHOD == "phantom":
+            return read_rods(calibration_table_input(), standard)
+        if CALIBRATION_METHOD == "table" and workflow.is_main_process:
+            read_scanner_table(calibration_table_input(), standard)
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+    return {}
+
+
+RODS = check_calibration_table()
+
+
+def calibration_settings():
+    """What measuring needs of measure.calibration, for params."""
+    names = ("standard", "internal_model", "internal_tissues")
+    options = config["measure"]["calibration"]
+    return {"method": CALIBRATION_METHOD} | {name: options[name] for name in names}
+
+
 CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
 
 
@@ -161,9 +204,15 @@ def excluded_levels_of_cohort():
 EXCLUDED_LEVELS = excluded_levels_of_cohort()
 
 
-def excluded_levels(wildcards):
-    """Levels of a participant to be left out and their codes: an edit reruns who changed."""
-    return EXCLUDED_LEVELS.get(wildcards.participant, {})
+def known_of(wildcards):
+    """What the user's tables say of one scan, for params: an edit reruns who changed."""
+    row = participant_row(wildcards)
+    return {
+        "contrast_phase": row.contrast_phase,
+        "kvp": row.kvp,
+        "excluded": EXCLUDED_LEVELS.get(row.participant_id, {}),
+        "rods": RODS.get(row.participant_id, []),
+    }
 
 
 def correction_of(wildcards):
@@ -242,7 +291,7 @@ def participants_table():
     }
 
 
-IMAGE_BLOCKS = {"hu", "morphometry", "radiomics"}
+IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "radiomics"}
 
 
 def check_blocks():

@@ -4,6 +4,40 @@
 RADIOMICS_CACHE = "results/.kernels"
 
 
+# Only with a table of scanners. Scanner and day of a scan are compared here and written nowhere.
+rule match_calibration:
+    input:
+        source=participant_input,
+        series="<results>/participants/{participant}/series.tsv",
+        table=calibration_table_input(),
+    output:
+        row="<results>/participants/{participant}/calibration_row.json",
+    log:
+        "<logs>/participants/{participant}/match_calibration.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/match_calibration.tsv"
+    group:
+        "image"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        source=participant_source,
+        standard=config["measure"]["calibration"]["standard"],
+        drift_limit_hu_per_year=config["measure"]["calibration"]["drift_limit_hu_per_year"],
+        row=lambda wildcards: participant_row(wildcards).calibration,
+        code=code_digest(
+            "cohort.py",
+            "dicom",
+            "measure/calibration/match.py",
+            "measure/calibration/tables.py",
+        ),
+    message:
+        "Finding the calibration of {wildcards.participant}"
+    script:
+        "../scripts/match_calibration.py"
+
+
 rule measure_scan:
     input:
         ct="<results>/participants/{participant}/ct.nii.gz",
@@ -11,9 +45,17 @@ rule measure_scan:
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         tissue="<results>/participants/{participant}/tissue.nii.gz",
         segmentation="<results>/participants/{participant}/segmentation.json",
+        facts="<results>/participants/{participant}/ct.json",
+        calibration_row=(
+            "<results>/participants/{participant}/calibration_row.json"
+            if CALIBRATION_METHOD == "table"
+            else []
+        ),
     output:
         density="<results>/participants/{participant}/density.tsv",
         morphometry="<results>/participants/{participant}/morphometry.tsv",
+        strength="<results>/participants/{participant}/strength.tsv",
+        calibration="<results>/participants/{participant}/calibration.json",
         bodies="<results>/participants/{participant}/bodies.npz.gz",
     log:
         "<logs>/participants/{participant}/measure_scan.log",
@@ -25,9 +67,15 @@ rule measure_scan:
     params:
         levels=config["measure"]["levels"],
         density=config["measure"]["density"],
-        excluded=excluded_levels,
+        known=known_of,
+        calibration=calibration_settings(),
+        contrast_correction=config["measure"]["contrast"]["correction"],
+        strength_law=config["measure"]["strength"]["law"],
         code=code_digest(
             "images.py",
+            "segment/tissues.py",
+            "measure/acquisition.py",
+            "measure/calibration",
             "measure/columns.py",
             "measure/crops.py",
             "measure/density.py",
@@ -35,6 +83,7 @@ rule measure_scan:
             "measure/inclusion.py",
             "measure/morphometry.py",
             "measure/scan.py",
+            "measure/strength.py",
             "measure/tables.py",
         ),
     message:

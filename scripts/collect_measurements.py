@@ -16,6 +16,7 @@ def participant_files(participants: dict, inputs) -> list[ParticipantFiles]:
             Path(inputs.ct[i]),
             Path(inputs.segmentation[i]),
             {family: Path(inputs[family][i]) for family in families},
+            Path(inputs.calibration[i]),
         )
         for i, name in enumerate(participants["participant_id"])
     ]

@@ -1,11 +1,21 @@
 """Measure every vertebra of one scan: read once, cropped once."""
 
+from bonecast.measure.acquisition import corrections
+from bonecast.measure.calibration.calibrate import CalibrationSettings
 from bonecast.measure.crops import save_bodies
-from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings
+from bonecast.measure.density import DensitySettings
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
-from bonecast.measure.scan import NOTHING, measure_scan, read_scan
+from bonecast.measure.scan import (
+    DENSITY_FILE_COLUMNS,
+    NOTHING,
+    Known,
+    Settings,
+    measure_scan,
+    read_scan,
+)
+from bonecast.measure.strength import STRENGTH_COLUMNS
 from bonecast.measure.tables import write_table
-from bonecast.runtime import job, read_json
+from bonecast.runtime import job, read_json, write_json
 
 if __name__ == "__main__":
     with job(snakemake) as log:
@@ -14,11 +24,22 @@ if __name__ == "__main__":
         if read_json(files.segmentation)["status"] == "ok":
             scan = read_scan(files.ct, files.vertebrae, files.bodies, files.tissue)
             bodies = scan.bodies
-            settings = DensitySettings(**params.density)
-            measured = measure_scan(scan, params.levels, settings, params.excluded)
-            for level in sorted(params.excluded.keys() - bodies.keys()):
+            settings = Settings(
+                levels=params.levels,
+                density=DensitySettings(**params.density),
+                calibration=CalibrationSettings(**params.calibration),
+                corrections=corrections(params.contrast_correction),
+                strength_law=params.strength_law,
+            )
+            row = read_json(files.calibration_row) if files.calibration_row else None
+            header = read_json(files.facts)["acquisition"]
+            known = Known(header=header, calibration_row=row, **params.known)
+            measured = measure_scan(scan, settings, known)
+            for level in sorted(known.excluded.keys() - bodies.keys()):
                 log.warning("%s is on the list of excluded levels and not in the scan", level)
-        write_table(measured.density, DENSITY_COLUMNS, output.density)
+        write_table(measured.density, DENSITY_FILE_COLUMNS, output.density)
         write_table(measured.morphometry, MORPHOMETRY_COLUMNS, output.morphometry)
+        write_table(measured.strength, STRENGTH_COLUMNS, output.strength)
+        write_json(measured.calibration, output.calibration)
         save_bodies(bodies, output.bodies)
         log.info("%d vertebrae", len(measured.morphometry))

@@ -15,11 +15,17 @@ from dataclasses import dataclass
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
 
-COLUMNS = ("participant_id", "site", "path", "mask", "bodies", "level_shift")
+COLUMNS = (
+    *("participant_id", "site", "path", "mask", "bodies", "level_shift"),
+    *("contrast_phase", "kvp", "calibration"),
+)
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
 
 LEVEL_SHIFTS = {str(shift): shift for shift in range(-2, 3)} | {"+1": 1, "+2": 2}
 """What column level_shift may hold; empty says nothing."""
+
+CONTRAST_PHASES = ("none", "arterial", "portal", "other", "unknown")
+"""What column contrast_phase may hold; empty says nothing."""
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
@@ -40,6 +46,9 @@ class Participant:
         bodies: the user's mask of vertebral bodies, empty where not given.
         level_shift: levels that all vertebrae of the scan are renamed towards the foot, 0 where a
             person found the names right; None where not given.
+        contrast_phase: one of CONTRAST_PHASES, empty where not given.
+        kvp: tube voltage of a scan whose files do not say it; None where not given.
+        calibration: row of the calibration table, the header being row 1; None where not given.
     """
 
     participant_id: str
@@ -48,6 +57,9 @@ class Participant:
     mask: str = ""
     bodies: str = ""
     level_shift: int | None = None
+    contrast_phase: str = ""
+    kvp: float | None = None
+    calibration: int | None = None
 
 
 def locate(path: str, folders: list[str]) -> str:
@@ -89,6 +101,9 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
             mask=locate(row.get("mask", ""), around),
             bodies=locate(row.get("bodies", ""), around),
             level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
+            contrast_phase=row.get("contrast_phase", ""),
+            kvp=float(row["kvp"]) if row.get("kvp") else None,
+            calibration=int(row["calibration"]) if row.get("calibration") else None,
         )
         for _, row in rows
     ]
@@ -193,6 +208,20 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
             problems.append(
                 f"{where}: level_shift {shift!r} must be a whole number from -2 to 2 or empty "
                 "(1: every name one level further down)"
+            )
+        phase = row.get("contrast_phase", "")
+        if phase and phase not in CONTRAST_PHASES:
+            problems.append(
+                f"{where}: contrast_phase {phase!r} must be {', '.join(CONTRAST_PHASES)} or empty"
+            )
+        kvp = row.get("kvp", "")
+        if kvp and not re.fullmatch(r"\d{2,3}(\.\d+)?", kvp):
+            problems.append(f"{where}: kvp {kvp!r} must be a tube voltage such as 120, or empty")
+        number = row.get("calibration", "")
+        if number and not re.fullmatch(r"\d+", number):
+            problems.append(
+                f"{where}: calibration {number!r} must be the number of a row of the calibration "
+                "table, its header being row 1, or empty"
             )
     return problems
 

@@ -73,7 +73,7 @@ class Reason(StrEnum):
     CALIBRATION_DATE_GAP = "calibration_date_gap"
     CALIBRATION_DATE_OVERLAP = "calibration_date_overlap"
     CALIBRATION_TOO_FEW_TISSUES = "calibration_too_few_tissues"
-    CALIBRATION_NO_BONE_OR_AIR = "calibration_no_bone_or_air"
+    CALIBRATION_TISSUE_MISSING = "calibration_tissue_missing"
     CALIBRATION_IMPLAUSIBLE = "calibration_implausible"
     TISSUE_NOT_FOUND = "tissue_not_found"
     TISSUE_IMPLAUSIBLE = "tissue_implausible"
@@ -169,8 +169,8 @@ SENTENCES: dict[Reason, str] = {
         "Several calibrations of the scanner hold on the day of the scan."
     ),
     Reason.CALIBRATION_TOO_FEW_TISSUES: "Fewer than three tissues could be sampled.",
-    Reason.CALIBRATION_NO_BONE_OR_AIR: (
-        "Air or compact bone could not be sampled, without which the energy is not determined."
+    Reason.CALIBRATION_TISSUE_MISSING: (
+        "Air or compact bone could not be sampled, which decide the energy of the calibration."
     ),
     Reason.CALIBRATION_IMPLAUSIBLE: "The calibration's fit is too poor, or it falls with HU.",
     Reason.TISSUE_NOT_FOUND: "Too little of the tissue is in the slices looked at.",

@@ -73,6 +73,7 @@ def _participant(folder, name, density=(), shapes=(), radiomics=(), **segmentati
     _table(home / "density.tsv", DENSITY, [row for pair in density for row in pair])
     _table(home / "morphometry.tsv", MORPHOMETRY, shapes)
     _table(home / "radiomics.tsv", RADIOMICS, radiomics)
+    _table(home / "strength.tsv", ["level"], [])
     status = {"participant_id": name, "status": "ok", "levels": {}} | segmentation
     acquisition = {"kvp": 120.0, "kernel": "B40f", "slice_thickness_mm": 2.0, "model": "A"}
     ct = {"participant_id": name, "status": "ok", "acquisition": acquisition}

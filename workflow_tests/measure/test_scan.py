@@ -6,7 +6,7 @@ import pytest
 from bonecast.images import Volume, save
 from bonecast.measure.columns import Column, names
 from bonecast.measure.density import DensitySettings
-from bonecast.measure.scan import measure_scan, read_scan
+from bonecast.measure.scan import Settings, measure_scan, read_scan
 from bonecast.measure.tables import read_reasons, write_table
 from bonecast.reasons import Reason
 
@@ -29,7 +29,8 @@ def files(tmp_path, draw_spine, DrawnBody):
 
 def test_a_deformed_vertebra_is_not_averaged(files):
     scan = read_scan(**files)
-    found = measure_scan(scan, ["L1", "L2", "L3"], DensitySettings(rois=("hu_vol",)))
+    settings = Settings(["L1", "L2", "L3"], DensitySettings(rois=("hu_vol",)))
+    found = measure_scan(scan, settings)
     density, shapes = found.density, found.morphometry
     assert [row["genant_type"] for row in shapes] == ["none", "wedge", "none"]
     assert [row["reason"] for row in density] == [None, Reason.FRACTURED, None]

@@ -16,7 +16,8 @@ from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 
 PHASES = ("none", "arterial", "portal", "other", "unknown")
-"""Phases of contrast; `other`: there is contrast, of a later or an unknown phase."""
+"""Phases of contrast; `other`: there is contrast, of a later or an unknown phase. The same words
+as in the participants table (bonecast.cohort)."""
 
 THRESHOLD_KVP = 120.0
 """Tube voltage that published HU thresholds were found at."""

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow.csv import WriteOptions, write_csv
 
 from bonecast.levels import LEVELS, shift_levels
+from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, summarise_vbmd
 from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names, prefixed
 from bonecast.measure.density import DENSITY_COLUMNS
 from bonecast.measure.density_summary import summarise_hu
@@ -30,8 +31,10 @@ from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
 from bonecast.measure.radiomics import RADIOMICS_SHARED, feature_columns
 from bonecast.measure.schema import check_table
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, renamed, sensitivity
+from bonecast.measure.strength import STRENGTH_COLUMNS, summarise_strength
 from bonecast.measure.summaries import (
     Vertebra,
+    span,
     summarise_morphometry,
     summarise_radiomics,
 )
@@ -41,7 +44,7 @@ from bonecast.reasons import Reason
 CHUNK = 256
 """Participants turned into Arrow columns together."""
 
-FAMILIES = ("density", "morphometry", "radiomics")
+FAMILIES = ("density", "morphometry", "strength", "radiomics")
 """What is measured, each in a table of its own."""
 
 RADIOMICS_KEYS = ("level", *names(RADIOMICS_SHARED))
@@ -54,6 +57,7 @@ class ParticipantFiles:
     Attributes:
         ct, segmentation: the JSON files of these stages.
         tables: the TSV of each family that was measured: density, morphometry, ...
+        calibration: calibration.json; None where nothing was measured.
     """
 
     participant_id: str
@@ -61,6 +65,7 @@ class ParticipantFiles:
     ct: Path
     segmentation: Path
     tables: Mapping[str, Path]
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,11 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         vertebrae = renamed(vertebrae, shift)
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
         row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
+        density = {v.level: v.density.get(rois[0], {}) for v in vertebrae}
+        calibration = _read_json(files.calibration) if files.calibration else {}
+        row |= summarise_vbmd(density, levels, span(levels), min_levels, calibration)
+        strength = {v.level: v.strength for v in vertebrae}
+        row |= summarise_strength(strength, levels, span(levels), min_levels)
         row |= summarise_morphometry(vertebrae, min_levels)
         row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)
@@ -188,10 +198,13 @@ def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[
     def at(level: str) -> Vertebra:
         return found.setdefault(level, Vertebra(level))
 
-    for row in read_table(files.tables["density"], DENSITY_COLUMNS):
+    for row in read_table(files.tables["density"], (*DENSITY_COLUMNS, *VBMD_COLUMNS)):
         at(row.pop("level")).density[row.pop("roi")] = row
     for row in read_table(files.tables["morphometry"], MORPHOMETRY_COLUMNS):
         at(row.pop("level")).morphometry = row
+    if "strength" in files.tables:
+        for row in read_table(files.tables["strength"], STRENGTH_COLUMNS):
+            at(row.pop("level")).strength = row
     if features:
         for row in _read_radiomics(files, features):
             at(row.pop("level")).radiomics = row
@@ -222,7 +235,7 @@ def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:
     row["level_flags"] = " ".join(vertebra.level_flags) or None
     for roi, values in vertebra.density.items():
         row.update((f"{roi}_{name}", value) for name, value in values.items())
-    for family in ("morphometry", "radiomics"):
+    for family in ("morphometry", "strength", "radiomics"):
         for name, value in getattr(vertebra, family).items():
             row[f"{family}_{name}" if name in SHARED else name] = value
     return row

@@ -8,15 +8,19 @@ from collections.abc import Mapping, Sequence
 
 from bonecast.level_states import LevelState
 from bonecast.levels import LEVELS
+from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, vbmd_summary_columns
 from bonecast.measure.columns import LEVEL, Column, in_family, prefixed, reason
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.density_summary import hu_summary_columns
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS
+from bonecast.measure.strength import STRENGTH_COLUMNS, strength_summary_columns
 from bonecast.measure.summaries import (
     morphometry_summary_columns,
     radiomics_summary_columns,
+    span,
+    words_for,
 )
 
 DICTIONARY_COLUMNS = (
@@ -118,13 +122,15 @@ def vertebra_columns(rois: Sequence[str], features: Sequence[Column]) -> tuple[C
     Args:
         features: columns of radiomics, without `level`; none where it is switched off.
     """
-    density = tuple(column for column in DENSITY_COLUMNS if column.name not in ("level", "roi"))
+    own = (*DENSITY_COLUMNS, *VBMD_COLUMNS)
+    density = tuple(column for column in own if column.name not in ("level", "roi"))
     return (
         *PARTICIPANT,
         LEVEL,
         *LEVEL_NAMING,
         *(c for roi in rois for c in prefixed(roi, density, f"ROI {ROI_WORDS[roi]}")),
         *in_family("morphometry", MORPHOMETRY_COLUMNS),
+        *in_family("strength", STRENGTH_COLUMNS),
         *features,
     )
 
@@ -152,6 +158,8 @@ def scan_columns(
         *ACQUISITION,
         *NAMING,
         *hu_summary_columns(rois, levels, min_levels),
+        *vbmd_summary_columns(span(levels), words_for(levels), min_levels, rois[0]),
+        *strength_summary_columns(span(levels), words_for(levels), min_levels),
         *morphometry_summary_columns(min_levels),
         *radiomics_summary_columns(features, levels, min_levels),
     )

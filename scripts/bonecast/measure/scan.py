@@ -1,16 +1,30 @@
 """Everything measured in one scan: files read once, cropped once, then rows of tables."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from bonecast.images import Volume, load
-from bonecast.measure.density import DensitySettings, measure_density, regions, too_small
+from bonecast.measure.acquisition import Acquisition, aorta_hu, describe
+from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
+from bonecast.measure.calibration.model import not_calibrated
+from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, add_vbmd
+from bonecast.measure.density import (
+    DENSITY_COLUMNS,
+    DensitySettings,
+    measure_density,
+    regions,
+    too_small,
+)
 from bonecast.measure.frame import Body, find_bodies, why_not_measured
 from bonecast.measure.morphometry import measure_morphometry
+from bonecast.measure.strength import measure_strength
 from bonecast.reasons import Reason
+
+DENSITY_FILE_COLUMNS = (*DENSITY_COLUMNS, *VBMD_COLUMNS)
+"""Columns of density.tsv: attenuation, and density where there is a calibration."""
 
 
 @dataclass(frozen=True)
@@ -50,38 +64,96 @@ def read_scan(
 
 @dataclass(frozen=True)
 class Measured:
-    """Rows of the tables of one scan."""
+    """Rows of the tables of one scan, and the content of calibration.json."""
 
     density: list[dict]
     morphometry: list[dict]
+    strength: list[dict]
+    calibration: dict
 
 
-NOTHING = Measured([], [])
+NOTHING = Measured([], [], [], not_calibrated(Reason.SCAN_EXCLUDED).facts())
 """What is measured in a scan that was left out before."""
 
 
-def measure_scan(
-    scan: Scan,
-    levels: Collection[str],
-    density: DensitySettings,
-    listed: Mapping[str, str] | None = None,
-) -> Measured:
+@dataclass(frozen=True)
+class Settings:
+    """How scans are measured.
+
+    Attributes:
+        levels: those to be analysed.
+        density: how regions are drawn.
+        calibration: what makes densities of HU.
+        corrections: of density by contrast phase, as from `acquisition.corrections`.
+        strength_law: of the modulus, one of `strength.LAWS`.
+    """
+
+    levels: Collection[str]
+    density: DensitySettings = DensitySettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    corrections: Mapping[str, Mapping] = field(default_factory=dict)
+    strength_law: str = "crawford2003"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one scan beside its images.
+
+    Attributes:
+        header: `acquisition` of ct.json.
+        contrast_phase, kvp: of the participants table; empty and None where not given.
+        excluded: codes of the user's list by level, as from `read_excluded_levels`.
+        rods: of calibration by phantom.
+        calibration_row: of calibration by table.
+    """
+
+    header: Mapping = field(default_factory=dict)
+    contrast_phase: str = ""
+    kvp: float | None = None
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    rods: Sequence[dict] = ()
+    calibration_row: Mapping | None = None
+
+    def acquisition(self, scan: Scan) -> Acquisition:
+        """How the scan was made: what the user says, then what its header and the scan say."""
+        kvp = self.header.get("kvp") if self.kvp is None else self.kvp
+        told = {**self.header, "kvp": kvp}
+        return describe(told, self.contrast_phase, aorta_hu(scan.ct, scan.tissue))
+
+
+def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> Measured:
     """Every family of measurements of every vertebra.
 
     A deformed vertebra (Genant grade 1 or more) is denser because it is compressed: its
     attenuation is measured and not included. So it is with one on the user's list.
-
-    Args:
-        listed: codes of the user's list by level, as from `read_excluded_levels`.
     """
-    shapes = measure_morphometry(scan.bodies, levels)
-    left_out = {level: [Reason(code)] for level, code in (listed or {}).items()}
+    known = known or Known()
+    bodies, levels = scan.bodies, settings.levels
+    acquisition = known.acquisition(scan)
+    shapes = measure_morphometry(bodies, levels)
+    left_out = {level: [Reason(code)] for level, code in known.excluded.items()}
     for row in shapes:
         if row["genant_grade"]:
             left_out.setdefault(row["level"], []).append(Reason.FRACTURED)
+    density = measure_density(bodies, levels, settings.density, left_out)
+    calibration = calibrate(
+        scan.ct,
+        scan.vertebrae,
+        bodies,
+        scan.tissue,
+        settings.calibration,
+        acquisition,
+        known.rods,
+        known.calibration_row,
+    )
+    add_vbmd(density, calibration, acquisition, settings.corrections)
+    first = [row for row in density if row["roi"] == settings.density.rois[0]]
+    not_included = {row["level"]: row["reason"] for row in first if row["reason"]}
     return Measured(
-        density=measure_density(scan.bodies, levels, density, left_out),
+        density=density,
         morphometry=shapes,
+        strength=measure_strength(bodies, levels, calibration, settings.strength_law, not_included),
+        calibration={**calibration.facts(), **acquisition.facts()},
     )
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonecast.measure.calibration.model import METHODS, Calibration
-from bonecast.measure.calibration.tables import STANDARDS
+from bonecast.measure.calibration.model import METHODS, STANDARDS, Calibration
 from bonecast.measure.columns import LEVEL, Column, included, reason
 from bonecast.measure.frame import Body, local_extent, resample_local, why_not_measured
 from bonecast.reasons import Reason

@@ -33,6 +33,7 @@ class Vertebra:
         density: per ROI name, the columns of density.tsv.
         morphometry: the columns of morphometry.tsv.
         radiomics: those of radiomics.tsv, features with `rad_` before their name.
+        strength: the columns of strength.tsv.
         level_confidence: how well its name is supported (bonecast.segment.review).
         level_flags: codes of what is odd about it.
     """
@@ -41,6 +42,7 @@ class Vertebra:
     density: dict[str, dict] = field(default_factory=dict)
     morphometry: dict = field(default_factory=dict)
     radiomics: dict = field(default_factory=dict)
+    strength: dict = field(default_factory=dict)
     level_confidence: float | None = None
     level_flags: list[str] = field(default_factory=list)
 
@@ -56,7 +58,7 @@ class Vertebra:
         """Take density and texture of a deformed level out of the summaries, saying why."""
         if not self.deformed:
             return
-        for values in (*self.density.values(), self.radiomics):
+        for values in (*self.density.values(), self.radiomics, self.strength):
             if values.get("included"):
                 values["included"], values["reason"] = False, str(Reason.FRACTURED)
                 values["reasons"] = str(Reason.FRACTURED)

@@ -18,7 +18,7 @@ from bonecast.reasons import Reason
 MULTIMODAL = "multimodal"
 """Name of the block that is all others together."""
 
-IMAGE_BLOCKS = ("hu", "morphometry", "composition", "radiomics")
+IMAGE_BLOCKS = ("hu", "vbmd", "strength", "morphometry", "composition", "radiomics")
 
 LABEL_COLUMNS = ("site", "session_id", "dxa_t_score", "osteoporosis", "bmd")
 """Columns of a clinical table that are no covariates: diagnoses and administration."""

@@ -24,6 +24,7 @@ class Vendor:
     model: str
     kernel: str
     station: str
+    serial: str
     localizer_words: tuple[str, ...]
 
 
@@ -33,6 +34,7 @@ VENDORS = {
         "SOMATOM Force",
         "Br40d",
         "CTAWP0001",
+        "900101",
         ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP"),
     ),
     "B": Vendor(
@@ -40,6 +42,7 @@ VENDORS = {
         "Revolution CT",
         "STANDARD",
         "CT99",
+        "900202",
         ("ORIGINAL", "PRIMARY", "LOCALIZER"),
     ),
 }
@@ -80,6 +83,7 @@ class Study:
         ds.Manufacturer, ds.ManufacturerModelName = self.vendor.manufacturer, self.vendor.model
         ds.InstitutionName = "Invented General Hospital"
         ds.StationName = self.vendor.station
+        ds.DeviceSerialNumber = self.vendor.serial
         ds.ReferringPhysicianName = "Referrer^Invented"
         ds.StudyDescription = "CT Abdomen"
         ds.SeriesDescription = description

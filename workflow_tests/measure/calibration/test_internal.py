@@ -135,8 +135,8 @@ def test_bone_that_is_not_compact_raises_densities(Scanner):
     ("without", "reason"),
     [
         (("blood", "muscle", "adipose"), Reason.CALIBRATION_TOO_FEW_TISSUES),
-        (("cortical_bone",), Reason.CALIBRATION_NO_BONE_OR_AIR),
-        (("air",), Reason.CALIBRATION_NO_BONE_OR_AIR),
+        (("cortical_bone",), Reason.CALIBRATION_TISSUE_MISSING),
+        (("air",), Reason.CALIBRATION_TISSUE_MISSING),
     ],
 )
 def test_missing_tissues_give_a_reason(Scanner, model, without, reason):

@@ -1,1 +1,1 @@
-"""Attenuation to bone mineral density: phantom rods, a scanner's table, or the patient's tissues."""
+"""From attenuation to bone mineral density: phantom rods, a scanner's table, or tissues."""

@@ -14,6 +14,8 @@ densities of ICRU report 44; each voxel is the standard dissolved in water, as i
 phantom. Meets rods of any tube voltage, and leans more on the cortical bone being compact.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from bonecast.measure.calibration.attenuation import TISSUE_GCC, WATER_GCC, mass_attenuation
@@ -25,6 +27,9 @@ MODELS = ("michalski2020", "linear")
 MIN_TISSUES = 3
 """As many as the method needs (Michalski 2020)."""
 
+DECISIVE = ("air", "cortical_bone")
+"""Tissues that decide the energy: the others are too much alike."""
+
 R2_LEAST = 0.99
 """Tissues that fit no energy better are not what they were taken for; chosen here, as for rods."""
 
@@ -35,14 +40,20 @@ REFERENCE_HU = 150.0
 """Trabecular bone at which the effect of leaving a tissue out is told; chosen here."""
 
 
-def calibrate_tissues(tissues_hu: dict[str, float], standard: str, model: str) -> Calibration:
+def calibrate_tissues(
+    tissues_hu: dict[str, float],
+    standard: str,
+    model: str,
+    needed: Collection[str] = DECISIVE,
+) -> Calibration:
     """Density of the standard from the HU of tissues.
 
     Args:
-        tissues_hu: HU by tissue, names as in `TISSUE_GCC`; air and cortical bone are needed,
-            without which the energy is not determined.
+        tissues_hu: HU by tissue, names as in `TISSUE_GCC`.
         standard: k2hpo4 or caha.
         model: one of `MODELS`.
+        needed: tissues without which there is no calibration. A cohort that calibrates some scans
+            with bone and some without compares nothing (docs/calibration.md).
 
     Raises:
         ValueError: no such model.
@@ -52,17 +63,17 @@ def calibrate_tissues(tissues_hu: dict[str, float], standard: str, model: str) -
     method = f"internal_{model}"
     if len(tissues_hu) < MIN_TISSUES:
         return not_calibrated(Reason.CALIBRATION_TOO_FEW_TISSUES, method)
-    if not {"air", "cortical_bone"} <= tissues_hu.keys():
-        return not_calibrated(Reason.CALIBRATION_NO_BONE_OR_AIR, method)
+    if not set(needed) <= tissues_hu.keys():
+        return not_calibrated(Reason.CALIBRATION_TISSUE_MISSING, method)
     fit = _fit_michalski if model == "michalski2020" else _fit_linear
     (quadratic, slope, intercept), quality = fit(tissues_hu, standard)
     if quality["r2"] < R2_LEAST or slope <= 0:
         return not_calibrated(Reason.CALIBRATION_IMPLAUSIBLE, method, **quality)
-    others = [name for name in tissues_hu if name not in ("air", "cortical_bone")]
+    others = [name for name in tissues_hu if name not in DECISIVE]
     if len(tissues_hu) > MIN_TISSUES:
         at = np.polyval((quadratic, slope, intercept), REFERENCE_HU)
         quality["leave_one_out_mgcc"] = max(
-            abs(np.polyval(fit(_without(tissues_hu, name), standard)[0], REFERENCE_HU) - at)
+            float(abs(np.polyval(fit(_without(tissues_hu, name), standard)[0], REFERENCE_HU) - at))
             for name in others
         )
     return Calibration(

@@ -17,6 +17,10 @@ METHODS = (
 """What `calibration_method` may say."""
 
 
+STANDARDS = ("k2hpo4", "caha")
+"""What densities are equivalent to: dipotassium phosphate or calcium hydroxyapatite."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Density in mg/cm3 = quadratic * HU^2 + slope * HU + intercept.

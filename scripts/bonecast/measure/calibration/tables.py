@@ -15,9 +15,6 @@ from pathlib import Path
 from bonecast.cohort import CohortError
 from bonecast.reasons import Reason
 
-STANDARDS = ("k2hpo4", "caha")
-"""What densities are equivalent to: dipotassium phosphate or calcium hydroxyapatite."""
-
 REFERENCE_MGCC = 100.0
 """Density whose HU are followed over the years; chosen here, near that of an old spine."""
 
@@ -260,7 +257,9 @@ def _read(path: str | Path, needed: tuple[str, ...]) -> tuple[list[str], list]:
         raise CohortError(f"measure.calibration.table: {path} not found.")
     delimiter = "," if path.suffix == ".csv" else "\t"
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)]
+        lines = [
+            [cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)
+        ]
     header = lines[0] if lines else []
     if missing := [name for name in needed if name not in header]:
         raise CohortError(f"{path}: no column {', '.join(missing)}; found: {', '.join(header)}")

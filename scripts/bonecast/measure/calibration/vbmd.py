@@ -4,8 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from bonecast.measure.acquisition import PHASES, Acquisition, corrected
-from bonecast.measure.calibration.model import METHODS, Calibration
-from bonecast.measure.calibration.tables import STANDARDS
+from bonecast.measure.calibration.model import METHODS, STANDARDS, Calibration
 from bonecast.measure.columns import Column, reason
 from bonecast.reasons import Reason
 
@@ -93,9 +92,7 @@ def vbmd_class(vbmd_mgcc: float) -> str:
     return CLASSES[sum(vbmd_mgcc >= limit for limit in CLASS_LIMITS_MGCC)]
 
 
-def vbmd_summary_columns(
-    name: str, words: str, min_levels: int, roi: str
-) -> tuple[Column, ...]:
+def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tuple[Column, ...]:
     """Summaries of one scan.
 
     Args:

@@ -1,0 +1,54 @@
+"""What is believed of voltage and contrast, and what is corrected by it."""
+
+import pytest
+
+from bonecast.measure.acquisition import Acquisition, corrected, corrections, describe
+from bonecast.reasons import Reason
+
+
+@pytest.mark.parametrize(
+    ("header", "phase", "aorta", "expected"),
+    [
+        (True, "arterial", 30.0, ("arterial", "participants_table")),
+        (True, "", 30.0, ("none", "aorta_hu")),
+        (False, "", 150.0, ("other", "aorta_hu")),
+        (True, "", None, ("other", "header")),
+        (False, "unknown", None, ("none", "header")),
+        (None, "", None, ("unknown", "")),
+    ],
+)
+def test_the_surest_source_tells_the_phase(header, phase, aorta, expected):
+    found = describe({"kvp": 120.0, "contrast_header": header}, phase, aorta)
+    assert (found.phase, found.phase_source) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "contrast"), [("none", False), ("unknown", None), ("portal", True), ("other", True)]
+)
+def test_contrast_is_known_or_not(phase, contrast):
+    assert Acquisition(phase=phase).has_contrast is contrast
+
+
+@pytest.mark.parametrize(
+    ("kvp", "reason"), [(120.0, None), (100.0, Reason.KVP_NOT_120), (None, Reason.KVP_UNKNOWN)]
+)
+def test_thresholds_hold_at_120_kv(kvp, reason):
+    assert Acquisition(kvp).why_no_hu_threshold() == reason
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [("none", 120), ("portal", 102.5), ("arterial", 114.32), ("other", None), ("unknown", None)],
+)
+def test_the_shipped_correction_takes_off_a_mean(phase, expected):
+    assert corrected(120.0, phase, corrections("ruehling2022")) == pytest.approx(expected)
+
+
+def test_nothing_is_corrected_unless_asked_for():
+    assert corrected(120.0, "portal", corrections("none")) is None
+    assert corrected(None, "portal", corrections("ruehling2022")) is None
+
+
+def test_a_correction_can_be_written_in_the_config():
+    block = {"portal": {"slope": 0.9, "intercept": -2.0, "source": "own scans"}}
+    assert corrected(100.0, "portal", corrections(block)) == pytest.approx(88)
