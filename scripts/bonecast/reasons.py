@@ -55,6 +55,17 @@ class Reason(StrEnum):
     NO_BODY = "no_body"
     HEIGHT_NOT_MEASURABLE = "height_not_measurable"
     LEVEL_NOT_ANALYSED = "level_not_analysed"
+    # Muscle, fat and aortic calcium
+    NO_TISSUE_MASK = "no_tissue_mask"
+    CUT_BY_FIELD_OF_VIEW = "cut_by_field_of_view"
+    CONTRAST_AGENT = "contrast_agent"
+    PHASE_UNKNOWN = "phase_unknown"
+    KVP_NOT_TABULATED = "kvp_not_tabulated"
+    TOO_NOISY = "too_noisy"
+    NO_SEX = "no_sex"
+    NO_HEIGHT = "no_height"
+    NO_WEIGHT = "no_weight"
+    NOT_AT_L3 = "not_at_l3"
     # A participant in the models
     NO_CLINICAL_ROW = "no_clinical_row"
     NO_SCAN = "no_scan"
@@ -116,6 +127,18 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_BODY: "The vertebral body could not be separated from the posterior elements.",
     Reason.HEIGHT_NOT_MEASURABLE: "Too few columns of the body reach both end-plates.",
     Reason.LEVEL_NOT_ANALYSED: "The level is outside those configured for analysis.",
+    Reason.NO_TISSUE_MASK: "No mask of this tissue, and the CT alone does not tell it well enough.",
+    Reason.CUT_BY_FIELD_OF_VIEW: "The structure goes on beyond the field of view.",
+    Reason.CONTRAST_AGENT: "The scan was made with a contrast agent.",
+    Reason.PHASE_UNKNOWN: "Nothing says whether the scan was made with a contrast agent.",
+    Reason.KVP_NOT_TABULATED: (
+        "The tube voltage is unknown or one for which no thresholds are published."
+    ),
+    Reason.TOO_NOISY: "Noise or contrast medium reaches the attenuation from which calcium counts.",
+    Reason.NO_SEX: "Neither the participants table nor the scan's header says the sex.",
+    Reason.NO_HEIGHT: "The participants table gives no height.",
+    Reason.NO_WEIGHT: "The participants table gives no weight.",
+    Reason.NOT_AT_L3: "The published limits hold at L3, which could not be measured.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
     Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
     Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",
