@@ -9,6 +9,9 @@ rule collect_measurements:
         morphometry=expand(
             "<results>/participants/{participant}/morphometry.tsv", participant=PARTICIPANTS
         ),
+        composition=expand(
+            "<results>/participants/{participant}/composition.tsv", participant=PARTICIPANTS
+        ),
         radiomics=expand(
             "<results>/participants/{participant}/radiomics.tsv",
             participant=PARTICIPANTS if config["measure"]["radiomics"]["enabled"] else [],

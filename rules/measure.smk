@@ -11,9 +11,12 @@ rule measure_scan:
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         tissue="<results>/participants/{participant}/tissue.nii.gz",
         segmentation="<results>/participants/{participant}/segmentation.json",
+        facts="<results>/participants/{participant}/ct.json",
     output:
         density="<results>/participants/{participant}/density.tsv",
         morphometry="<results>/participants/{participant}/morphometry.tsv",
+        composition="<results>/participants/{participant}/composition.tsv",
+        slice="<results>/participants/{participant}/composition.png",
         bodies="<results>/participants/{participant}/bodies.npz.gz",
     log:
         "<logs>/participants/{participant}/measure_scan.log",
@@ -28,6 +31,7 @@ rule measure_scan:
         code=code_digest(
             "images.py",
             "measure/columns.py",
+            "measure/composition",
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",

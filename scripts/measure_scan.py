@@ -1,5 +1,7 @@
 """Measure every vertebra of one scan: read once, cropped once."""
 
+from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
+from bonecast.measure.composition.picture import draw_slice, write_slice
 from bonecast.measure.crops import save_bodies
 from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
@@ -10,12 +12,22 @@ from bonecast.runtime import job, read_json
 if __name__ == "__main__":
     with job(snakemake) as log:
         files, output, params = snakemake.input, snakemake.output, snakemake.params
-        measured, bodies = NOTHING, {}
+        measured, bodies, picture = NOTHING, {}, None
         if read_json(files.segmentation)["status"] == "ok":
             scan = read_scan(files.ct, files.vertebrae, files.bodies, files.tissue)
             bodies = scan.bodies
-            measured = measure_scan(scan, params.levels, DensitySettings(**params.density))
+            about = read_json(files.facts).get("acquisition") or {}
+            measured = measure_scan(
+                scan,
+                params.levels,
+                DensitySettings(**params.density),
+                about.get("contrast_header"),
+                about.get("kvp"),
+            )
+            picture = draw_slice(scan.ct, scan.vertebrae, bodies, scan.tissue, measured.composition)
         write_table(measured.density, DENSITY_COLUMNS, output.density)
         write_table(measured.morphometry, MORPHOMETRY_COLUMNS, output.morphometry)
+        write_table(measured.composition, COMPOSITION_COLUMNS, output.composition)
+        write_slice(picture, output.slice)
         save_bodies(bodies, output.bodies)
         log.info("%d vertebrae", len(measured.morphometry))

@@ -80,6 +80,7 @@ NEEDLESS = {
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},
+    "measure_scan": {"report/palette"},
     "measure_radiomics": {"images", "measure/morphometry"},
     "segment_batch": {"images"},
     "write_report": {"images", "measure"},

@@ -14,11 +14,20 @@ from dataclasses import dataclass
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
 
-COLUMNS = ("participant_id", "site", "path", "mask", "bodies", "level_shift")
+COLUMNS = (
+    *("participant_id", "site", "path", "mask", "bodies", "level_shift"),
+    *("tissue", "sex", "height_m", "weight_kg"),
+)
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
 
 LEVEL_SHIFTS = {str(shift): shift for shift in range(-2, 3)} | {"+1": 1, "+2": 2}
 """What column level_shift may hold; empty says nothing."""
+
+SEXES = ("F", "M")
+"""What column sex may hold; empty says nothing."""
+
+SIZES = {"height_m": (0.5, 2.5), "weight_kg": (10.0, 400.0)}
+"""Columns of numbers and the range that is believed: a height of 172 is in cm."""
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
@@ -39,6 +48,9 @@ class Participant:
         bodies: the user's mask of vertebral bodies, empty where not given.
         level_shift: levels that all vertebrae of the scan are renamed towards the foot, 0 where a
             person found the names right; None where not given.
+        tissue: the user's tissue mask, empty where not given.
+        sex: F or M, None where not given.
+        height_m, weight_kg: of the body, None where not given.
     """
 
     participant_id: str
@@ -47,6 +59,10 @@ class Participant:
     mask: str = ""
     bodies: str = ""
     level_shift: int | None = None
+    tissue: str = ""
+    sex: str | None = None
+    height_m: float | None = None
+    weight_kg: float | None = None
 
 
 def locate(path: str, folders: list[str]) -> str:
@@ -88,6 +104,9 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
             mask=locate(row.get("mask", ""), around),
             bodies=locate(row.get("bodies", ""), around),
             level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
+            tissue=locate(row.get("tissue", ""), around),
+            sex=row.get("sex") or None,
+            **{name: float(row[name]) if row.get(name) else None for name in SIZES},
         )
         for _, row in rows
     ]
@@ -177,6 +196,22 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
                 f"{where}: level_shift {shift!r} must be a whole number from -2 to 2 or empty "
                 "(1: every name one level further down)"
             )
+        problems += [f"{where}: {problem}" for problem in _body_problems(row)]
+    return problems
+
+
+def _body_problems(row: dict[str, str]) -> list[str]:
+    """What of sex, height and weight cannot be."""
+    problems = []
+    if row.get("sex") and row["sex"] not in SEXES:
+        problems.append(f"sex {row['sex']!r} must be {' or '.join(SEXES)} or empty")
+    for name, (low, high) in SIZES.items():
+        try:
+            possible = not row.get(name) or low <= float(row[name]) <= high
+        except ValueError:
+            possible = False
+        if not possible:
+            problems.append(f"{name} {row[name]!r} must be from {low:g} to {high:g} or empty")
     return problems
 
 

@@ -17,6 +17,8 @@ from pyarrow.csv import WriteOptions, write_csv
 
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names, prefixed
+from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
+from bonecast.measure.composition.summary import Person, summarise_composition
 from bonecast.measure.density import DENSITY_COLUMNS
 from bonecast.measure.dictionary import (
     ACQUISITION,
@@ -41,7 +43,7 @@ from bonecast.reasons import Reason
 CHUNK = 256
 """Participants turned into Arrow columns together."""
 
-FAMILIES = ("density", "morphometry", "radiomics")
+FAMILIES = ("density", "morphometry", "composition", "radiomics")
 """What is measured, each in a table of its own."""
 
 RADIOMICS_KEYS = ("level", *names(RADIOMICS_SHARED))
@@ -54,6 +56,7 @@ class ParticipantFiles:
     Attributes:
         ct, segmentation: the JSON files of these stages.
         tables: the TSV of each family that was measured: density, morphometry, ...
+        person: what the participants table says of them.
     """
 
     participant_id: str
@@ -61,6 +64,7 @@ class ParticipantFiles:
     ct: Path
     segmentation: Path
     tables: Mapping[str, Path]
+    person: Person = Person()
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
         row |= summarise_hu(vertebrae, rois, levels, min_levels)
         row |= summarise_morphometry(vertebrae, min_levels)
+        row |= _composition(files, ct, vertebrae)
         row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)
         if exclusion:
@@ -192,6 +197,8 @@ def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[
         at(row.pop("level")).density[row.pop("roi")] = row
     for row in read_table(files.tables["morphometry"], MORPHOMETRY_COLUMNS):
         at(row.pop("level")).morphometry = row
+    for row in read_table(files.tables["composition"], COMPOSITION_COLUMNS):
+        at(row.pop("level")).composition[row.pop("region")] = row
     if features:
         for row in _read_radiomics(files, features):
             at(row.pop("level")).radiomics = row
@@ -222,10 +229,19 @@ def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:
     row["level_flags"] = " ".join(vertebra.level_flags) or None
     for roi, values in vertebra.density.items():
         row.update((f"{roi}_{name}", value) for name, value in values.items())
+    for region, values in vertebra.composition.items():
+        row.update((f"{region}_{name}", value) for name, value in values.items())
     for family in ("morphometry", "radiomics"):
         for name, value in getattr(vertebra, family).items():
             row[f"{family}_{name}" if name in SHARED else name] = value
     return row
+
+
+def _composition(files: ParticipantFiles, ct: dict, vertebrae: list[Vertebra]) -> dict:
+    """Summaries of composition; the header says the sex where the participants table does not."""
+    sex = files.person.sex or (ct.get("acquisition") or {}).get("patient_sex")
+    levels = {vertebra.level: vertebra.composition for vertebra in vertebrae}
+    return summarise_composition(levels, replace(files.person, sex=sex))
 
 
 def _scan_row(

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from bonecast.level_states import LevelState
 from bonecast.levels import LEVELS
 from bonecast.measure.columns import LEVEL, Column, in_family, prefixed, reason
+from bonecast.measure.composition.measure import level_columns
+from bonecast.measure.composition.summary import COMPOSITION_SUMMARY_COLUMNS
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
@@ -125,6 +127,7 @@ def vertebra_columns(rois: Sequence[str], features: Sequence[Column]) -> tuple[C
         *LEVEL_NAMING,
         *(c for roi in rois for c in prefixed(roi, density, f"ROI {ROI_WORDS[roi]}")),
         *in_family("morphometry", MORPHOMETRY_COLUMNS),
+        *level_columns(),
         *features,
     )
 
@@ -153,6 +156,7 @@ def scan_columns(
         *NAMING,
         *hu_summary_columns(rois, levels, min_levels),
         *morphometry_summary_columns(min_levels),
+        *COMPOSITION_SUMMARY_COLUMNS,
         *radiomics_summary_columns(features, levels, min_levels),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bonecast.images import Volume, load
+from bonecast.measure.composition.measure import measure_composition
 from bonecast.measure.density import DensitySettings, measure_density, regions, too_small
 from bonecast.measure.frame import Body, find_bodies, why_not_measured
 from bonecast.measure.morphometry import measure_morphometry
@@ -54,23 +55,37 @@ class Measured:
 
     density: list[dict]
     morphometry: list[dict]
+    composition: list[dict]
 
 
-NOTHING = Measured([], [])
+NOTHING = Measured([], [], [])
 """What is measured in a scan that was left out before."""
 
 
-def measure_scan(scan: Scan, levels: Collection[str], density: DensitySettings) -> Measured:
+def measure_scan(
+    scan: Scan,
+    levels: Collection[str],
+    density: DensitySettings,
+    contrast: bool | None = None,
+    kvp: float | None = None,
+) -> Measured:
     """Every family of measurements of every vertebra.
 
     A deformed vertebra (Genant grade 1 or more) is denser because it is compressed: its
     attenuation is measured and not included.
+
+    Args:
+        contrast: whether a contrast agent was given, None where that is not known.
+        kvp: tube voltage in kV, None where not known.
     """
     shapes = measure_morphometry(scan.bodies, levels)
     deformed = {row["level"]: Reason.FRACTURED for row in shapes if row["genant_grade"]}
     return Measured(
         density=measure_density(scan.bodies, levels, density, deformed),
         morphometry=shapes,
+        composition=measure_composition(
+            scan.ct, scan.vertebrae, scan.bodies, scan.tissue, levels, contrast, kvp
+        ),
     )
 
 

@@ -5,11 +5,11 @@ import pytest
 
 from bonecast.images import Volume
 from bonecast.levels import LEVELS
+from bonecast.measure.columns import names
 from bonecast.measure.composition.measure import COMPOSITION_COLUMNS, measure_composition
 from bonecast.measure.composition.regions import REGIONS, behind_vertebra
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
-
 
 OWN = object()
 """The trunk's own tissue map."""
@@ -19,7 +19,7 @@ def measured(trunk, tissue=OWN, ct=None):
     """Rows of the trunk by level and region."""
     ct, tissue = ct or trunk.ct, trunk.tissue if tissue is OWN else tissue
     rows = measure_composition(ct, trunk.vertebrae, trunk.bodies, tissue, LEVELS)
-    assert all(tuple(row) == COMPOSITION_COLUMNS for row in rows)
+    assert all(tuple(row) == names(COMPOSITION_COLUMNS) for row in rows)
     return {(row["level"], row["region"]): row for row in rows}
 
 

@@ -5,10 +5,13 @@ from collections.abc import Collection
 import numpy as np
 
 from bonecast.images import Volume
+from bonecast.measure.columns import LEVEL, Column, included, names, prefixed, reason
 from bonecast.measure.composition.calcium import AORTA, measure_calcium
 from bonecast.measure.composition.regions import (
     DERIVED,
+    HIGH_HU,
     LEAN,
+    LOW_HU,
     MASKS,
     REGIONS,
     behind_vertebra,
@@ -16,7 +19,7 @@ from bonecast.measure.composition.regions import (
     derive_regions,
     histograms,
 )
-from bonecast.measure.composition.slab import Slab, field_edge, find_slab, is_cut
+from bonecast.measure.composition.slab import SLAB_MM, Slab, field_edge, find_slab, is_cut
 from bonecast.measure.frame import Body, why_not_measured
 from bonecast.reasons import Reason
 
@@ -73,10 +76,10 @@ def measure_composition(
     }
     rows: list[dict] = []
     for level, body in bodies.items():
-        reason, slab = why_not_measured(level, body, levels), slabs.get(level)
-        if reason or slab is None:
-            reason = reason or Reason.TOUCHES_BORDER
-            rows += [_row(level, name, None, reason) for name in REGIONS] + calcium.get(level, [])
+        why, slab = why_not_measured(level, body, levels), slabs.get(level)
+        if why or slab is None:
+            why = why or Reason.TOUCHES_BORDER
+            rows += [_row(level, name, None, why) for name in REGIONS] + calcium.get(level, [])
             continue
         found = _by_mask(level, slab, ct, tissue, edge, told) if told else {}
         if derivable and level in DERIVED_LEVELS:
@@ -110,8 +113,8 @@ def _by_mask(
         cut = is_cut(np.isin(codes, [*region.codes, *region.inside]), edge, ct.spacing_mm[0])
         n, mean = count_and_mean(at_middle, region)
         if cut or (name in LEAN and n * pixel_cm2 < MIN_LEAN_CM2):
-            reason = Reason.CUT_BY_FIELD_OF_VIEW if cut else Reason.TOO_SMALL
-            rows[name] = _row(level, name, MASKS, reason)
+            why = Reason.CUT_BY_FIELD_OF_VIEW if cut else Reason.TOO_SMALL
+            rows[name] = _row(level, name, MASKS, why)
             continue
         rows[name] = _row(level, name, MASKS) | {"area_cm2": n * pixel_cm2, "density_hu": mean}
         if in_slab is not None:
@@ -164,21 +167,86 @@ def _derived(
     return rows
 
 
-def _row(level: str, region: str, method: str | None = None, reason: Reason | None = None) -> dict:
-    row: dict = dict.fromkeys(COMPOSITION_COLUMNS)
+def _row(level: str, region: str, method: str | None = None, why: Reason | None = None) -> dict:
+    row: dict = dict.fromkeys(names(COMPOSITION_COLUMNS))
     about = {"level": level, "region": region, "method": method}
-    return row | about | {"included": reason is None, "reason": reason}
+    return row | about | {"included": why is None, "reason": why}
 
+
+VALUE_COLUMNS = (
+    Column(
+        "area_cm2",
+        "cm2",
+        "Area on the axial slice through the middle of the vertebral body",
+        low=0,
+        block="composition",
+    ),
+    Column(
+        "density_hu", "HU", "Mean attenuation there", low=LOW_HU, high=HIGH_HU, block="composition"
+    ),
+    Column(
+        "slab_area_cm2",
+        "cm2",
+        f"Mean area of the slices within {SLAB_MM / 2:g} mm of the middle; empty where the scan "
+        "ends before",
+        low=0,
+        block="composition",
+    ),
+    Column(
+        "slab_density_hu",
+        "HU",
+        "Mean attenuation in these slices",
+        low=LOW_HU,
+        high=HIGH_HU,
+        block="composition",
+    ),
+)
+
+ABOUT_COLUMNS = (
+    Column(
+        "method",
+        "",
+        "masks: outlined by a segmentation of tissue; derived: found in the CT beside the vertebra",
+        kind="text",
+        words=(MASKS, DERIVED),
+    ),
+    included("the values enter summaries"),
+    reason("Why not included"),
+)
+
+CALCIUM_COLUMNS = (
+    Column(
+        "agatston",
+        "",
+        "Agatston score of the aorta between half-way to the vertebrae above and below",
+        "Agatston et al., J Am Coll Cardiol 1990;15:827; thresholds by tube voltage: Gräni et al., "
+        "Eur Heart J Cardiovasc Imaging 2018, 10.1093/ehjci/jey019",
+        low=0,
+        block="calcium",
+    ),
+)
 
 COMPOSITION_COLUMNS = (
-    "level",
-    "region",
-    "area_cm2",
-    "density_hu",
-    "slab_area_cm2",
-    "slab_density_hu",
-    "agatston",
-    "method",
-    "included",
-    "reason",
+    LEVEL,
+    Column("region", "", "What is measured", kind="text", words=(*REGIONS, AORTA)),
+    *VALUE_COLUMNS,
+    *CALCIUM_COLUMNS,
+    *ABOUT_COLUMNS,
 )
+"""Columns of composition.tsv, in order."""
+
+
+def level_columns() -> tuple[Column, ...]:
+    """Columns of composition in a table of one row for each level."""
+    about = {
+        name: f"{region.words}, {region.window_hu[0]} to {region.window_hu[1]} HU"
+        for name, region in REGIONS.items()
+    }
+    return (
+        *(
+            c
+            for name in REGIONS
+            for c in prefixed(name, VALUE_COLUMNS + ABOUT_COLUMNS, about[name])
+        ),
+        *prefixed(AORTA, CALCIUM_COLUMNS + ABOUT_COLUMNS, "aorta"),
+    )
