@@ -38,6 +38,7 @@ rule measure_scan:
             "measure/morphometry.py",
             "measure/scan.py",
             "measure/tables.py",
+            "segment/tissues.py",
         ),
     message:
         "Measuring the vertebrae of {wildcards.participant}"

@@ -72,11 +72,12 @@ def test_library_knows_nothing_of_snakemake(repo):
 
 NEEDLESS = {
     "check_demo": {"images"},
-    "collect_measurements": {"images"},
+    "collect_measurements": {"images", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
+    "draw_body_composition": {"images", "measure", "segment/tissues"},
     "draw_hu_by_level_and_age": {"images", "measure"},
     "fit_models": {"cohort"},
-    "draw_qc": {"measure/columns", "measure/morphometry"},
+    "draw_qc": {"measure/columns", "measure/composition", "measure/morphometry", "segment/tissues"},
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},

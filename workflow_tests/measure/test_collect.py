@@ -68,9 +68,7 @@ def _shape(level, grade, included=True):
     return [level, 28 * low, 27, 28, low, 0.96, 1.0, grade, kind, flag, ""]
 
 
-def _participant(
-    folder, name, density=(), shapes=(), radiomics=(), composition=(), **segmentation
-):
+def _participant(folder, name, density=(), shapes=(), radiomics=(), composition=(), **segmentation):
     home = folder / name
     home.mkdir()
     _table(home / "density.tsv", DENSITY, [row for pair in density for row in pair])

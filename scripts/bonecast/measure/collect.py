@@ -197,8 +197,9 @@ def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[
         at(row.pop("level")).density[row.pop("roi")] = row
     for row in read_table(files.tables["morphometry"], MORPHOMETRY_COLUMNS):
         at(row.pop("level")).morphometry = row
-    for row in read_table(files.tables["composition"], COMPOSITION_COLUMNS):
-        at(row.pop("level")).composition[row.pop("region")] = row
+    if "composition" in files.tables:
+        for row in read_table(files.tables["composition"], COMPOSITION_COLUMNS):
+            at(row.pop("level")).composition[row.pop("region")] = row
     if features:
         for row in _read_radiomics(files, features):
             at(row.pop("level")).radiomics = row

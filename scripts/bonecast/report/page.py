@@ -212,6 +212,10 @@ def alt_texts(facts: Facts) -> dict[str, str]:
         "flow_diagram": f"Flow diagram. {reached}. Reasons are in the table below.",
         "example_segmentations": "Sagittal and coronal pictures with vertebrae outlined and named.",
         "hu_by_level_and_age": f"Median attenuation in HU by level: {levels or 'none measured'}.",
+        "body_composition": (
+            "An axial slice coloured by muscle and fat, and attenuation and area of muscle and fat "
+            "of each scan against age; the numbers are in the table beside the figure."
+        ),
         "kaplan_meier_by_risk_third": (
             "Share free of fracture and share fractured over time in three groups of forecast "
             "risk; the numbers are in the table beside the figure."
