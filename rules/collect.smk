@@ -15,6 +15,9 @@ rule collect_measurements:
         calibration=expand(
             "<results>/participants/{participant}/calibration.json", participant=PARTICIPANTS
         ),
+        composition=expand(
+            "<results>/participants/{participant}/composition.tsv", participant=PARTICIPANTS
+        ),
         radiomics=expand(
             "<results>/participants/{participant}/radiomics.tsv",
             participant=PARTICIPANTS if config["measure"]["radiomics"]["enabled"] else [],

@@ -76,6 +76,7 @@ BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
 ENDPOINT = config["model"]["endpoint"]
 KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
+KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
 
 if HAS_CLINICAL and not IS_DEMO and not os.path.exists(located(config["cohort"]["clinical"])):
     raise WorkflowError(f"cohort.clinical: {config['cohort']['clinical']} not found.")
@@ -115,7 +116,7 @@ def participant_input(wildcards):
 
 
 def supplied_mask(wildcards, column, folder):
-    """A mask of backend `masks`: the table's column, else <folder>/<participant_id>.nii.gz."""
+    """A mask that the user has: the table's column, else <folder>/<participant_id>.nii.gz."""
     row = participant_row(wildcards)
     path = getattr(row, column)
     if not path and folder:
@@ -131,6 +132,11 @@ def mask_input(wildcards):
 def bodies_input(wildcards):
     """The user's vertebral-body mask of a participant as rule input, if there is one."""
     return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
+
+
+def tissue_input(wildcards):
+    """The user's tissue mask of a participant as rule input, if there is one."""
+    return supplied_mask(wildcards, "tissue", config["segment"]["tissue"])
 
 
 def calibration_table_input():
@@ -227,17 +233,26 @@ def correction_input(wildcards):
     return {name: ancient(path) if path else [] for name, path in files.items()}
 
 
-def mask_labels_input():
+def labels_input(option, known):
     """The user's own list of mask values as rule input; nothing for a numbering known by name."""
-    labels = config["segment"]["mask_labels"]
-    if labels in KNOWN_MASK_LABELS:
+    labels = config["segment"][option]
+    if labels in known:
         return []
     if not os.path.isfile(located(labels)):
         raise WorkflowError(
-            f"segment.mask_labels: {labels} is neither one of {', '.join(KNOWN_MASK_LABELS)} "
-            "nor a file"
+            f"segment.{option}: {labels} is neither one of {', '.join(known)} nor a file"
         )
     return located(labels)
+
+
+def mask_labels_input():
+    """The list of what the values of vertebra masks mean."""
+    return labels_input("mask_labels", KNOWN_MASK_LABELS)
+
+
+def tissue_labels_input():
+    """The list of what the values of tissue masks mean."""
+    return labels_input("tissue_labels", KNOWN_TISSUE_LABELS)
 
 
 def batch_scans(wildcards):
@@ -284,14 +299,15 @@ def segmentation_input(wildcards):
 
 
 def participants_table():
-    """Ids and sites of the cohort as plain lists, for params."""
-    return {
-        "participant_id": PARTICIPANTS,
-        "site": [participant.site for participant in COHORT.values()],
+    """What is known of everyone in the cohort as plain lists, for params."""
+    columns = ("site", "sex", "height_m", "weight_kg")
+    return {"participant_id": PARTICIPANTS} | {
+        column: [getattr(participant, column) for participant in COHORT.values()]
+        for column in columns
     }
 
 
-IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "radiomics"}
+IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "composition", "radiomics"}
 
 
 def check_blocks():
@@ -355,6 +371,7 @@ IMAGE_FIGURES = [
     "example_segmentations",
     "hu_by_level_and_age",
     "roi_agreement",
+    "body_composition",
 ]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

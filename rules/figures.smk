@@ -148,6 +148,44 @@ rule draw_roi_agreement:
         "../scripts/draw_roi_agreement.py"
 
 
+rule draw_body_composition:
+    input:
+        scans="<results>/tables/scans.parquet",
+        pictures=expand(
+            "<results>/participants/{participant}/composition.png", participant=PARTICIPANTS
+        ),
+        analysis_set=ANALYSIS_SET,
+    output:
+        pdf="<results>/figures/body_composition.pdf",
+        png=report(
+            "<results>/figures/body_composition.png",
+            caption="captions/body_composition.rst",
+            category="Measurements",
+            labels={"figure": "body composition"},
+        ),
+        csv="<results>/figures/body_composition.csv",
+    log:
+        "<logs>/figures/draw_body_composition.log",
+    benchmark:
+        "<benchmarks>/figures/draw_body_composition.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest(
+            "report/figures_composition.py",
+            "report/figures_measure.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
+    message:
+        "Drawing body composition"
+    script:
+        "../scripts/draw_body_composition.py"
+
+
 rule draw_kaplan_meier_by_risk_third:
     input:
         predictions=f"<results>/models/{ENDPOINT}/predictions.parquet",

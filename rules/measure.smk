@@ -55,6 +55,8 @@ rule measure_scan:
         density="<results>/participants/{participant}/density.tsv",
         morphometry="<results>/participants/{participant}/morphometry.tsv",
         strength="<results>/participants/{participant}/strength.tsv",
+        composition="<results>/participants/{participant}/composition.tsv",
+        slice="<results>/participants/{participant}/composition.png",
         calibration="<results>/participants/{participant}/calibration.json",
         bodies="<results>/participants/{participant}/bodies.npz.gz",
     log:
@@ -73,10 +75,10 @@ rule measure_scan:
         strength_law=config["measure"]["strength"]["law"],
         code=code_digest(
             "images.py",
-            "segment/tissues.py",
             "measure/acquisition.py",
             "measure/calibration",
             "measure/columns.py",
+            "measure/composition",
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
@@ -85,6 +87,7 @@ rule measure_scan:
             "measure/scan.py",
             "measure/strength.py",
             "measure/tables.py",
+            "segment/tissues.py",
         ),
     message:
         "Measuring the vertebrae of {wildcards.participant}"

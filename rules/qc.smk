@@ -28,7 +28,6 @@ rule draw_qc:
             "images.py",
             "measure/frame.py",
             "measure/density.py",
-            "measure/scan.py",
             "report/palette.py",
             "report/qc.py",
             "report/qc_page.py",

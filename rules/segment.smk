@@ -64,6 +64,8 @@ rule label_vertebrae:
     input:
         unpack(segmentation_input),
         unpack(correction_input),
+        own_tissue=tissue_input,
+        tissue_labels=tissue_labels_input(),
         ct="<results>/participants/{participant}/ct.nii.gz",
         facts="<results>/participants/{participant}/ct.json",
     output:
@@ -82,6 +84,7 @@ rule label_vertebrae:
         backend=config["segment"]["backend"],
         model=located(config["segment"]["model"]),
         mask_labels=config["segment"]["mask_labels"],
+        tissue_labels=config["segment"]["tissue_labels"],
         count_from=config["segment"]["count_from"],
         level_shift=lambda wildcards: participant_row(wildcards).level_shift,
         correction=lambda wildcards: correction_of(wildcards).digests(),
@@ -98,6 +101,7 @@ rule label_vertebrae:
             "level_states.py",
             "segment/bodies.py",
             "segment/labelmaps.py",
+            "segment/supplied.py",
             "segment/tissues.py",
             "segment/totalsegmentator_labels.py",
             "measure/frame.py",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
+from bonecast.measure.composition.summary import Person
 from bonecast.runtime import job
 
 
@@ -17,6 +18,7 @@ def participant_files(participants: dict, inputs) -> list[ParticipantFiles]:
             Path(inputs.segmentation[i]),
             {family: Path(inputs[family][i]) for family in families},
             Path(inputs.calibration[i]),
+            Person(**{key: participants[key][i] for key in ("sex", "height_m", "weight_kg")}),
         )
         for i, name in enumerate(participants["participant_id"])
     ]

@@ -9,6 +9,7 @@ from bonecast.runtime import job, read_json, write_json
 from bonecast.segment.corrections import apply_correction
 from bonecast.segment.label import label_from_mask, label_from_network, reviewed
 from bonecast.segment.model_folder import class_names
+from bonecast.segment.supplied import with_supplied_tissue
 from bonecast.segment.tissues import TISSUE_CODES
 from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 
@@ -26,9 +27,16 @@ def label(snakemake, ct):
     return label_from_network(ct, raw, names, snakemake.params.count_from)
 
 
+def with_tissue(snakemake, ct, found):
+    """The same with the user's own tissue map, where there is one."""
+    path = snakemake.input.get("own_tissue")
+    labels = snakemake.input.get("tissue_labels") or snakemake.params.tissue_labels
+    return with_supplied_tissue(found, ct, Path(path), labels) if path else found
+
+
 def name(snakemake, ct):
     """The backend's vertebrae, names checked and shifted as the participants table says."""
-    found = label(snakemake, ct)
+    found = with_tissue(snakemake, ct, label(snakemake, ct))
     return reviewed(found, snakemake.params.level_shift, found.tissue, TISSUE_CODES)
 
 
@@ -51,6 +59,7 @@ def correct(snakemake, ct, about, log):
         log.info("corrected by hand; the backend's own result: %s", excluded)
         backend = None
     found = apply_correction(ct, files.get("mask"), files.get("bodies"), backend)
+    found = with_tissue(snakemake, ct, found)
     found.provenance["correction"] = about["correction"] | found.provenance["correction"]
     # Its names are final: what is corrected was exported after the shift.
     checked = None if snakemake.params.level_shift is None else 0

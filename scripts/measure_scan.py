@@ -2,6 +2,8 @@
 
 from bonecast.measure.acquisition import corrections
 from bonecast.measure.calibration.calibrate import CalibrationSettings
+from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
+from bonecast.measure.composition.picture import draw_slice, write_slice
 from bonecast.measure.crops import save_bodies
 from bonecast.measure.density import DensitySettings
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
@@ -20,7 +22,7 @@ from bonecast.runtime import job, read_json, write_json
 if __name__ == "__main__":
     with job(snakemake) as log:
         files, output, params = snakemake.input, snakemake.output, snakemake.params
-        measured, bodies = NOTHING, {}
+        measured, bodies, picture = NOTHING, {}, None
         if read_json(files.segmentation)["status"] == "ok":
             scan = read_scan(files.ct, files.vertebrae, files.bodies, files.tissue)
             bodies = scan.bodies
@@ -37,9 +39,12 @@ if __name__ == "__main__":
             measured = measure_scan(scan, settings, known)
             for level in sorted(known.excluded.keys() - bodies.keys()):
                 log.warning("%s is on the list of excluded levels and not in the scan", level)
+            picture = draw_slice(scan.ct, scan.vertebrae, bodies, scan.tissue, measured.composition)
         write_table(measured.density, DENSITY_FILE_COLUMNS, output.density)
         write_table(measured.morphometry, MORPHOMETRY_COLUMNS, output.morphometry)
         write_table(measured.strength, STRENGTH_COLUMNS, output.strength)
+        write_table(measured.composition, COMPOSITION_COLUMNS, output.composition)
+        write_slice(picture, output.slice)
         write_json(measured.calibration, output.calibration)
         save_bodies(bodies, output.bodies)
         log.info("%d vertebrae", len(measured.morphometry))

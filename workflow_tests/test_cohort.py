@@ -44,6 +44,25 @@ def test_a_level_shift_of_nothing_is_not_a_shift_of_zero(table, tmp_path):
     assert shifts == [None, 0, -1, 2]
 
 
+def test_sex_height_and_weight_are_read(table, tmp_path):
+    path = table("participant_id\tsex\theight_m\tweight_kg\np1\tF\t1.62\t70\np2\t\t\t\n")
+    cohort = read_cohort(str(tmp_path), path, ".")
+    assert [(p.sex, p.height_m, p.weight_kg) for p in cohort] == [
+        ("F", 1.62, 70.0),
+        (None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("sex", "female"), ("height_m", "162"), ("height_m", "1,62"), ("weight_kg", "nan")],
+)
+def test_a_size_that_cannot_be_is_listed(table, tmp_path, column, cell):
+    path = table(f"participant_id\t{column}\np1\t{cell}\n")
+    with pytest.raises(CohortError, match=f"row 2: {column} '{cell}' must be"):
+        read_cohort(str(tmp_path), path, ".")
+
+
 @pytest.mark.parametrize("shift", ["3", "1.0", "down"])
 def test_a_level_shift_that_is_none_is_listed(table, tmp_path, shift):
     path = table(f"participant_id\tlevel_shift\np1\t{shift}\n")

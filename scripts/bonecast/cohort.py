@@ -18,6 +18,7 @@ PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 COLUMNS = (
     *("participant_id", "site", "path", "mask", "bodies", "level_shift"),
     *("contrast_phase", "kvp", "calibration"),
+    *("tissue", "sex", "height_m", "weight_kg"),
 )
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
 
@@ -26,6 +27,11 @@ LEVEL_SHIFTS = {str(shift): shift for shift in range(-2, 3)} | {"+1": 1, "+2": 2
 
 CONTRAST_PHASES = ("none", "arterial", "portal", "other", "unknown")
 """What column contrast_phase may hold; empty says nothing."""
+SEXES = ("F", "M")
+"""What column sex may hold; empty says nothing."""
+
+SIZES = {"height_m": (0.5, 2.5), "weight_kg": (10.0, 400.0)}
+"""Columns of numbers and the range that is believed: a height of 172 is in cm."""
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
@@ -49,6 +55,9 @@ class Participant:
         contrast_phase: one of CONTRAST_PHASES, empty where not given.
         kvp: tube voltage of a scan whose files do not say it; None where not given.
         calibration: row of the calibration table, the header being row 1; None where not given.
+        tissue: the user's tissue mask, empty where not given.
+        sex: F or M, None where not given.
+        height_m, weight_kg: of the body, None where not given.
     """
 
     participant_id: str
@@ -60,6 +69,10 @@ class Participant:
     contrast_phase: str = ""
     kvp: float | None = None
     calibration: int | None = None
+    tissue: str = ""
+    sex: str | None = None
+    height_m: float | None = None
+    weight_kg: float | None = None
 
 
 def locate(path: str, folders: list[str]) -> str:
@@ -104,6 +117,9 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
             contrast_phase=row.get("contrast_phase", ""),
             kvp=float(row["kvp"]) if row.get("kvp") else None,
             calibration=int(row["calibration"]) if row.get("calibration") else None,
+            tissue=locate(row.get("tissue", ""), around),
+            sex=row.get("sex") or None,
+            **{name: float(row[name]) if row.get(name) else None for name in SIZES},
         )
         for _, row in rows
     ]
@@ -223,6 +239,22 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
                 f"{where}: calibration {number!r} must be the number of a row of the calibration "
                 "table, its header being row 1, or empty"
             )
+        problems += [f"{where}: {problem}" for problem in _body_problems(row)]
+    return problems
+
+
+def _body_problems(row: dict[str, str]) -> list[str]:
+    """What of sex, height and weight cannot be."""
+    problems = []
+    if row.get("sex") and row["sex"] not in SEXES:
+        problems.append(f"sex {row['sex']!r} must be {' or '.join(SEXES)} or empty")
+    for name, (low, high) in SIZES.items():
+        try:
+            possible = not row.get(name) or low <= float(row[name]) <= high
+        except ValueError:
+            possible = False
+        if not possible:
+            problems.append(f"{name} {row[name]!r} must be from {low:g} to {high:g} or empty")
     return problems
 
 

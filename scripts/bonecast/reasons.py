@@ -81,6 +81,16 @@ class Reason(StrEnum):
     KVP_NOT_120 = "kvp_not_120"
     KVP_UNKNOWN = "kvp_unknown"
     OTHER_STANDARD = "other_standard"
+    # Muscle, fat and aortic calcium
+    NO_TISSUE_MASK = "no_tissue_mask"
+    CUT_BY_FIELD_OF_VIEW = "cut_by_field_of_view"
+    PHASE_UNKNOWN = "phase_unknown"
+    KVP_NOT_TABULATED = "kvp_not_tabulated"
+    TOO_NOISY = "too_noisy"
+    NO_SEX = "no_sex"
+    NO_HEIGHT = "no_height"
+    NO_WEIGHT = "no_weight"
+    NOT_AT_L3 = "not_at_l3"
     # A participant in the models
     NO_CLINICAL_ROW = "no_clinical_row"
     NO_SCAN = "no_scan"
@@ -175,10 +185,21 @@ SENTENCES: dict[Reason, str] = {
     Reason.CALIBRATION_IMPLAUSIBLE: "The calibration's fit is too poor, or it falls with HU.",
     Reason.TISSUE_NOT_FOUND: "Too little of the tissue is in the slices looked at.",
     Reason.TISSUE_IMPLAUSIBLE: "The tissue's HU lie outside its range.",
-    Reason.CONTRAST: "Contrast medium is in the blood.",
+    Reason.CONTRAST: "The scan was made with contrast medium.",
     Reason.KVP_NOT_120: "The scan's tube voltage is not the 120 kV that the threshold assumes.",
     Reason.KVP_UNKNOWN: "The scan's tube voltage is not known, and the threshold assumes 120 kV.",
     Reason.OTHER_STANDARD: "The classes are defined for K2HPO4-equivalent density.",
+    Reason.NO_TISSUE_MASK: "No mask of this tissue, and the CT alone does not tell it well enough.",
+    Reason.CUT_BY_FIELD_OF_VIEW: "The structure goes on beyond the field of view.",
+    Reason.PHASE_UNKNOWN: "Nothing says whether the scan was made with a contrast agent.",
+    Reason.KVP_NOT_TABULATED: (
+        "The tube voltage is unknown or one for which no thresholds are published."
+    ),
+    Reason.TOO_NOISY: "Noise or contrast medium reaches the attenuation from which calcium counts.",
+    Reason.NO_SEX: "Neither the participants table nor the scan's header says the sex.",
+    Reason.NO_HEIGHT: "The participants table gives no height.",
+    Reason.NO_WEIGHT: "The participants table gives no weight.",
+    Reason.NOT_AT_L3: "The published limits hold at L3, which could not be measured.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
     Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
     Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",

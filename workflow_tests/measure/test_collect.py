@@ -42,6 +42,7 @@ MORPHOMETRY = [
     "included",
     "reason",
 ]
+COMPOSITION = ["level", "region", "area_cm2", "density_hu", "method", "included", "reason"]
 RADIOMICS = ["level", "included", "reason", "stat_mean", "cm_joint_entr"]
 
 
@@ -67,11 +68,12 @@ def _shape(level, grade, included=True):
     return [level, 28 * low, 27, 28, low, 0.96, 1.0, grade, kind, flag, ""]
 
 
-def _participant(folder, name, density=(), shapes=(), radiomics=(), **segmentation):
+def _participant(folder, name, density=(), shapes=(), radiomics=(), composition=(), **segmentation):
     home = folder / name
     home.mkdir()
     _table(home / "density.tsv", DENSITY, [row for pair in density for row in pair])
     _table(home / "morphometry.tsv", MORPHOMETRY, shapes)
+    _table(home / "composition.tsv", COMPOSITION, composition)
     _table(home / "radiomics.tsv", RADIOMICS, radiomics)
     _table(home / "strength.tsv", ["level"], [])
     status = {"participant_id": name, "status": "ok", "levels": {}} | segmentation

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
-from bonecast.measure.collect import ParticipantFiles, collect
+from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
 from bonecast.report.qc import draw_qc
 from bonecast.report.qc_page import draw_exclusion_card, write_png
 
@@ -64,6 +65,23 @@ def _write_tsv(path, rows, columns):
         writer.writerows(rows)
 
 
+COMPOSITION = ["level", "region", "area_cm2", "density_hu", "method", "included", "reason"]
+
+
+def _composition(rng, age_years, tissue):
+    """Muscle and fat at L3; without masks of tissue back muscle and subcutaneous fat alone."""
+    muscle = 60 - 0.4 * age_years + rng.normal(0, 4)
+    regions = {"back_muscles": (None, muscle), "sat": (rng.normal(180, 40), -100)}
+    if tissue:
+        regions["back_muscles"] = (45, muscle)
+        regions |= {"muscle": (rng.normal(130, 20), muscle), "vat": (rng.normal(150, 40), -95)}
+    method = "masks" if tissue else "derived"
+    return [
+        dict(zip(COMPOSITION, ("L3", name, area, hu, method, "true", ""), strict=True))
+        for name, (area, hu) in regions.items()
+    ]
+
+
 TEXTURE = ["level", "included", "reason", "stat_var", "cm_joint_entr"]
 
 
@@ -80,7 +98,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     if name in TO_LOOK_AT:
         status |= TO_LOOK_AT[name]
     ct = {"status": "ok", "acquisition": {"kvp": 120.0, "kernel": "B40f"}}
-    density, shapes, texture = [], [], []
+    density, shapes, texture, composition = [], [], [], []
     if name in LEFT_OUT:
         stage, reason, detail = LEFT_OUT[name]
         status = {"participant_id": name, "status": "excluded", "stage": stage, "reason": reason}
@@ -112,12 +130,15 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
             )
             row = {"level": level, "included": "true", "reason": ""}
             texture.append(row | {"stat_var": 900 + hu, "cm_joint_entr": 5.0})
+        composition = _composition(rng, people["age_years"], tissue=site == "a")
+        Image.new("RGB", (90, 60), (40, 90, 120)).save(home / "composition.png")
         if site == "a" or people["number"] < 9:
             write_png(_picture(name), home / "qc.png")
         else:
             write_png(draw_exclusion_card(name, "Stands for a picture."), home / "qc.png")
     _write_tsv(home / "density.tsv", density, list(density[0]) if density else ["level", "roi"])
     _write_tsv(home / "morphometry.tsv", shapes, list(shapes[0]) if shapes else ["level"])
+    _write_tsv(home / "composition.tsv", composition, COMPOSITION)
     _write_tsv(home / "radiomics.tsv", texture, TEXTURE)
     (home / "segmentation.json").write_text(json.dumps(status))
     (home / "ct.json").write_text(json.dumps(ct))
@@ -125,7 +146,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
         name,
         site,
         *(home / f"{stem}.json" for stem in ("ct", "segmentation")),
-        {stem: home / f"{stem}.tsv" for stem in ("density", "morphometry", "radiomics")},
+        {stem: home / f"{stem}.tsv" for stem in FAMILIES},
     )
 
 

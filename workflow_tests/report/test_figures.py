@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from bonecast.report import figures_flow, figures_measure, figures_model
+from bonecast.report import figures_composition, figures_flow, figures_measure, figures_model
 from bonecast.report.style import blank_figure, p_value, save_figure
 from bonecast.report.tables import interval_text
 
@@ -137,6 +137,48 @@ def test_hu_by_level_and_age_equals_its_inputs(results, outputs):
     # D036 has no outcome, so its age is not in the analysis set, nor in a header.
     assert len(ages) == 35
     assert [row["level"] for row in rows if row["panel"] == "level"][:2] == ["T11", "T12"]
+
+
+def _draw_composition(scans, results, outputs):
+    figures_composition.body_composition(
+        scans,
+        results.path("models/fracture/analysis_set.parquet"),
+        [path.with_name("composition.png") for path in results.pictures],
+        outputs,
+        DPI,
+    )
+    _check_files(outputs)
+    return [row for row in _rows(outputs) if row["value"]]
+
+
+def test_body_composition_equals_its_inputs(results, outputs):
+    path = results.path("tables/scans.parquet")
+    points = _draw_composition(path, results, outputs)
+    scans = pd.read_parquet(path)
+    for panel in ("muscle_density_hu", "muscle_area_cm2", "sat_area_cm2", "vat_area_cm2"):
+        drawn = sorted(float(row["value"]) for row in points if row["panel"] == panel)
+        # D036 is measured and has no age.
+        known = scans.loc[scans["participant_id"] != "D036", panel].dropna()
+        assert drawn == pytest.approx(sorted(known), rel=1e-5), panel
+    methods = {row["method"] for row in points if row["panel"] == "sat_area_cm2"}
+    assert methods == {"derived", "masks"}
+
+
+def test_composition_without_masks_draws_back_muscle(results, outputs, tmp_path):
+    scans = pd.read_parquet(results.path("tables/scans.parquet"))
+    scans[["muscle_density_hu", "muscle_area_cm2", "vat_area_cm2"]] = np.nan
+    path = tmp_path / "scans.parquet"
+    scans.to_parquet(path)
+    points = _draw_composition(path, results, outputs)
+    assert {row["panel"] for row in points} == {"back_muscles_density_hu", "sat_area_cm2"}
+
+
+def test_composition_of_nobody_says_so(results, outputs, tmp_path):
+    scans = pd.read_parquet(results.path("tables/scans.parquet"))
+    scans.loc[:, scans.columns.str.endswith(("_density_hu", "_area_cm2"))] = np.nan
+    path = tmp_path / "scans.parquet"
+    scans.to_parquet(path)
+    assert _draw_composition(path, results, outputs) == []
 
 
 def test_line_and_band_of_a_textbook_example():

@@ -13,7 +13,13 @@ import yaml
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
 from bonecast.measure.tables import write_table
 from bonecast.reasons import Reason
-from bonecast.report import figures_density, figures_flow, figures_measure, figures_model
+from bonecast.report import (
+    figures_composition,
+    figures_density,
+    figures_flow,
+    figures_measure,
+    figures_model,
+)
 from bonecast.report import page as page_module
 from bonecast.report.facts import Paths, gather
 from bonecast.report.page import MAX_THUMBNAILS, flat_settings, number, render, write_report
@@ -57,6 +63,8 @@ def paths(results, tmp_path_factory):
     figures_density.roi_agreement(
         tables / "vertebrae.parquet", ["hu_vol", "hu_circle200"], files("roi_agreement"), 50
     )
+    slices = [path.with_name("composition.png") for path in results.pictures]
+    figures_composition.body_composition(scans, analysis, slices, files("body_composition"), 50)
     figures_model.kaplan_meier_by_risk_third(
         models / "predictions.parquet", BLOCKS, files("kaplan_meier_by_risk_third"), 50
     )

@@ -18,6 +18,8 @@ from pyarrow.csv import WriteOptions, write_csv
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, summarise_vbmd
 from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names, prefixed
+from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
+from bonecast.measure.composition.summary import Person, summarise_composition
 from bonecast.measure.density import DENSITY_COLUMNS
 from bonecast.measure.density_summary import summarise_hu
 from bonecast.measure.dictionary import (
@@ -44,7 +46,7 @@ from bonecast.reasons import Reason
 CHUNK = 256
 """Participants turned into Arrow columns together."""
 
-FAMILIES = ("density", "morphometry", "strength", "radiomics")
+FAMILIES = ("density", "morphometry", "strength", "composition", "radiomics")
 """What is measured, each in a table of its own."""
 
 RADIOMICS_KEYS = ("level", *names(RADIOMICS_SHARED))
@@ -58,6 +60,7 @@ class ParticipantFiles:
         ct, segmentation: the JSON files of these stages.
         tables: the TSV of each family that was measured: density, morphometry, ...
         calibration: calibration.json; None where nothing was measured.
+        person: what the participants table says of them.
     """
 
     participant_id: str
@@ -66,6 +69,7 @@ class ParticipantFiles:
     segmentation: Path
     tables: Mapping[str, Path]
     calibration: Path | None = None
+    person: Person = Person()
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         strength = {v.level: v.strength for v in vertebrae}
         row |= summarise_strength(strength, levels, span(levels), min_levels)
         row |= summarise_morphometry(vertebrae, min_levels)
+        row |= _composition(files, ct, vertebrae)
         row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)
         if exclusion:
@@ -205,6 +210,9 @@ def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[
     if "strength" in files.tables:
         for row in read_table(files.tables["strength"], STRENGTH_COLUMNS):
             at(row.pop("level")).strength = row
+    if "composition" in files.tables:
+        for row in read_table(files.tables["composition"], COMPOSITION_COLUMNS):
+            at(row.pop("level")).composition[row.pop("region")] = row
     if features:
         for row in _read_radiomics(files, features):
             at(row.pop("level")).radiomics = row
@@ -235,10 +243,19 @@ def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:
     row["level_flags"] = " ".join(vertebra.level_flags) or None
     for roi, values in vertebra.density.items():
         row.update((f"{roi}_{name}", value) for name, value in values.items())
+    for region, values in vertebra.composition.items():
+        row.update((f"{region}_{name}", value) for name, value in values.items())
     for family in ("morphometry", "strength", "radiomics"):
         for name, value in getattr(vertebra, family).items():
             row[f"{family}_{name}" if name in SHARED else name] = value
     return row
+
+
+def _composition(files: ParticipantFiles, ct: dict, vertebrae: list[Vertebra]) -> dict:
+    """Summaries of composition; the header says the sex where the participants table does not."""
+    sex = files.person.sex or (ct.get("acquisition") or {}).get("patient_sex")
+    levels = {vertebra.level: vertebra.composition for vertebra in vertebrae}
+    return summarise_composition(levels, replace(files.person, sex=sex))
 
 
 def _scan_row(

@@ -195,6 +195,27 @@ def _named(row: dict) -> dict:
     }
 
 
+def region_bits(
+    bodies: dict[str, Body | None], levels: Collection[str], settings: DensitySettings
+) -> dict[str, np.ndarray]:
+    """Which voxels of every vertebra are measured, for drawing.
+
+    Returns:
+        By level, uint8 on the crop of its body (`body.box`): bit k is set where the voxel
+        belongs to region `settings.rois[k]`. Levels and regions without a value are left out.
+    """
+    found = {}
+    for level, body in bodies.items():
+        if why_not_measured(level, body, levels):
+            continue
+        bits = np.zeros(body.mask.shape, np.uint8)
+        for k, mask in enumerate(regions(body, settings.rois, settings).values()):
+            if not too_small(np.count_nonzero(mask), body, settings):
+                bits |= mask.astype(np.uint8) << k
+        found[level] = bits
+    return found
+
+
 ROI_WORDS = {
     "hu_vol": "vertebral body eroded in 3-D",
     "hu_circle200": "circle of 200 mm2 at mid-height, across the body's own axis",

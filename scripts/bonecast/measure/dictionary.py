@@ -10,6 +10,8 @@ from bonecast.level_states import LevelState
 from bonecast.levels import LEVELS
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, vbmd_summary_columns
 from bonecast.measure.columns import LEVEL, Column, in_family, prefixed, reason
+from bonecast.measure.composition.measure import level_columns
+from bonecast.measure.composition.summary import COMPOSITION_SUMMARY_COLUMNS
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.density_summary import hu_summary_columns
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
@@ -131,6 +133,7 @@ def vertebra_columns(rois: Sequence[str], features: Sequence[Column]) -> tuple[C
         *(c for roi in rois for c in prefixed(roi, density, f"ROI {ROI_WORDS[roi]}")),
         *in_family("morphometry", MORPHOMETRY_COLUMNS),
         *in_family("strength", STRENGTH_COLUMNS),
+        *level_columns(),
         *features,
     )
 
@@ -161,6 +164,7 @@ def scan_columns(
         *vbmd_summary_columns(span(levels), words_for(levels), min_levels, rois[0]),
         *strength_summary_columns(span(levels), words_for(levels), min_levels),
         *morphometry_summary_columns(min_levels),
+        *COMPOSITION_SUMMARY_COLUMNS,
         *radiomics_summary_columns(features, levels, min_levels),
     )
 

@@ -4,21 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from bonecast.images import Volume, load
 from bonecast.measure.acquisition import Acquisition, aorta_hu, describe
 from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
 from bonecast.measure.calibration.model import not_calibrated
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, add_vbmd
-from bonecast.measure.density import (
-    DENSITY_COLUMNS,
-    DensitySettings,
-    measure_density,
-    regions,
-    too_small,
-)
-from bonecast.measure.frame import Body, find_bodies, why_not_measured
+from bonecast.measure.composition.measure import measure_composition
+from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings, measure_density
+from bonecast.measure.frame import Body, find_bodies
 from bonecast.measure.morphometry import measure_morphometry
 from bonecast.measure.strength import measure_strength
 from bonecast.reasons import Reason
@@ -69,10 +62,11 @@ class Measured:
     density: list[dict]
     morphometry: list[dict]
     strength: list[dict]
+    composition: list[dict]
     calibration: dict
 
 
-NOTHING = Measured([], [], [], not_calibrated(Reason.SCAN_EXCLUDED).facts())
+NOTHING = Measured([], [], [], [], not_calibrated(Reason.SCAN_EXCLUDED).facts())
 """What is measured in a scan that was left out before."""
 
 
@@ -153,26 +147,14 @@ def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> 
         density=density,
         morphometry=shapes,
         strength=measure_strength(bodies, levels, calibration, settings.strength_law, not_included),
+        composition=measure_composition(
+            scan.ct,
+            scan.vertebrae,
+            bodies,
+            scan.tissue,
+            levels,
+            acquisition.has_contrast,
+            acquisition.kvp,
+        ),
         calibration={**calibration.facts(), **acquisition.facts()},
     )
-
-
-def region_bits(
-    bodies: dict[str, Body | None], levels: Collection[str], settings: DensitySettings
-) -> dict[str, np.ndarray]:
-    """Which voxels of every vertebra are measured, for drawing.
-
-    Returns:
-        By level, uint8 on the crop of its body (`body.box`): bit k is set where the voxel
-        belongs to region `settings.rois[k]`. Levels and regions without a value are left out.
-    """
-    found = {}
-    for level, body in bodies.items():
-        if why_not_measured(level, body, levels):
-            continue
-        bits = np.zeros(body.mask.shape, np.uint8)
-        for k, mask in enumerate(regions(body, settings.rois, settings).values()):
-            if not too_small(np.count_nonzero(mask), body, settings):
-                bits |= mask.astype(np.uint8) << k
-        found[level] = bits
-    return found

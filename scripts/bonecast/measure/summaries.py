@@ -32,6 +32,7 @@ class Vertebra:
         level: name, such as L1.
         density: per ROI name, the columns of density.tsv.
         morphometry: the columns of morphometry.tsv.
+        composition: per region, the columns of composition.tsv.
         radiomics: those of radiomics.tsv, features with `rad_` before their name.
         strength: the columns of strength.tsv.
         level_confidence: how well its name is supported (bonecast.segment.review).
@@ -41,6 +42,7 @@ class Vertebra:
     level: str
     density: dict[str, dict] = field(default_factory=dict)
     morphometry: dict = field(default_factory=dict)
+    composition: dict[str, dict] = field(default_factory=dict)
     radiomics: dict = field(default_factory=dict)
     strength: dict = field(default_factory=dict)
     level_confidence: float | None = None

@@ -81,20 +81,34 @@ def hu_by_level_and_age(
             it is None, come from the headers of the scans.
     """
     scans = pd.read_parquet(scans_path)
+    people = ages_and_sexes(scans, analysis_set_path)
+    people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].to_numpy(float)
+    people = people[(scans["status"] == "ok").to_numpy()]
+    figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
+    save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
+
+
+def ages_and_sexes(scans: pd.DataFrame, analysis_set_path: str | Path | None) -> pd.DataFrame:
+    """Age and sex of everyone in the table of scans.
+
+    Args:
+        analysis_set_path: where they are taken from first; the rest, or all where it is None,
+            come from the headers of the scans.
+
+    Returns:
+        Columns age_years and sex, by participant_id, rows as in `scans`.
+    """
     people = pd.DataFrame(
         {
             "age_years": pd.to_numeric(scans["patient_age_years"]).astype(float),
             "sex": scans["patient_sex"],
-            "hu": scans[f"{roi}_mean_{span(levels)}_hu"].astype(float),
         }
     ).set_index(scans["participant_id"])
     if analysis_set_path is not None:
         known = pd.read_parquet(analysis_set_path).set_index("participant_id")
         for column in {"age_years", "sex"} & set(known.columns):
             people[column] = known[column].reindex(people.index).combine_first(people[column])
-    people = people[(scans["status"] == "ok").to_numpy()]
-    figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
-    save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
+    return people
 
 
 def choose_examples(scans: pd.DataFrame, hu_column: str) -> list[dict]:

@@ -216,6 +216,10 @@ def alt_texts(facts: Facts) -> dict[str, str]:
             "Difference against mean of the attenuation in every pair of regions of interest; mean "
             "difference, limits of agreement and ICC are in roi_agreement.csv."
         ),
+        "body_composition": (
+            "An axial slice coloured by muscle and fat, and attenuation and area of muscle and fat "
+            "of each scan against age; the numbers are in the table beside the figure."
+        ),
         "kaplan_meier_by_risk_third": (
             "Share free of fracture and share fractured over time in three groups of forecast "
             "risk; the numbers are in the table beside the figure."

@@ -70,7 +70,7 @@ def place_regions(
     Args:
         shape: of the scan.
         boxes: place of each level's crop.
-        bits: as from `bonecast.measure.scan.region_bits`.
+        bits: as from `bonecast.measure.density.region_bits`.
         names: of the regions, in the order of the bits.
     """
     whole = np.zeros(shape, np.uint8)

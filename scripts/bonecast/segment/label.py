@@ -13,10 +13,11 @@ from bonecast.reasons import Excluded, Reason
 from bonecast.runtime import read_json
 from bonecast.segment.bodies import split_bodies
 from bonecast.segment.instances import BODY, find_vertebrae
-from bonecast.segment.labelmaps import read_mapping, translate
+from bonecast.segment.labelmaps import read_mapping, recode, translate
 from bonecast.segment.naming import Count
 from bonecast.segment.raw import record_path, require
 from bonecast.segment.review import Review, apply_names, review_levels
+from bonecast.segment.tissues import TISSUE_CODES, TISSUE_CONVENTIONS, present
 
 GRID_TOLERANCE_MM = 0.1
 """A mask's corners may differ from the scan's by this much (rounding of headers)."""
@@ -154,6 +155,8 @@ def label_from_network(
 def label_from_mask(ct: Volume, mask: Path | None, bodies: Path | None, labels: str) -> Labelled:
     """Take the user's own masks.
 
+    The labels of TotalSegmentator's task total name aorta, muscles and ribs too: these come along.
+
     Args:
         ct: the scan.
         mask: whole vertebrae, or None where there is none.
@@ -168,6 +171,11 @@ def label_from_mask(ct: Volume, mask: Path | None, bodies: Path | None, labels: 
     whole = load(mask)
     check_grid(whole, ct, "the mask")
     translated = ct.like(translate(whole.data, read_mapping(labels)))
+    tissue = None
+    if labels == "totalsegmentator":
+        names = TISSUE_CONVENTIONS[labels]
+        tissue = recode(whole.data, {value: TISSUE_CODES[name] for value, name in names.items()})
+        tissue = ct.like(tissue) if tissue.any() else None
     own = None
     if bodies is not None:
         own = load(bodies)
@@ -175,7 +183,10 @@ def label_from_mask(ct: Volume, mask: Path | None, bodies: Path | None, labels: 
         # TotalSegmentator numbers bodies from the head, whole vertebrae from the sacrum.
         convention = "totalsegmentator_bodies" if labels == "totalsegmentator" else labels
         own = ct.like(translate(own.data, read_mapping(convention)))
-    return with_bodies(ct, translated, own, {"backend": "masks", "mask_labels": Path(labels).name})
+    about = {"backend": "masks", "mask_labels": Path(labels).name}
+    if tissue is not None:
+        about["tissue"] = present(tissue.data)
+    return replace(with_bodies(ct, translated, own, about), tissue=tissue)
 
 
 def with_bodies(ct: Volume, whole: Volume, bodies: Volume | None, provenance: dict) -> Labelled:

@@ -6,6 +6,7 @@ vertebra is 0.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,21 +53,24 @@ CONVENTIONS: dict[str, dict[int, str]] = {
 """Conventions known by name."""
 
 
-def read_mapping(convention: str | Path) -> dict[int, str]:
-    """Label values and the level each stands for.
+def read_mapping(
+    convention: str | Path, known: Mapping[str, dict[int, str]] = CONVENTIONS
+) -> dict[int, str]:
+    """Label values and the level, or other structure, each stands for.
 
     Args:
-        convention: a name in `CONVENTIONS`, or a JSON or YAML file of `value: level`.
+        convention: a name in `known`, or a JSON or YAML file of `value: level`.
+        known: conventions by name.
 
     Raises:
         ValueError: no such convention or file, or the file is not such a mapping.
     """
-    if str(convention) in CONVENTIONS:
-        return CONVENTIONS[str(convention)]
+    if str(convention) in known:
+        return known[str(convention)]
     path = Path(convention)
     if not path.is_file():
         raise ValueError(
-            f"mask labels '{convention}': neither one of {', '.join(CONVENTIONS)} nor a file"
+            f"mask labels '{convention}': neither one of {', '.join(known)} nor a file"
         )
     text = path.read_text(encoding="utf-8")
     try:
@@ -74,7 +78,7 @@ def read_mapping(convention: str | Path) -> dict[int, str]:
         return {int(value): str(level) for value, level in raw.items()}
     except (ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
         raise ValueError(
-            f"{path.name}: expected one 'value: level' per line, such as '22: L3'"
+            f"{path.name}: expected one 'value: name' per line, such as '22: L3'"
         ) from error
 
 
@@ -99,11 +103,20 @@ def translate(mask: np.ndarray, mapping: dict[int, str]) -> np.ndarray:
     repeated = sorted({name for name in mapping.values() if [*mapping.values()].count(name) > 1})
     if repeated:
         raise ValueError(f"more than one label stands for {', '.join(repeated)}")
+    return recode(mask, {value: VERSE_CODES[level] for value, level in mapping.items()})
+
+
+def recode(mask: np.ndarray, codes: Mapping[int, int]) -> np.ndarray:
+    """A mask with other numbers, uint8 of the same shape; labels that `codes` lacks become 0.
+
+    Raises:
+        ValueError: the mask holds fractions or negative values.
+    """
     labels = _as_labels(mask)
     highest = int(labels.max(initial=0))
-    table = np.zeros(max(highest, *mapping, 0) + 1, dtype=np.uint8)
-    for value, level in mapping.items():
-        table[value] = VERSE_CODES[level]
+    table = np.zeros(max(highest, *codes, 0) + 1, dtype=np.uint8)
+    for value, code in codes.items():
+        table[value] = code
     return table[labels]
 
 

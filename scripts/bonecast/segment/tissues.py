@@ -54,6 +54,30 @@ TISSUE_NAMES: dict[int, str] = {code: name for name, code in TISSUE_CODES.items(
 """Code to name."""
 
 
+_TISSUE_TYPES = {1: "subcutaneous_fat", 2: "torso_fat", 3: "skeletal_muscle"}
+
+TISSUE_CONVENTIONS: dict[str, dict[int, str]] = {
+    "bonecast": TISSUE_NAMES,
+    "totalsegmentator": {
+        5: "liver",
+        25: "sacrum",
+        51: "heart",
+        52: "aorta",
+        63: "inferior_vena_cava",
+        86: "autochthon_left",
+        87: "autochthon_right",
+        88: "iliopsoas_left",
+        89: "iliopsoas_right",
+    }
+    | {91 + number: f"rib_left_{number}" for number in range(1, 13)}
+    | {103 + number: f"rib_right_{number}" for number in range(1, 13)},
+    "tissue_types": _TISSUE_TYPES,
+    "tissue_4_types": _TISSUE_TYPES | {4: "intermuscular_fat"},
+}
+"""Numberings known by name: label to structure. Bonecast's own, and those of TotalSegmentator's
+tasks total, tissue_types and tissue_4_types; labels of other structures are left out."""
+
+
 def tissue_codes(labels: np.ndarray, names: dict[int, str]) -> np.ndarray:
     """A backend's labels as codes of the tissue map.
 

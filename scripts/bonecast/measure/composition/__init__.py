@@ -1,0 +1,1 @@
+"""Muscle, fat and aortic calcium at each vertebral level."""
