@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
 from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
+from bonecast.measure.radiomics.settings import settings_of
 
 validate(config, "schemas/config.schema.yaml")
 
@@ -221,6 +222,17 @@ def participants_table():
         "site": [participant.site for participant in COHORT.values()],
     }
 
+
+# What radiomics are computed with: a change of any of it computes them anew.
+RADIOMICS = {
+    key: value
+    for key, value in config["measure"]["radiomics"].items()
+    if key not in ("enabled", "robustness")
+}
+try:
+    RADIOMICS_NEEDS_SCAN = settings_of(RADIOMICS).needs_scan
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
 
 IMAGE_BLOCKS = {"hu", "morphometry", "radiomics"}
 

@@ -80,7 +80,7 @@ NEEDLESS = {
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},
-    "measure_radiomics": {"images", "measure/morphometry"},
+    "measure_radiomics": {"measure/morphometry"},
     "segment_batch": {"images"},
     "write_report": {"images", "measure"},
 }

@@ -64,7 +64,7 @@ def _write_tsv(path, rows, columns):
         writer.writerows(rows)
 
 
-TEXTURE = ["level", "included", "reason", "stat_var", "cm_joint_entr"]
+TEXTURE = ["level", "included", "reason", "rad_stat_var_ect3", "rad_cm_joint_entr_tu9b"]
 
 
 def _participant(folder, name, site, rng, people) -> ParticipantFiles:
@@ -111,7 +111,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
                 }
             )
             row = {"level": level, "included": "true", "reason": ""}
-            texture.append(row | {"stat_var": 900 + hu, "cm_joint_entr": 5.0})
+            texture.append(row | {"rad_stat_var_ect3": 900 + hu, "rad_cm_joint_entr_tu9b": 5.0})
         if site == "a" or people["number"] < 9:
             write_png(_picture(name), home / "qc.png")
         else:

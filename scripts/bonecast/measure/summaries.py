@@ -36,7 +36,7 @@ class Vertebra:
         level: name, such as L1.
         density: per ROI name, the columns of density.tsv.
         morphometry: the columns of morphometry.tsv.
-        radiomics: those of radiomics.tsv, features with `rad_` before their name.
+        radiomics: those of radiomics.tsv.
         level_confidence: how well its name is supported (bonecast.segment.review).
         level_flags: codes of what is odd about it.
     """

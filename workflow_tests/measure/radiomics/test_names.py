@@ -51,7 +51,7 @@ def test_names_that_others_rely_on():
     assert describe("rad_morph_volume_rnu0")[0] == "mm3"
     unit, words = describe("rad_wavelet_haar_lhl_stat_mean_q4le")
     assert unit == "" and words.endswith("filtered by wavelet haar lhl")
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="rad_cm_invented"):
         describe("rad_cm_invented_abcd")
 
 

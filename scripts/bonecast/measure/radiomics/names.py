@@ -255,10 +255,9 @@ def describe(name: str) -> tuple[str, str]:
     """Unit and definition of a column, as `column` named it.
 
     Raises:
-        KeyError: no such feature.
+        ValueError: no such feature.
     """
-    tag, _, _ = name.removeprefix("rad_").rpartition("_")
-    filtered, tag = _split(tag)
+    filtered, tag = _split(name)
     family, long = _BY_TAG[tag]
     words = re.sub(r"_[A-Z0-9]{3,4}(_\d+)?$", "", long).replace("_", " ")
     unit = UNITS_MM.get(tag, "HU" if UNITS_HU.fullmatch(tag) else "")
@@ -287,10 +286,10 @@ def radiomics_columns(features: Iterable[str]) -> tuple[Column, ...]:
 _BY_TAG = {tag: (family, long) for family, names in FEATURES.items() for long, tag in names.items()}
 
 
-def _split(tag: str) -> tuple[str, str]:
-    """Filter and tag: filters are named before the first tag known."""
-    parts = tag.split("_")
+def _split(name: str) -> tuple[str, str]:
+    """Filter and tag of a column: the filter is what comes before a tag that is known."""
+    parts = name.removeprefix("rad_").split("_")[:-1]
     for start in range(len(parts)):
         if (rest := "_".join(parts[start:])) in _BY_TAG:
             return "_".join(parts[:start]), rest
-    raise KeyError(tag)
+    raise ValueError(f"{name}: no radiomics feature is called this")
