@@ -33,6 +33,7 @@ include: "rules/convert.smk"
 include: "rules/segment.smk"
 include: "rules/qc.smk"
 include: "rules/measure.smk"
+include: "rules/robustness.smk"
 include: "rules/collect.smk"
 include: "rules/model.smk"
 include: "rules/figures.smk"
@@ -47,6 +48,7 @@ localrules:
     models,
     figures,
     report,
+    robustness,
 
 
 rule segmentations:
@@ -91,6 +93,12 @@ rule report:
     input:
         "<results>/report.html",
         "<results>/summary.txt",
+
+
+# Not part of `all`: twenty scans, each measured eleven times.
+rule robustness:
+    input:
+        "<results>/tables/radiomics_robustness.tsv",
 
 
 rule all:

@@ -9,7 +9,14 @@ from snakemake.utils import validate
 
 sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
 
-from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
+from bonecast.cohort import (
+    CohortError,
+    PARTICIPANT_PATTERN,
+    batches,
+    draw_participants,
+    locate,
+    read_cohort,
+)
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 from bonecast.measure.radiomics.settings import settings_of
@@ -234,6 +241,16 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
+# Whose vertebrae are perturbed: the same participants whatever order the cohort has.
+ROBUSTNESS = config["measure"]["radiomics"]["robustness"]
+ROBUSTNESS_PARTICIPANTS = draw_participants(
+    PARTICIPANTS, ROBUSTNESS["participants"], ROBUSTNESS["seed"]
+)
+
+ROBUST_ONLY = config["model"]["min_robustness"] is not None
+if ROBUST_ONLY and (IS_TABULAR or not config["measure"]["radiomics"]["enabled"]):
+    raise WorkflowError("model.min_robustness: no radiomics are measured in this run.")
+
 IMAGE_BLOCKS = {"hu", "morphometry", "radiomics"}
 
 
@@ -272,11 +289,14 @@ def model_inputs(wildcards):
     """The user's own table, or the measured scans and the clinical table."""
     if IS_TABULAR:
         return {"table": located(config["model"]["table"])}
-    return {
+    inputs = {
         "scans": "<results>/tables/scans.parquet",
         "dictionary": "<results>/tables/data_dictionary.csv",
         "clinical": located(config["cohort"]["clinical"]),
     }
+    if ROBUST_ONLY:
+        inputs["robustness"] = "<results>/tables/radiomics_robustness.tsv"
+    return inputs
 
 
 TABLES = [

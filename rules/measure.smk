@@ -64,11 +64,7 @@ rule measure_radiomics:
         crops="<results>/participants/{participant}/bodies.npz.gz",
         density="<results>/participants/{participant}/density.tsv",
         # Only where filters or splines look further than the crops reach.
-        ct=(
-            "<results>/participants/{participant}/ct.nii.gz"
-            if RADIOMICS_NEEDS_SCAN
-            else []
-        ),
+        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
         compiled="<results>/cache/radiomics.json",
     output:
         radiomics="<results>/participants/{participant}/radiomics.tsv",

@@ -81,6 +81,7 @@ NEEDLESS = {
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},
     "measure_radiomics": {"measure/morphometry"},
+    "perturb_radiomics": {"measure/morphometry"},
     "segment_batch": {"images"},
     "write_report": {"images", "measure"},
 }

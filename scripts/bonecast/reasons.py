@@ -57,6 +57,7 @@ class Reason(StrEnum):
     LEVEL_NOT_ANALYSED = "level_not_analysed"
     # A participant in the models
     NO_CLINICAL_ROW = "no_clinical_row"
+    CHOSE_FEATURES = "chose_features"
     NO_SCAN = "no_scan"
     SCAN_EXCLUDED = "scan_excluded"
     NO_OUTCOME = "no_outcome"
@@ -117,6 +118,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.HEIGHT_NOT_MEASURABLE: "Too few columns of the body reach both end-plates.",
     Reason.LEVEL_NOT_ANALYSED: "The level is outside those configured for analysis.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
+    Reason.CHOSE_FEATURES: (
+        "The perturbed scan told which radiomics are robust; the models are not validated on it."
+    ),
     Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
     Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",
     Reason.NO_OUTCOME: "Follow-up time or event is missing in the clinical table.",

@@ -10,8 +10,7 @@ from bonecast.measure.crops import load_bodies, save_bodies
 from bonecast.measure.frame import find_bodies
 from bonecast.measure.radiomics.measure import measure_radiomics
 from bonecast.measure.radiomics.names import FEATURES, radiomics_columns
-from bonecast.measure.radiomics.perturb import PerturbationSettings
-from bonecast.measure.radiomics.robustness import perturb_radiomics
+from bonecast.measure.radiomics.perturb import PerturbationSettings, perturb_radiomics
 from bonecast.measure.radiomics.settings import RadiomicsSettings
 from bonecast.reasons import Reason
 

@@ -283,6 +283,14 @@ def radiomics_columns(features: Iterable[str]) -> tuple[Column, ...]:
     return (LEVEL, *RADIOMICS_SHARED, *feature_columns(features))
 
 
+CHAIN = Column("chain", "", "Number of the chain of perturbations; 0: as it is", kind="int", low=0)
+
+
+def perturbed_columns(features: Iterable[str]) -> tuple[Column, ...]:
+    """Columns of radiomics_perturbed.tsv."""
+    return (LEVEL, CHAIN, *feature_columns(features))
+
+
 _BY_TAG = {tag: (family, long) for family, names in FEATURES.items() for long, tag in names.items()}
 
 

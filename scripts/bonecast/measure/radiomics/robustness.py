@@ -5,27 +5,12 @@ takes the chains for raters. It is computed of the vertebrae and of the scans' m
 models use.
 """
 
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from bonecast.images import Volume
-from bonecast.levels import VERSE_CODES
 from bonecast.measure.agreement import icc_agreement
 from bonecast.measure.columns import Column
-from bonecast.measure.frame import Body
-from bonecast.measure.radiomics.features import features_of_region
-from bonecast.measure.radiomics.grid import Surroundings, resample_region
-from bonecast.measure.radiomics.measure import MIN_VOXELS, core_of, surroundings
-from bonecast.measure.radiomics.perturb import (
-    Perturbation,
-    PerturbationSettings,
-    chains,
-    noise_sd_hu,
-    resized,
-)
-from bonecast.measure.radiomics.settings import RadiomicsSettings
 
 MIN_SUBJECTS = 5
 """Fewer vertebrae or scans give no interval worth reading: chosen here."""
@@ -47,73 +32,6 @@ ROBUSTNESS_COLUMNS = (
     Column("n_raters", "count", "Chains of perturbations and the scan as it is", kind="int", low=1),
 )
 """Columns of radiomics_robustness.tsv."""
-
-
-def perturb_radiomics(
-    participant_id: str,
-    bodies: Mapping[str, Body | None],
-    levels: Collection[str],
-    settings: RadiomicsSettings,
-    perturbing: PerturbationSettings,
-    ct: Volume | None = None,
-) -> list[dict]:
-    """Features of each level as it is (`chain` 0) and under every chain of perturbations.
-
-    Args:
-        participant_id: the noise of a scan is drawn from this and the seed.
-        bodies: as from `find_bodies`.
-        levels: those whose radiomics are included.
-        ct: the whole scan, needed where `settings.needs_scan`.
-
-    Returns:
-        Rows with level, chain and the features; levels of which a chain leaves too little are
-        left out.
-    """
-    chosen = {level: bodies[level] for level in levels}
-    if not chosen:
-        return []
-    noise_hu = float(np.median([noise_sd_hu(body.hu) for body in chosen.values()]))
-    drawn = chains(perturbing)
-    rows = []
-    for level, body in chosen.items():
-        around, core = surroundings(body, core_of(body, settings), settings, ct)
-        of_level = [_features(around, core, settings)]
-        for number, chain in enumerate(drawn, start=1):
-            seed = [
-                perturbing.seed,
-                number,
-                VERSE_CODES[level],
-                zlib.crc32(participant_id.encode()),
-            ]
-            of_level.append(_features(around, core, settings, chain, noise_hu, seed))
-        if all(found is not None for found in of_level):
-            rows += [{"level": level, "chain": n, **found} for n, found in enumerate(of_level)]
-    return rows
-
-
-def _features(
-    around: Surroundings,
-    core: np.ndarray,
-    settings: RadiomicsSettings,
-    chain: Perturbation | None = None,
-    noise_hu: float = 0.0,
-    seed: Sequence[int] = (),
-) -> dict[str, float] | None:
-    """Features of one region under one chain; None where too little is left of it."""
-    motion = None
-    if chain is not None:
-        motion = chain.motion
-        noise = np.random.default_rng(seed).normal(0, chain.noise * noise_hu, around.hu.shape)
-        core = resized(core, chain.growth_mm, around.spacing_mm)
-        around = Surroundings(around.hu + noise, around.box, around.image_shape, around.spacing_mm)
-    if not (core >= 0.5).any():
-        return None
-    region = resample_region(
-        around, core, settings.spacing_mm, settings.interpolation, settings.reach_mm, motion
-    )
-    if np.count_nonzero(region.mask) < MIN_VOXELS:
-        return None
-    return features_of_region(region, settings)
 
 
 def summarise_robustness(
