@@ -19,6 +19,8 @@ container: os.path.join(WORKFLOW_FOLDER, "envs", "bonecast.sif")
 
 
 include: "rules/common.smk"
+include: "rules/common_segment.smk"
+include: "rules/common_measure.smk"
 
 
 pathvars:
@@ -33,6 +35,7 @@ include: "rules/convert.smk"
 include: "rules/segment.smk"
 include: "rules/qc.smk"
 include: "rules/measure.smk"
+include: "rules/robustness.smk"
 include: "rules/collect.smk"
 include: "rules/model.smk"
 include: "rules/figures.smk"
@@ -47,6 +50,7 @@ localrules:
     models,
     figures,
     report,
+    robustness,
 
 
 rule segmentations:
@@ -91,6 +95,12 @@ rule report:
     input:
         "<results>/report.html",
         "<results>/summary.txt",
+
+
+# Not part of `all`: twenty scans, each measured eleven times.
+rule robustness:
+    input:
+        "<results>/tables/radiomics_robustness.tsv",
 
 
 rule all:

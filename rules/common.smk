@@ -1,6 +1,5 @@
 # What the stages share: the checked configuration, the cohort, input functions.
 # No rules here; the work behind these few lines is in scripts/bonecast/cohort.py.
-import glob
 import os
 import sys
 
@@ -9,11 +8,15 @@ from snakemake.utils import validate
 
 sys.path.insert(0, os.path.join(WORKFLOW_FOLDER, "scripts"))
 
-from bonecast.cohort import CohortError, PARTICIPANT_PATTERN, batches, locate, read_cohort
+from bonecast.cohort import (
+    CohortError,
+    PARTICIPANT_PATTERN,
+    batches,
+    locate,
+    read_cohort,
+)
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
-from bonecast.excluded_levels import read_excluded_levels
-from bonecast.measure.calibration.tables import read_rods, read_scanner_table
 
 validate(config, "schemas/config.schema.yaml")
 
@@ -75,8 +78,6 @@ HAS_MODELS = HAS_CLINICAL or IS_TABULAR
 BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
 ENDPOINT = config["model"]["endpoint"]
-KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
-KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
 
 if HAS_CLINICAL and not IS_DEMO and not os.path.exists(located(config["cohort"]["clinical"])):
     raise WorkflowError(f"cohort.clinical: {config['cohort']['clinical']} not found.")
@@ -115,71 +116,6 @@ def participant_input(wildcards):
     return existing(participant_source(wildcards))
 
 
-def supplied_mask(wildcards, column, folder):
-    """A mask that the user has: the table's column, else <folder>/<participant_id>.nii.gz."""
-    row = participant_row(wildcards)
-    path = getattr(row, column)
-    if not path and folder:
-        path = os.path.join(located(folder), f"{row.participant_id}.nii.gz")
-    return existing(path)
-
-
-def mask_input(wildcards):
-    """The user's vertebra mask of a participant as rule input, if there is one."""
-    return supplied_mask(wildcards, "mask", config["segment"]["masks"])
-
-
-def bodies_input(wildcards):
-    """The user's vertebral-body mask of a participant as rule input, if there is one."""
-    return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
-
-
-def tissue_input(wildcards):
-    """The user's tissue mask of a participant as rule input, if there is one."""
-    return supplied_mask(wildcards, "tissue", config["segment"]["tissue"])
-
-
-def calibration_table_input():
-    """The user's table of rods or scanners as rule input; nothing where there is none."""
-    return located(config["cohort"]["calibration"]) or []
-
-
-def calibration_method():
-    """How HU are calibrated: `table` without a table is none."""
-    method, table = config["measure"]["calibration"]["method"], calibration_table_input()
-    if IS_TABULAR or (method == "table" and not table):
-        return "none"
-    if method == "phantom" and not table:
-        raise WorkflowError("measure.calibration.method phantom needs cohort.calibration: no table")
-    return method
-
-
-CALIBRATION_METHOD = calibration_method()
-
-
-def check_calibration_table():
-    """Rods by participant; stops with every problem of either table, before any job starts."""
-    standard = config["measure"]["calibration"]["standard"]
-    try:
-        if CALIBRATION_METHOD == "phantom":
-            return read_rods(calibration_table_input(), standard)
-        if CALIBRATION_METHOD == "table" and workflow.is_main_process:
-            read_scanner_table(calibration_table_input(), standard)
-    except CohortError as error:
-        raise WorkflowError(str(error)) from None
-    return {}
-
-
-RODS = check_calibration_table()
-
-
-def calibration_settings():
-    """What measuring needs of measure.calibration, for params."""
-    names = ("standard", "internal_model", "internal_tissues")
-    options = config["measure"]["calibration"]
-    return {"method": CALIBRATION_METHOD} | {name: options[name] for name in names}
-
-
 CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
 
 
@@ -196,31 +132,6 @@ def corrections_of_cohort():
 CORRECTIONS = corrections_of_cohort()
 
 
-def excluded_levels_of_cohort():
-    """Levels a person wants left out, by participant; stops with every problem of the list."""
-    table = located(config["cohort"]["exclude_levels"])
-    if not table or IS_TABULAR:
-        return {}
-    try:
-        return read_excluded_levels(table, PARTICIPANTS)
-    except CohortError as error:
-        raise WorkflowError(str(error)) from None
-
-
-EXCLUDED_LEVELS = excluded_levels_of_cohort()
-
-
-def known_of(wildcards):
-    """What the user's tables say of one scan, for params: an edit reruns who changed."""
-    row = participant_row(wildcards)
-    return {
-        "contrast_phase": row.contrast_phase,
-        "kvp": row.kvp,
-        "excluded": EXCLUDED_LEVELS.get(row.participant_id, {}),
-        "rods": RODS.get(row.participant_id, []),
-    }
-
-
 def correction_of(wildcards):
     """The correction of a participant; one without files where there is none."""
     return CORRECTIONS.get(wildcards.participant, Correction())
@@ -233,71 +144,6 @@ def correction_input(wildcards):
     return {name: ancient(path) if path else [] for name, path in files.items()}
 
 
-def labels_input(option, known):
-    """The user's own list of mask values as rule input; nothing for a numbering known by name."""
-    labels = config["segment"][option]
-    if labels in known:
-        return []
-    if not os.path.isfile(located(labels)):
-        raise WorkflowError(
-            f"segment.{option}: {labels} is neither one of {', '.join(known)} nor a file"
-        )
-    return located(labels)
-
-
-def mask_labels_input():
-    """The list of what the values of vertebra masks mean."""
-    return labels_input("mask_labels", KNOWN_MASK_LABELS)
-
-
-def tissue_labels_input():
-    """The list of what the values of tissue masks mean."""
-    return labels_input("tissue_labels", KNOWN_TISSUE_LABELS)
-
-
-def batch_scans(wildcards):
-    """The scans of a batch."""
-    return [
-        f"results/{config['cohort']['name']}/participants/{participant}/ct.nii.gz"
-        for participant in BATCHES[wildcards.batch]
-    ]
-
-
-# Options of the segment section that decide what a network gives: the others segment nothing anew.
-ENGINE_OPTIONS = ("backend", "model", "folds", "checkpoint", "tile_step", "mirroring", "device")
-TOTALSEGMENTATOR_OPTIONS = ("backend", "weights_dir", "totalsegmentator", "device")
-
-
-def engine_settings():
-    """What the segmentation backend is opened with."""
-    if config["segment"]["backend"] == "totalsegmentator":
-        return {option: config["segment"][option] for option in TOTALSEGMENTATOR_OPTIONS}
-    settings = {option: config["segment"][option] for option in ENGINE_OPTIONS}
-    return settings | {"model": located(settings["model"])}
-
-
-def model_files(wildcards):
-    """What decides a segmentation: an nnU-Net's plans, label map and weights, or fetched weights."""
-    if config["segment"]["backend"] == "totalsegmentator":
-        return f"results/{config['cohort']['name']}/segmentation/weights.json"
-    folder = located(config["segment"]["model"])
-    weights = sorted(glob.glob(os.path.join(glob.escape(folder), "fold_*", "checkpoint_*.pth")))
-    return [f"{folder}/plans.json", f"{folder}/dataset.json", *weights]
-
-
-def segmentation_input(wildcards):
-    """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
-    if config["segment"]["backend"] == "masks":
-        return {
-            "mask": mask_input(wildcards),
-            "bodies": bodies_input(wildcards),
-            "labels": mask_labels_input(),
-        }
-    participant = participant_row(wildcards).participant_id
-    folder = f"results/{config['cohort']['name']}/segmentation"
-    return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}
-
-
 def participants_table():
     """What is known of everyone in the cohort as plain lists, for params."""
     columns = ("site", "sex", "height_m", "weight_kg")
@@ -306,6 +152,10 @@ def participants_table():
         for column in columns
     }
 
+
+ROBUST_ONLY = config["model"]["min_robustness"] is not None
+if ROBUST_ONLY and (IS_TABULAR or not config["measure"]["radiomics"]["enabled"]):
+    raise WorkflowError("model.min_robustness: no radiomics are measured in this run.")
 
 IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "composition", "radiomics"}
 
@@ -345,11 +195,14 @@ def model_inputs(wildcards):
     """The user's own table, or the measured scans and the clinical table."""
     if IS_TABULAR:
         return {"table": located(config["model"]["table"])}
-    return {
+    inputs = {
         "scans": "<results>/tables/scans.parquet",
         "dictionary": "<results>/tables/data_dictionary.csv",
         "clinical": located(config["cohort"]["clinical"]),
     }
+    if ROBUST_ONLY:
+        inputs["robustness"] = "<results>/tables/radiomics_robustness.tsv"
+    return inputs
 
 
 TABLES = [

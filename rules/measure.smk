@@ -117,6 +117,8 @@ rule measure_radiomics:
     input:
         crops="<results>/participants/{participant}/bodies.npz.gz",
         density="<results>/participants/{participant}/density.tsv",
+        # Only where filters or splines look further than the crops reach.
+        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
         compiled="<results>/cache/radiomics.json",
     output:
         radiomics="<results>/participants/{participant}/radiomics.tsv",
@@ -129,17 +131,20 @@ rule measure_radiomics:
         runtime=10,
     params:
         levels=config["measure"]["levels"],
-        radiomics={
-            key: value for key, value in config["measure"]["radiomics"].items() if key != "enabled"
-        },
+        radiomics=RADIOMICS,
         cache=RADIOMICS_CACHE,
         code=code_digest(
+            "images.py",
             "measure/columns.py",
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
-            "measure/radiomics.py",
-            "measure/radiomics_names.py",
+            "measure/radiomics/features.py",
+            "measure/radiomics/filters.py",
+            "measure/radiomics/grid.py",
+            "measure/radiomics/measure.py",
+            "measure/radiomics/names.py",
+            "measure/radiomics/settings.py",
             "measure/tables.py",
         ),
     message:

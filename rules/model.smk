@@ -26,6 +26,7 @@ rule fit_models:
         runtime=120,
     params:
         settings=lookup("model", within=config),
+        set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest("model", "reasons.py"),
     message:
         "Fitting and validating the models of {wildcards.endpoint}"

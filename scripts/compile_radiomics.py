@@ -1,6 +1,6 @@
 """Compile the radiomics kernels once, so that the jobs of the participants find them ready."""
 
-from bonecast.measure.radiomics import compile_kernels, use_compiled_kernels
+from bonecast.measure.radiomics.features import compile_kernels, use_compiled_kernels
 from bonecast.runtime import job, write_json
 
 if __name__ == "__main__":

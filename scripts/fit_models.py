@@ -13,7 +13,7 @@ from bonecast.runtime import job  # noqa: E402
 if __name__ == "__main__":
     with job(snakemake) as log:
         results = run_study(
-            admit(dict(snakemake.input), snakemake.params.settings),
+            admit(dict(snakemake.input), snakemake.params.settings, snakemake.params.set_aside),
             snakemake.wildcards.endpoint,
             study_settings(snakemake.params.settings, jobs=snakemake.threads),
             log,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bonecast.cohort import CohortError, batches, locate, read_cohort
+from bonecast.cohort import CohortError, batches, draw_participants, locate, read_cohort
 
 
 @pytest.fixture
@@ -145,6 +145,15 @@ def test_paths_are_looked_for_from_here_then_input_then_home(tmp_path, monkeypat
     assert locate("shipped", around) == "../home/shipped"
     assert locate("nowhere", around) == "nowhere"
     assert locate("", around) == ""
+
+
+def test_a_draw_does_not_depend_on_the_order_of_the_cohort():
+    cohort = [f"p{number}" for number in range(50)]
+    drawn = draw_participants(cohort, 12, seed=1)
+    assert len(drawn) == 12 and drawn == sorted(drawn, key=cohort.index)
+    assert set(draw_participants(cohort[::-1], 12, seed=1)) == set(drawn)
+    assert draw_participants(cohort, 12, seed=2) != drawn
+    assert draw_participants(cohort, 99, seed=1) == cohort
 
 
 def test_batches_number_from_one_and_appended_participants_leave_them_alone():

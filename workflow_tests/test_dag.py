@@ -106,6 +106,25 @@ def test_radiomics_can_be_left_out(plan, scans):
     assert "measure_radiomics" not in plan(config).jobs
 
 
+def test_robustness_is_measured_only_where_it_is_asked_for(plan, scans):
+    assert "perturb_radiomics" not in plan(cohort(scans)).jobs
+    jobs = plan(cohort(scans), "robustness").jobs
+    assert (jobs["perturb_radiomics"], jobs["summarise_robustness"]) == (3, 1)
+    few = {"radiomics": {"robustness": {"participants": 5}}}
+    jobs = plan({"measure": few, "model": {"min_robustness": 0.75}}, "models").jobs
+    assert (jobs["perturb_radiomics"], jobs["fit_models"]) == (5, 1)
+
+
+def test_the_ct_is_read_again_only_for_what_looks_further(run_snakemake, scans):
+    for radiomics, reads in (({}, False), ({"wavelet": "coif1"}, True)):
+        config = cohort(scans, measure={"radiomics": radiomics})
+        graph = run_snakemake("--dag", config=config).stdout
+        rules = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
+        edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}
+        assert ("measure_scan", "measure_radiomics") in edges
+        assert (("convert_series", "measure_radiomics") in edges) == reads
+
+
 @pytest.mark.parametrize(
     ("target", "last", "absent"),
     [

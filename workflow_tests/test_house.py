@@ -82,7 +82,8 @@ NEEDLESS = {
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},
     "measure_scan": {"report/palette"},
-    "measure_radiomics": {"images", "measure/inclusion"},
+    "measure_radiomics": {"measure/inclusion"},
+    "perturb_radiomics": {"measure/inclusion"},
     "segment_batch": {"images"},
     "write_report": {"images", "measure", "segment/tissues"},
 }

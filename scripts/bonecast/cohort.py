@@ -6,6 +6,7 @@ table is listed at once.
 
 import csv
 import difflib
+import hashlib
 import os
 import re
 from collections import Counter
@@ -256,6 +257,18 @@ def _body_problems(row: dict[str, str]) -> list[str]:
         if not possible:
             problems.append(f"{name} {row[name]!r} must be from {low:g} to {high:g} or empty")
     return problems
+
+
+def draw_participants(participant_ids: list[str], count: int, seed: int) -> list[str]:
+    """Participants drawn at random, in the order given; all, where there are no more.
+
+    By a digest of id and seed: who is drawn does not depend on the order of the cohort.
+    """
+    ranked = sorted(
+        participant_ids, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest()
+    )
+    drawn = set(ranked[:count])
+    return [name for name in participant_ids if name in drawn]
 
 
 def batches(participant_ids: list[str], size: int) -> dict[str, list[str]]:

@@ -93,6 +93,7 @@ class Reason(StrEnum):
     NOT_AT_L3 = "not_at_l3"
     # A participant in the models
     NO_CLINICAL_ROW = "no_clinical_row"
+    CHOSE_FEATURES = "chose_features"
     NO_SCAN = "no_scan"
     SCAN_EXCLUDED = "scan_excluded"
     NO_OUTCOME = "no_outcome"
@@ -201,6 +202,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_WEIGHT: "The participants table gives no weight.",
     Reason.NOT_AT_L3: "The published limits hold at L3, which could not be measured.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
+    Reason.CHOSE_FEATURES: (
+        "The perturbed scan told which radiomics are robust; the models are not validated on it."
+    ),
     Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
     Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",
     Reason.NO_OUTCOME: "Follow-up time or event is missing in the clinical table.",

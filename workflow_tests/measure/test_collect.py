@@ -43,7 +43,7 @@ MORPHOMETRY = [
     "reason",
 ]
 COMPOSITION = ["level", "region", "area_cm2", "density_hu", "method", "included", "reason"]
-RADIOMICS = ["level", "included", "reason", "stat_mean", "cm_joint_entr"]
+RADIOMICS = ["level", "included", "reason", "rad_stat_mean_q4le", "rad_cm_joint_entr_tu9b"]
 
 
 def _table(path, header, rows):
@@ -140,8 +140,8 @@ def test_summaries_of_a_hand_made_scan(cohort):
     assert (row["n_vertebral_fractures"], row["max_genant_grade"]) == (1, 2)
     assert row["min_height_ratio"] == 0.7
     # Median over L1 and L3; the second feature has one level only.
-    assert row["rad_stat_mean"] == 15.0
-    assert row["rad_cm_joint_entr"] is None
+    assert row["rad_stat_mean_q4le"] == 15.0
+    assert row["rad_cm_joint_entr_tu9b"] is None
     assert (row["levels_seen"], row["n_levels_seen"]) == ("T12-L4", 5)
     assert (row["kvp"], row["kernel"]) == (120.0, "B40f")
 
@@ -209,7 +209,7 @@ def test_dictionary_names_every_column_once(cohort):
     rules = {row["column"]: row for row in tables.dictionary if row["table"] == "scans"}
     assert rules["hu_vol_mean_l1l4_hu"]["block"] == "hu"
     assert "at least 2" in rules["hu_vol_mean_l1l4_hu"]["definition"]
-    assert rules["rad_stat_mean"]["block"] == "radiomics"
+    assert rules["rad_stat_mean_q4le"]["block"] == "radiomics"
     assert rules["sdi"]["block"] == "morphometry"
     assert all(row["definition"] for row in tables.dictionary)
 

@@ -4,7 +4,14 @@ import pandas as pd
 import pytest
 
 from bonecast.cohort import CohortError
-from bonecast.model.cohort import ColumnNames, admit, from_scans, from_table, read_text_table
+from bonecast.model.cohort import (
+    ColumnNames,
+    admit,
+    from_scans,
+    from_table,
+    read_text_table,
+    without_fragile,
+)
 
 CLINICAL = """participant_id,age_years,sex,bmi,smoker,frax_mof_pct,dxa_t_score,time_years,event
 P1,71,F,24.1,yes,12.5,-2.6,3.2,1
@@ -50,6 +57,39 @@ def write(tmp_path):
         return path
 
     return write
+
+
+def test_radiomics_not_shown_to_be_robust_are_left_out():
+    dictionary = pd.DataFrame(
+        {
+            "table": "scans",
+            "column": ["rad_a", "rad_b", "rad_c", "rad_d", "hu_x"],
+            "block": ["radiomics"] * 4 + ["hu"],
+        }
+    )
+    robustness = pd.DataFrame(
+        [
+            ("rad_a", "scan", 0.75),
+            ("rad_b", "scan", 0.749),
+            ("rad_b", "vertebra", 0.99),
+            ("rad_c", "scan", None),
+        ],
+        columns=["feature", "unit_of_analysis", "icc_lower"],
+    )
+    kept = without_fragile(dictionary, robustness, 0.75)
+    assert list(kept["column"]) == ["rad_a", "hu_x"]
+
+
+def test_who_chose_features_is_not_modelled(scans, write):
+    blocks = ["clinical", "hu", "radiomics", "multimodal"]
+    clinical = write(CLINICAL)
+    for set_aside in ([], ["P1"]):
+        analysis = from_scans(
+            scans, DICTIONARY, clinical, ColumnNames(), blocks, set_aside=set_aside
+        )
+        reasons = dict(analysis.exclusions[["participant_id", "reason"]].itertuples(index=False))
+        assert (reasons.get("P1") == "chose_features") == bool(set_aside)
+        assert ("P1" in set(analysis.frame["participant_id"])) != bool(set_aside)
 
 
 def test_everyone_is_modelled_or_left_out_with_a_reason(scans, write):

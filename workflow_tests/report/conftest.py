@@ -82,7 +82,7 @@ def _composition(rng, age_years, tissue):
     ]
 
 
-TEXTURE = ["level", "included", "reason", "stat_var", "cm_joint_entr"]
+TEXTURE = ["level", "included", "reason", "rad_stat_var_ect3", "rad_cm_joint_entr_tu9b"]
 
 
 def _participant(folder, name, site, rng, people) -> ParticipantFiles:
@@ -129,7 +129,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
                 }
             )
             row = {"level": level, "included": "true", "reason": ""}
-            texture.append(row | {"stat_var": 900 + hu, "cm_joint_entr": 5.0})
+            texture.append(row | {"rad_stat_var_ect3": 900 + hu, "rad_cm_joint_entr_tu9b": 5.0})
         composition = _composition(rng, people["age_years"], tissue=site == "a")
         Image.new("RGB", (90, 60), (40, 90, 120)).save(home / "composition.png")
         if site == "a" or people["number"] < 9:
@@ -139,6 +139,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     _write_tsv(home / "density.tsv", density, list(density[0]) if density else ["level", "roi"])
     _write_tsv(home / "morphometry.tsv", shapes, list(shapes[0]) if shapes else ["level"])
     _write_tsv(home / "composition.tsv", composition, COMPOSITION)
+    _write_tsv(home / "strength.tsv", [], ["level"])
     _write_tsv(home / "radiomics.tsv", texture, TEXTURE)
     (home / "segmentation.json").write_text(json.dumps(status))
     (home / "ct.json").write_text(json.dumps(ct))

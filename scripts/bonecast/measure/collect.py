@@ -17,7 +17,7 @@ from pyarrow.csv import WriteOptions, write_csv
 
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, summarise_vbmd
-from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names, prefixed
+from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names
 from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
 from bonecast.measure.composition.summary import Person, summarise_composition
 from bonecast.measure.density import DENSITY_COLUMNS
@@ -30,7 +30,7 @@ from bonecast.measure.dictionary import (
     data_dictionary,
 )
 from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
-from bonecast.measure.radiomics import RADIOMICS_SHARED, feature_columns
+from bonecast.measure.radiomics.names import RADIOMICS_SHARED, feature_columns
 from bonecast.measure.schema import check_table
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, renamed, sensitivity
 from bonecast.measure.strength import STRENGTH_COLUMNS, summarise_strength
@@ -189,7 +189,7 @@ def radiomics_of(participants: Sequence[ParticipantFiles]) -> tuple[Column, ...]
         return ()
     header = _header(participants[0].tables["radiomics"])
     found = feature_columns(name for name in header if name not in RADIOMICS_KEYS)
-    return (*in_family("radiomics", RADIOMICS_SHARED), *prefixed("rad", found))
+    return (*in_family("radiomics", RADIOMICS_SHARED), *found)
 
 
 def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[Vertebra]:
@@ -220,20 +220,15 @@ def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[
 
 
 def _read_radiomics(files: ParticipantFiles, features: Sequence[Column]) -> list[dict]:
-    """Rows of radiomics.tsv, features by their names in the collected tables."""
-    textures = [column.name for column in features if column.block == "radiomics"]
+    """Rows of radiomics.tsv."""
+    textures = [column for column in features if column.block == "radiomics"]
     header = _header(files.tables["radiomics"])
-    if [f"rad_{name}" for name in header if name not in RADIOMICS_KEYS] != textures:
+    if [name for name in header if name not in RADIOMICS_KEYS] != list(names(textures)):
         raise ValueError(
             f"radiomics.tsv of {files.participant_id} does not name the same features as that "
             "of the first participant: were they measured with different settings?"
         )
-    own = [replace(c, name=c.name.removeprefix("rad_")) for c in features if c.name in textures]
-    rows = read_table(files.tables["radiomics"], (LEVEL, *RADIOMICS_SHARED, *own))
-    return [
-        {name if name in RADIOMICS_KEYS else f"rad_{name}": value for name, value in row.items()}
-        for row in rows
-    ]
+    return read_table(files.tables["radiomics"], (LEVEL, *RADIOMICS_SHARED, *textures))
 
 
 def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:

@@ -33,7 +33,7 @@ class Vertebra:
         density: per ROI name, the columns of density.tsv.
         morphometry: the columns of morphometry.tsv.
         composition: per region, the columns of composition.tsv.
-        radiomics: those of radiomics.tsv, features with `rad_` before their name.
+        radiomics: those of radiomics.tsv.
         strength: the columns of strength.tsv.
         level_confidence: how well its name is supported (bonecast.segment.review).
         level_flags: codes of what is odd about it.

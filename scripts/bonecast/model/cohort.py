@@ -4,7 +4,7 @@ Two ways in: measured scans with a clinical table, or one table that holds featu
 already (tabular mode). Either ends in an `AnalysisSet`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,13 +68,18 @@ class AnalysisSet:
     renamed: dict[str, str] = field(default_factory=dict)
 
 
-def admit(inputs: Mapping[str, str], settings: Mapping) -> AnalysisSet:
+def admit(
+    inputs: Mapping[str, str], settings: Mapping, set_aside: Collection[str] = ()
+) -> AnalysisSet:
     """The analysis set of a rule's inputs and the section `model` of the configuration.
 
     Args:
-        inputs: `table`, or `scans`, `dictionary` and `clinical`: paths.
+        inputs: `table`, or `scans`, `dictionary` and `clinical`, and `robustness` where radiomics
+            that are not robust are left out: paths.
         settings: keys `columns`, `blocks`, `block_columns`, `score_columns`,
-            `hazard_ratio_models`, as in the configuration.
+            `hazard_ratio_models`, `min_robustness`, as in the configuration.
+        set_aside: participants whose scans told which radiomics are robust. What chooses features
+            outside the folds must not be validated on: they are left out of the models.
 
     Raises:
         CohortError: lists every problem of the tables, by participant and column.
@@ -87,7 +92,29 @@ def admit(inputs: Mapping[str, str], settings: Mapping) -> AnalysisSet:
         return from_table(inputs["table"], names, members, scores, terms)
     scans = pd.read_parquet(inputs["scans"])
     dictionary = pd.read_csv(inputs["dictionary"], keep_default_na=False)
-    return from_scans(scans, dictionary, inputs["clinical"], names, blocks, own, scores, terms)
+    if "robustness" in inputs:
+        table = pd.read_csv(inputs["robustness"], sep="\t")
+        dictionary = without_fragile(dictionary, table, settings["min_robustness"])
+    return from_scans(
+        scans, dictionary, inputs["clinical"], names, blocks, own, scores, terms, set_aside
+    )
+
+
+def without_fragile(
+    dictionary: pd.DataFrame, robustness: pd.DataFrame, limit: float
+) -> pd.DataFrame:
+    """The data dictionary without the radiomics that are not shown to be robust.
+
+    Args:
+        robustness: the table `radiomics_robustness.tsv`.
+        limit: kept are features whose ICC(2,1) of scans has at least this as the lower end of its
+            interval, which .75 calls good (Koo & Li, J Chiropr Med 2016;15:155); a feature
+            without an ICC is not kept.
+    """
+    of_scans = robustness[robustness["unit_of_analysis"] == "scan"]
+    robust = set(of_scans.loc[of_scans["icc_lower"] >= limit, "feature"])
+    fragile = (dictionary["block"] == "radiomics") & ~dictionary["column"].isin(robust)
+    return dictionary[~fragile]
 
 
 def check_clinical(path: str | Path, settings: Mapping) -> None:
@@ -141,6 +168,7 @@ def from_scans(
     block_columns: Mapping[str, Sequence[str]] | None = None,
     scores: Sequence[str] = (),
     others: Sequence[str] = (),
+    set_aside: Collection[str] = (),
 ) -> AnalysisSet:
     """Join measured scans with the clinical table.
 
@@ -154,6 +182,7 @@ def from_scans(
             in no other block.
         scores: columns of supplied scores; those that the table lacks are left out.
         others: further columns of the clinical table to keep as numbers.
+        set_aside: participants who chose features, see `admit`.
 
     Raises:
         CohortError: lists every problem of the clinical table, by participant and column.
@@ -183,6 +212,8 @@ def from_scans(
         if row["status"] != "ok":
             detail = f"{row.get('stage', '')}: {row.get('reason', '')}"
             excluded.append((participant, Reason.SCAN_EXCLUDED, detail))
+        elif participant in set_aside:
+            excluded.append((participant, Reason.CHOSE_FEATURES, ""))
         elif participant not in known:
             excluded.append((participant, Reason.NO_CLINICAL_ROW, ""))
         elif image and measured.loc[participant].isna().all():

@@ -1,6 +1,7 @@
 """The methods in words, with the settings of this run and the sources of each definition."""
 
 from bonecast.measure.density import ROI_WORDS
+from bonecast.measure.radiomics.settings import settings_of
 from bonecast.report.facts import Facts
 from bonecast.report.tables import METRIC_WORDS, counted, minus
 
@@ -101,18 +102,34 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
     ]
-    radiomics = measure["radiomics"]
-    if radiomics["enabled"]:
-        anchor = minus(f"{radiomics['anchor_hu']:g}")
-        words.append(
-            "Radiomics features of each body follow the IBSI (Zwanenburg et al., Radiology "
-            "2020;295:328), computed with pictologics: voxels "
-            f"resampled to {radiomics['spacing_mm']:g} mm, region {radiomics['erosion_mm']:g} mm "
-            f"inside the body, families {', '.join(radiomics['families'])}, bins of "
-            f"{radiomics['bin_width_hu']:g} HU from {anchor} HU. A scan's value "
-            f"is the median over {facts.scope}."
-        )
+    if measure["radiomics"]["enabled"]:
+        words.append(_radiomics(measure["radiomics"], facts.scope))
     return words
+
+
+def _radiomics(section: dict, scope: str) -> str:
+    """How features were computed: the preset with what the configuration overrides."""
+    settings = settings_of(section)
+    if settings.bin_count is None:
+        anchor = minus(f"{settings.anchor_hu:g}")
+        bins = f"bins of {settings.bin_width_hu:g} HU from {anchor} HU"
+    else:
+        bins = f"{settings.bin_count} bins between the region's lowest and highest HU"
+    kept = []
+    if settings.resegment_hu is not None:
+        low, high = (minus(f"{value:g}") for value in settings.resegment_hu)
+        kept.append(f"values from {low} to {high} HU kept")
+    if settings.outlier_sd is not None:
+        kept.append(f"values within {settings.outlier_sd:g} standard deviations kept")
+    filters = f"; filtered images: {', '.join(settings.filters)}" if settings.filters else ""
+    return (
+        "Radiomics features of each body follow the IBSI (Zwanenburg et al., Radiology "
+        f"2020;295:328), computed with pictologics (settings {section['preset']}): image resampled "
+        f"to {settings.spacing_mm:g} mm by {settings.interpolation} interpolation, region "
+        f"{settings.erosion_mm:g} mm inside the body{''.join(f', {words}' for words in kept)}, "
+        f"families {', '.join(settings.families)}, {bins}{filters}. A scan's value is the median "
+        f"over {scope}."
+    )
 
 
 def _models(facts: Facts) -> list[str]:

@@ -1,10 +1,57 @@
-"""Short names of the radiomics features, as in the IBSI reference manual.
+"""Names of the radiomics features: `rad_`, the IBSI's short tag, and the permanent IBSI code.
 
-IBSI: Zwanenburg et al., Radiology 2020;295:328 (10.1148/radiol.2020191145). The
-four letters at the end of a library name are the feature's permanent IBSI code.
+Tags as in the IBSI's tables of reference values, `cm_joint_entr`; codes as in the reference
+manual, `TU9B`: the column is `rad_cm_joint_entr_tu9b`. A feature of a filtered image has the
+filter's name after `rad_`. Source: Zwanenburg et al., Radiology 2020;295:328
+(10.1148/radiol.2020191145).
+
+Every feature listed has a consensus value that the tests compare with. Two that have one are left
+out: the normalised inverse difference (NDRX) and its moment (1QCO) divide by the number of grey
+levels, which conformant libraries count from the first bin of the scale or from the lowest level
+present: they differ as soon as bins are anchored.
 """
 
+import re
+from collections.abc import Iterable
+
+from bonecast.measure.columns import LEVEL, Column, included, reason
+
+IBSI = "IBSI reference manual, Zwanenburg et al., Radiology 2020;295:328"
+
 FEATURES: dict[str, dict[str, str]] = {
+    "morphology": {
+        "volume_RNU0": "morph_volume",
+        "volume_voxel_counting_YEKZ": "morph_vol_approx",
+        "surface_area_C0JK": "morph_area_mesh",
+        "surface_to_volume_ratio_2PR5": "morph_av",
+        "compactness_1_SKGS": "morph_comp_1",
+        "compactness_2_BQWJ": "morph_comp_2",
+        "spherical_disproportion_KRCK": "morph_sph_dispr",
+        "sphericity_QCFX": "morph_sphericity",
+        "asphericity_25C7": "morph_asphericity",
+        "center_of_mass_shift_KLMA": "morph_com",
+        "maximum_3d_diameter_L0JK": "morph_diam",
+        "major_axis_length_TDIC": "morph_pca_maj_axis",
+        "minor_axis_length_P9VJ": "morph_pca_min_axis",
+        "least_axis_length_7J51": "morph_pca_least_axis",
+        "elongation_Q3CK": "morph_pca_elongation",
+        "flatness_N17B": "morph_pca_flatness",
+        "volume_density_aabb_PBX1": "morph_vol_dens_aabb",
+        "area_density_aabb_R59B": "morph_area_dens_aabb",
+        "volume_density_aee_6BDE": "morph_vol_dens_aee",
+        "area_density_aee_RDD2": "morph_area_dens_aee",
+        "volume_density_convex_hull_R3ER": "morph_vol_dens_conv_hull",
+        "area_density_convex_hull_7T7F": "morph_area_dens_conv_hull",
+        "integrated_intensity_99N0": "morph_integ_int",
+    },
+    "spatial_intensity": {
+        "morans_i_index_N365": "morph_moran_i",
+        "gearys_c_measure_NPT7": "morph_geary_c",
+    },
+    "local_intensity": {
+        "local_intensity_peak_VJGA": "loc_peak_loc",
+        "global_intensity_peak_0F91": "loc_peak_glob",
+    },
     "intensity": {
         "mean_intensity_Q4LE": "stat_mean",
         "intensity_variance_ECT3": "stat_var",
@@ -50,6 +97,18 @@ FEATURES: dict[str, dict[str, str]] = {
         "minimum_histogram_gradient_VQB3": "ih_min_grad",
         "minimum_histogram_gradient_intensity_RHQZ": "ih_min_grad_g",
     },
+    "ivh": {
+        "volume_at_intensity_fraction_0.10_BC2M_10": "ivh_v10",
+        "volume_at_intensity_fraction_0.90_BC2M_90": "ivh_v90",
+        "intensity_at_volume_fraction_0.10_GBPN_10": "ivh_i10",
+        "intensity_at_volume_fraction_0.90_GBPN_90": "ivh_i90",
+        "volume_fraction_difference_between_intensity_0.10_and_0.90_fractions_DDTU": (
+            "ivh_diff_v10_v90"
+        ),
+        "intensity_fraction_difference_between_volume_0.10_and_0.90_fractions_CNV2": (
+            "ivh_diff_i10_i90"
+        ),
+    },
     "glcm": {
         "joint_maximum_GYBY": "cm_joint_max",
         "joint_average_60VM": "cm_joint_avg",
@@ -65,9 +124,7 @@ FEATURES: dict[str, dict[str, str]] = {
         "contrast_ACUI": "cm_contrast",
         "dissimilarity_8S9J": "cm_dissimilarity",
         "inverse_difference_IB1Z": "cm_inv_diff",
-        "normalised_inverse_difference_NDRX": "cm_inv_diff_norm",
         "inverse_difference_moment_WF0Z": "cm_inv_diff_mom",
-        "normalised_inverse_difference_moment_1QCO": "cm_inv_diff_mom_norm",
         "inverse_variance_E8JP": "cm_inv_var",
         "correlation_NI2N": "cm_corr",
         "autocorrelation_QWB0": "cm_auto_corr",
@@ -158,19 +215,89 @@ FEATURES: dict[str, dict[str, str]] = {
         "dependence_count_energy_CAS9": "ngl_dc_energy",
     },
 }
-"""By family: the library's name of each feature, and the short name used in tables."""
+"""By family: the library's name of each feature, with its code, and its tag."""
 
 TEXTURE_FAMILIES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
 """Families computed from matrices of grey levels, three-dimensional and merged."""
 
-SHORT_NAMES: tuple[str, ...] = tuple(
-    short for family in FEATURES.values() for short in family.values()
-)
-"""Every short name: the columns of radiomics.tsv, for the families chosen."""
+FILTER_FAMILY = "intensity"
+"""What is computed of filtered images: the IBSI's consensus on filters (Whybra et al., Radiology
+2024;310:e231319) is of intensity statistics alone, and response maps have no common grey scale."""
 
-IBSI_NAMES: dict[str, str] = {
-    short: f"{family}: {long[:-5].replace('_', ' ')} (IBSI {long[-4:]})"
-    for family, names in FEATURES.items()
-    for long, short in names.items()
+UNITS_HU = re.compile(
+    r"stat_(mean|median|min|p10|p90|max|iqr|range|mad|rmad|medad|rms)|loc_peak_\w+"
+)
+UNITS_MM = {
+    "morph_volume": "mm3",
+    "morph_vol_approx": "mm3",
+    "morph_area_mesh": "mm2",
+    "morph_av": "1/mm",
+    "morph_com": "mm",
+    "morph_diam": "mm",
+    "morph_pca_maj_axis": "mm",
+    "morph_pca_min_axis": "mm",
+    "morph_pca_least_axis": "mm",
+    "morph_integ_int": "HU mm3",
 }
-"""Short name of a feature to its family, full name and permanent IBSI code."""
+
+
+def code(library_name: str) -> str:
+    """The permanent IBSI code at the end of a library's name."""
+    return re.search(r"_([A-Z0-9]{3,4})(?:_\d+)?$", library_name)[1]
+
+
+def column(library_name: str, tag: str, filtered: str = "") -> str:
+    """Name of a feature in tables."""
+    return "_".join(filter(None, ("rad", filtered, tag, code(library_name).lower())))
+
+
+def describe(name: str) -> tuple[str, str]:
+    """Unit and definition of a column, as `column` named it.
+
+    Raises:
+        ValueError: no such feature.
+    """
+    filtered, tag = _split(name)
+    family, long = _BY_TAG[tag]
+    words = re.sub(r"_[A-Z0-9]{3,4}(_\d+)?$", "", long).replace("_", " ")
+    unit = UNITS_MM.get(tag, "HU" if UNITS_HU.fullmatch(tag) else "")
+    definition = f"{family}: {words} (IBSI {code(long)})"
+    if filtered:
+        return "", f"{definition}, of the image filtered by {filtered.replace('_', ' ')}"
+    return unit, definition
+
+
+def feature_columns(features: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of features, by name."""
+    return tuple(Column(name, *describe(name), IBSI, block="radiomics") for name in features)
+
+
+RADIOMICS_SHARED = (
+    included("the texture enters summaries"),
+    reason("Why the texture does not enter summaries"),
+)
+
+
+def radiomics_columns(features: Iterable[str]) -> tuple[Column, ...]:
+    """Columns of radiomics.tsv, in order."""
+    return (LEVEL, *RADIOMICS_SHARED, *feature_columns(features))
+
+
+CHAIN = Column("chain", "", "Number of the chain of perturbations; 0: as it is", kind="int", low=0)
+
+
+def perturbed_columns(features: Iterable[str]) -> tuple[Column, ...]:
+    """Columns of radiomics_perturbed.tsv."""
+    return (LEVEL, CHAIN, *feature_columns(features))
+
+
+_BY_TAG = {tag: (family, long) for family, names in FEATURES.items() for long, tag in names.items()}
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Filter and tag of a column: the filter is what comes before a tag that is known."""
+    parts = name.removeprefix("rad_").split("_")[:-1]
+    for start in range(len(parts)):
+        if (rest := "_".join(parts[start:])) in _BY_TAG:
+            return "_".join(parts[:start]), rest
+    raise ValueError(f"{name}: no radiomics feature is called this")

@@ -1,0 +1,94 @@
+# Which masks, weights and settings the rules of segmentation take. No rules here.
+import glob
+
+KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
+KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
+
+
+def supplied_mask(wildcards, column, folder):
+    """A mask that the user has: the table's column, else <folder>/<participant_id>.nii.gz."""
+    row = participant_row(wildcards)
+    path = getattr(row, column)
+    if not path and folder:
+        path = os.path.join(located(folder), f"{row.participant_id}.nii.gz")
+    return existing(path)
+
+
+def mask_input(wildcards):
+    """The user's vertebra mask of a participant as rule input, if there is one."""
+    return supplied_mask(wildcards, "mask", config["segment"]["masks"])
+
+
+def bodies_input(wildcards):
+    """The user's vertebral-body mask of a participant as rule input, if there is one."""
+    return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
+
+
+def tissue_input(wildcards):
+    """The user's tissue mask of a participant as rule input, if there is one."""
+    return supplied_mask(wildcards, "tissue", config["segment"]["tissue"])
+
+
+def labels_input(option, known):
+    """The user's own list of mask values as rule input; nothing for a numbering known by name."""
+    labels = config["segment"][option]
+    if labels in known:
+        return []
+    if not os.path.isfile(located(labels)):
+        raise WorkflowError(
+            f"segment.{option}: {labels} is neither one of {', '.join(known)} nor a file"
+        )
+    return located(labels)
+
+
+def mask_labels_input():
+    """The list of what the values of vertebra masks mean."""
+    return labels_input("mask_labels", KNOWN_MASK_LABELS)
+
+
+def tissue_labels_input():
+    """The list of what the values of tissue masks mean."""
+    return labels_input("tissue_labels", KNOWN_TISSUE_LABELS)
+
+
+def batch_scans(wildcards):
+    """The scans of a batch."""
+    return [
+        f"results/{config['cohort']['name']}/participants/{participant}/ct.nii.gz"
+        for participant in BATCHES[wildcards.batch]
+    ]
+
+
+# Options of the segment section that decide what a network gives: the others segment nothing anew.
+ENGINE_OPTIONS = ("backend", "model", "folds", "checkpoint", "tile_step", "mirroring", "device")
+TOTALSEGMENTATOR_OPTIONS = ("backend", "weights_dir", "totalsegmentator", "device")
+
+
+def engine_settings():
+    """What the segmentation backend is opened with."""
+    if config["segment"]["backend"] == "totalsegmentator":
+        return {option: config["segment"][option] for option in TOTALSEGMENTATOR_OPTIONS}
+    settings = {option: config["segment"][option] for option in ENGINE_OPTIONS}
+    return settings | {"model": located(settings["model"])}
+
+
+def model_files(wildcards):
+    """What decides a segmentation: an nnU-Net's plans, label map and weights, or fetched weights."""
+    if config["segment"]["backend"] == "totalsegmentator":
+        return f"results/{config['cohort']['name']}/segmentation/weights.json"
+    folder = located(config["segment"]["model"])
+    weights = sorted(glob.glob(os.path.join(glob.escape(folder), "fold_*", "checkpoint_*.pth")))
+    return [f"{folder}/plans.json", f"{folder}/dataset.json", *weights]
+
+
+def segmentation_input(wildcards):
+    """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
+    if config["segment"]["backend"] == "masks":
+        return {
+            "mask": mask_input(wildcards),
+            "bodies": bodies_input(wildcards),
+            "labels": mask_labels_input(),
+        }
+    participant = participant_row(wildcards).participant_id
+    folder = f"results/{config['cohort']['name']}/segmentation"
+    return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}

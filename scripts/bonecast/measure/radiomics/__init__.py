@@ -1,0 +1,1 @@
+"""IBSI radiomics of vertebral bodies: grid, features, filters and their robustness."""
