@@ -75,6 +75,7 @@ NEEDLESS = {
     "collect_measurements": {"images", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
     "draw_hu_by_level_and_age": {"images", "measure"},
+    "draw_vbmd_by_age": {"images", "measure", "segment/tissues"},
     "fit_models": {"cohort"},
     "draw_qc": {
         "measure/acquisition",
@@ -89,7 +90,7 @@ NEEDLESS = {
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw"},
     "measure_radiomics": {"images", "measure/morphometry"},
     "segment_batch": {"images"},
-    "write_report": {"images", "measure"},
+    "write_report": {"images", "measure", "segment/tissues"},
 }
 """Modules, or folders of them, that a rule imports and need not name: what it takes from them
 changes no result, or their edits reach it through an input that is made again. The levels' colours

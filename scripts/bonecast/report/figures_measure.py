@@ -81,20 +81,30 @@ def hu_by_level_and_age(
             it is None, come from the headers of the scans.
     """
     scans = pd.read_parquet(scans_path)
+    people = ages_and_sexes(scans, analysis_set_path)
+    people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].astype(float).to_numpy()
+    people = people[(scans["status"] == "ok").to_numpy()]
+    figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
+    save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
+
+
+def ages_and_sexes(scans: pd.DataFrame, analysis_set_path: str | Path | None) -> pd.DataFrame:
+    """Columns age_years and sex of every row of the scans table, indexed by participant.
+
+    Args:
+        analysis_set_path: where they are taken from first; the rest come from the headers.
+    """
     people = pd.DataFrame(
         {
             "age_years": pd.to_numeric(scans["patient_age_years"]).astype(float),
             "sex": scans["patient_sex"],
-            "hu": scans[f"{roi}_mean_{span(levels)}_hu"].astype(float),
         }
     ).set_index(scans["participant_id"])
     if analysis_set_path is not None:
         known = pd.read_parquet(analysis_set_path).set_index("participant_id")
         for column in {"age_years", "sex"} & set(known.columns):
             people[column] = known[column].reindex(people.index).combine_first(people[column])
-    people = people[(scans["status"] == "ok").to_numpy()]
-    figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
-    save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
+    return people
 
 
 def choose_examples(scans: pd.DataFrame, hu_column: str) -> list[dict]:

@@ -115,6 +115,22 @@ def test_a_scan_without_calibration_or_measurement_says_why():
     assert found["vbmd_l1l4_mgcc"] is None and found["n_levels_vbmd"] == 0
 
 
+@pytest.mark.parametrize(
+    ("facts", "flagged"),
+    [
+        ({}, False),
+        ({"drift_beyond_limit": True, "drift_hu_per_year": -3.0}, True),
+        ({"r2_low": True, "r2": 0.97}, True),
+        ({"reason": "not_calibrated"}, None),
+    ],
+)
+def test_a_calibration_to_be_looked_at_is_flagged(facts, flagged):
+    found = summarise(**facts)
+    assert found["calibration_flagged"] is flagged
+    assert found["calibration_drift_hu_per_year"] == facts.get("drift_hu_per_year")
+    assert found["calibration_r2"] == facts.get("r2")
+
+
 def test_only_one_mean_where_the_summary_levels_are_l1_and_l2():
     columns = names(vbmd_summary_columns("l1l2", "L1 to L2", 2, "hu_vol"))
     assert len(columns) == len(set(columns))
