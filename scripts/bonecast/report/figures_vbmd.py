@@ -135,15 +135,15 @@ def _line(axes, people: pd.DataFrame) -> list[dict]:
 
 
 def _limits(axes) -> None:
-    """The limits of the classes, named at the left of the panel."""
+    """The limits of the classes, named beside the panel."""
     for limit, name in zip(CLASS_LIMITS_MGCC, CLASSES, strict=False):
         axes.axhline(limit, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=0)
         axes.text(
-            0.01,
+            1.01,
             limit,
-            f"{name} below {limit:g}",
+            f"below {limit:g}:\n{name}",
             transform=axes.get_yaxis_transform(),
             color=GREY,
-            size=7,
-            va="bottom",
+            size=6.5,
+            va="top",
         )

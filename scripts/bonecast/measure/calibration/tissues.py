@@ -15,8 +15,8 @@ from bonecast.measure.frame import Body
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 
-MAX_SLICES = 12
-"""Slices looked at, spread over the bodies: more change no median."""
+MAX_SLICES = 6
+"""Slices looked at, spread over the bodies: enough for a median."""
 
 PADDING_HU = -1024
 """Nothing below it is attenuation: voxels outside the field of reconstruction."""
