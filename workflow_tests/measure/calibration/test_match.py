@@ -14,7 +14,7 @@ from bonecast.phantom.dicom import Study
 
 TABLE = (
     "scanner\tkvp\tkernel\tfirst_date\tslope\tintercept\tstandard\n"
-    "900101\t120\tBr40d\t2010-01-01\t0.8\t-2\tk2hpo4\n"
+    "SN900101\t120\tBr40d\t2010-01-01\t0.8\t-2\tk2hpo4\n"
     "CT99\t\t\t\t0.9\t0\tk2hpo4\n"
 )
 
@@ -28,7 +28,7 @@ def header(**elements) -> Dataset:
 
 def test_the_scan_is_known_by_serial_then_station_then_model():
     full = header(
-        DeviceSerialNumber="900101",
+        DeviceSerialNumber="SN900101",
         StationName="CT1",
         ManufacturerModelName="Revolution CT",
         KVP="120",
@@ -37,7 +37,7 @@ def test_the_scan_is_known_by_serial_then_station_then_model():
         AcquisitionDate="20150203",
     )
     key = scan_key(full)
-    assert key.scanners == ("900101", "CT1", "Revolution CT")
+    assert key.scanners == ("SN900101", "CT1", "Revolution CT")
     assert (key.kvp, key.kernel, key.date) == (120.0, "STANDARD", datetime.date(2015, 2, 3))
 
 
