@@ -225,6 +225,7 @@ IMAGE_FIGURES = [
     "hu_by_level_and_age",
     "roi_agreement",
     "body_composition",
+    "vbmd_by_age",
 ]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

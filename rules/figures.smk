@@ -186,6 +186,42 @@ rule draw_body_composition:
         "../scripts/draw_body_composition.py"
 
 
+rule draw_vbmd_by_age:
+    input:
+        scans="<results>/tables/scans.parquet",
+        analysis_set=ANALYSIS_SET,
+    output:
+        pdf="<results>/figures/vbmd_by_age.pdf",
+        png=report(
+            "<results>/figures/vbmd_by_age.png",
+            caption="captions/vbmd_by_age.rst",
+            category="Measurements",
+            labels={"figure": "density by age"},
+        ),
+        csv="<results>/figures/vbmd_by_age.csv",
+    log:
+        "<logs>/figures/draw_vbmd_by_age.log",
+    benchmark:
+        "<benchmarks>/figures/draw_vbmd_by_age.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest(
+            "measure/calibration/vbmd.py",
+            "report/figures_measure.py",
+            "report/figures_vbmd.py",
+            "report/palette.py",
+            "report/style.py",
+            "report/tables.py",
+        ),
+    message:
+        "Drawing density by age"
+    script:
+        "../scripts/draw_vbmd_by_age.py"
+
+
 rule draw_kaplan_meier_by_risk_third:
     input:
         predictions=f"<results>/models/{ENDPOINT}/predictions.parquet",

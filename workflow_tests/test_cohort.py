@@ -38,6 +38,21 @@ def test_every_problem_is_listed_by_row(table, tmp_path):
     assert "row 7: participant_id ''" in message
 
 
+def test_how_a_scan_was_made_can_be_told(table, tmp_path):
+    path = table("participant_id\tcontrast_phase\tkvp\tcalibration\np1\tportal\t100\t3\np2\t\t\t\n")
+    told, not_told = read_cohort(str(tmp_path), path, ".")
+    assert (told.contrast_phase, told.kvp, told.calibration) == ("portal", 100.0, 3)
+    assert (not_told.contrast_phase, not_told.kvp, not_told.calibration) == ("", None, None)
+
+
+def test_what_cannot_be_told_of_a_scan_is_listed(table, tmp_path):
+    path = table("participant_id\tcontrast_phase\tkvp\tcalibration\np1\tvenous\t1e2\trow 3\n")
+    with pytest.raises(CohortError) as caught:
+        read_cohort(str(tmp_path), path, ".")
+    for part in ("contrast_phase 'venous'", "kvp '1e2'", "calibration 'row 3'"):
+        assert f"row 2: {part}" in str(caught.value)
+
+
 def test_a_level_shift_of_nothing_is_not_a_shift_of_zero(table, tmp_path):
     path = table("participant_id\tlevel_shift\np1\t\np2\t0\np3\t-1\np4\t+2\n")
     shifts = [p.level_shift for p in read_cohort(str(tmp_path), path, ".")]

@@ -101,6 +101,44 @@ def test_mask_labels_that_are_neither_known_nor_a_file_are_named(plan, scans):
     assert "segment.mask_labels: verze is neither one of verse" in outcome.text
 
 
+def test_a_table_of_scanners_is_matched_with_every_scan(plan, scans, tmp_path):
+    table = tmp_path / "scanners.tsv"
+    table.write_text("scanner\tslope\tintercept\tstandard\nS1\t0.8\t0\tk2hpo4\n")
+    config = cohort(scans)
+    config["cohort"]["calibration"] = str(table)
+    assert plan(config).jobs["match_calibration"] == 3
+    for method in ("internal", "none"):
+        config["measure"] = {"calibration": {"method": method}}
+        assert "match_calibration" not in plan(config).jobs
+
+
+def test_the_demos_calibration_is_not_inherited(plan, scans):
+    assert plan().jobs["match_calibration"] >= 40
+    assert "match_calibration" not in plan(cohort(scans)).jobs
+
+
+@pytest.mark.parametrize(
+    ("method", "text", "message"),
+    [
+        ("phantom", None, "method phantom needs cohort.calibration"),
+        ("phantom", "participant_id\trod\tdensity_mgcc\np1\tA\tx\n", "row 2: density_mgcc is not"),
+        (
+            "table",
+            "scanner\tslope\tintercept\tstandard\nS1\t0.8\t0\tcaha\n",
+            "row 2: standard 'caha'",
+        ),
+    ],
+)
+def test_mistakes_of_a_calibration_table_stop_the_run(plan, scans, tmp_path, method, text, message):
+    config = cohort(scans, measure={"calibration": {"method": method}})
+    if text:
+        (tmp_path / "table.tsv").write_text(text)
+        config["cohort"]["calibration"] = str(tmp_path / "table.tsv")
+    outcome = plan(config)
+    assert not outcome.ok
+    assert message in outcome.text
+
+
 def test_radiomics_can_be_left_out(plan, scans):
     config = cohort(scans, measure={"radiomics": {"enabled": False}})
     assert "measure_radiomics" not in plan(config).jobs

@@ -73,6 +73,8 @@ def test_every_participant_has_every_file(demo):
             "segmentation.json",
             "density.tsv",
             "morphometry.tsv",
+            "strength.tsv",
+            "calibration.json",
             "radiomics.tsv",
             "qc.png",
         }
@@ -106,6 +108,20 @@ def test_trabecular_hu_is_near_the_planted_one(demo):
     assert error.abs().median() <= 10
 
 
+def test_density_is_that_of_the_scanners_table(demo, repo):
+    scans = pd.read_parquet(results(demo) / "tables/scans.parquet")
+    vertebrae = pd.read_parquet(results(demo) / "tables/vertebrae.parquet")
+    table = pd.read_csv(repo / "resources/demo/calibration.tsv", sep="\t")
+    for participant in ("A001", "A007", "B003"):
+        path = results(demo) / "participants" / participant / "calibration_row.json"
+        row = table.iloc[json.loads(path.read_text())["row"] - 2]
+        own = vertebrae[vertebrae.participant_id == participant].dropna(subset=["hu_vol_mean_hu"])
+        expected = row.slope * own.hu_vol_mean_hu + row.intercept
+        assert np.allclose(own.hu_vol_mean_vbmd_mgcc, expected, atol=1e-6)
+        assert (own.ea_min_kn > 0).any()
+    assert set(scans.loc[scans.status == "ok", "calibration_method"]) == {"table"}
+
+
 def test_second_run_has_nothing_to_do(demo, repo):
     done = run(demo, "--dry-run", config=demo / "demo.yaml", repo=repo)
     assert "Nothing to be done" in done.stdout + done.stderr
@@ -114,7 +130,7 @@ def test_second_run_has_nothing_to_do(demo, repo):
 def test_report_is_self_contained_and_names_nobody(demo):
     report = (results(demo) / "report.html").read_text()
     assert not re.search(r"""(?:src|href)=["']https?://""", report)
-    planted = ("Phantom", "Invented", "MRN", "ACC", "Referrer")
+    planted = ("Phantom", "Invented", "MRN", "ACC", "Referrer", "SN900101", "SN900202")
     for path in results(demo).rglob("*"):
         if path.is_file() and path.suffix in (".tsv", ".csv", ".json", ".html", ".log", ".txt"):
             # Embedded pictures are base64, in which any three letters may turn up.

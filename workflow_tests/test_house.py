@@ -76,6 +76,7 @@ NEEDLESS = {
     "draw_example_segmentations": {"images", "measure"},
     "draw_body_composition": {"images", "measure", "segment/tissues"},
     "draw_hu_by_level_and_age": {"images", "measure"},
+    "draw_vbmd_by_age": {"images", "measure", "segment/tissues"},
     "fit_models": {"cohort"},
     "draw_qc": {"measure/columns", "measure/inclusion"},
     "export_for_editing": {"images"},

@@ -40,6 +40,12 @@ PLANTED = {
     "SeriesInstanceUID": "1.2.276.0.7230010.3.1.3.8323329.4712",
     "FrameOfReferenceUID": "1.2.276.0.7230010.3.1.4.8323329.4713",
 }
+CALIBRATION = (
+    "scanner\tkvp\tfirst_date\tlast_date\tslope\tintercept\tstandard\n"
+    f"{PLANTED['DeviceSerialNumber']}\t120\t2022-06-15\t2023-06-01\t0.8\t0\tk2hpo4\n"
+    f"{PLANTED['DeviceSerialNumber']}\t120\t2023-06-02\t\t0.9\t0\tk2hpo4\n"
+)
+"""The table that a scan is matched with holds what must not leave it."""
 TRACES = (
     *("Zweigelstein", "Quirina", "HX77341", "1931", "2023", "0615", "ACC5550123", "Xylo"),
     *("XYLO", "Vandersloot", "room 12", "SN-900417", "7230010", "8323329", "093"),
@@ -58,20 +64,24 @@ def plant(dataset: Dataset, number: int) -> Dataset:
 
 
 def run_adapters(repo, source, folder) -> dict[str, bytes]:
-    """Run both adapters as Snakemake would; everything they wrote, by name."""
+    """Run the adapters that read headers as Snakemake would; everything they wrote, by name."""
     folder.mkdir()
     series, ct, facts = (folder / name for name in ("series.tsv", "ct.nii.gz", "ct.json"))
+    row, table = folder / "calibration_row.json", folder.parent / "calibration.tsv"
+    table.write_text(CALIBRATION, encoding="utf-8")
     settings = vars(Settings()) | {"preferred_thickness_mm": [0.5, 3.0]}
+    calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
     for rule, inputs, outputs in (
         ("index_series", {}, {"series": str(series)}),
         ("convert_series", {"series": str(series)}, {"ct": str(ct), "facts": str(facts)}),
+        ("match_calibration", {"series": str(series), "table": str(table)}, {"row": str(row)}),
     ):
         injected = SimpleNamespace(
             rule=rule,
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(source=str(source), settings=settings),
+            params=SimpleNamespace(source=str(source), settings=settings, **calibration),
             log=[str(folder / f"{rule}.log")],
         )
         script = repo / "scripts" / f"{rule}.py"
@@ -103,8 +113,10 @@ def test_converted_participant(ct, tmp_path, repo, capfd):
     assert record["acquisition"]["patient_age_years"] == 90
     assert record["acquisition"]["kernel"] == "other"
     assert set(written) == {
-        *("series.tsv", "ct.nii.gz", "ct.json", "index_series.log", "convert_series.log")
+        *("series.tsv", "ct.nii.gz", "ct.json", "index_series.log", "convert_series.log"),
+        *("calibration_row.json", "match_calibration.log"),
     }
+    assert json.loads(written["calibration_row.json"])["row"] == 3
     assert_no_trace(written, capfd)
 
 

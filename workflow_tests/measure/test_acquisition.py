@@ -2,8 +2,13 @@
 
 import pytest
 
-from bonecast.measure.acquisition import Acquisition, corrected, corrections, describe
+from bonecast.cohort import CONTRAST_PHASES
+from bonecast.measure.acquisition import PHASES, Acquisition, corrected, corrections, describe
 from bonecast.reasons import Reason
+
+
+def test_phases_are_those_of_the_participants_table():
+    assert PHASES == CONTRAST_PHASES
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -144,6 +145,35 @@ def test_summaries_of_a_hand_made_scan(cohort):
     assert row["rad_cm_joint_entr_tu9b"] is None
     assert (row["levels_seen"], row["n_levels_seen"]) == ("T12-L4", 5)
     assert (row["kvp"], row["kernel"]) == (120.0, "B40f")
+
+
+def test_density_and_strength_reach_the_tables(tmp_path):
+    one = _participant(tmp_path, "p1", density=[_density("L1", 140.0), _density("L2", 100.0)])
+    head, *lines = one.tables["density"].read_text().splitlines()
+    vbmd = {"L1": 110, "L2": 80}
+    lines = [f"{head}\tmean_vbmd_mgcc", *(f"{line}\t{vbmd[line[:2]]}" for line in lines)]
+    one.tables["density"].write_text("\n".join(lines) + "\n")
+    strength = ["level", "ea_min_kn", "strength_index", "included", "reason"]
+    rows = [["L1", 400, 2.5, "true", ""], ["L2", 300, 1.5, "true", ""]]
+    _table(one.tables["strength"], strength, rows)
+    facts = {"calibration_method": "table", "vbmd_standard": "k2hpo4", "reason": None}
+    facts |= {"contrast_phase": "none", "kvp": 100.0}
+    calibration = tmp_path / "calibration.json"
+    calibration.write_text(json.dumps(facts))
+    ct = json.loads(one.ct.read_text())
+    ct["acquisition"]["kvp"] = None
+    one.ct.write_text(json.dumps(ct))
+    tables = collect([replace(one, calibration=calibration)], SETTINGS)
+    (scan,) = tables.scans.to_pylist()
+    assert (scan["vbmd_l1l2_mgcc"], scan["vbmd_class_qct"]) == (95, "low")
+    assert (scan["ea_weakest_kn"], scan["strength_index_l1l4"]) == (300, 2)
+    assert (scan["calibration_method"], scan["kvp"]) == ("table", 100)
+    l1 = tables.vertebrae.to_pylist()[0]
+    assert (l1["hu_vol_mean_vbmd_mgcc"], l1["ea_min_kn"], l1["strength_included"]) == (
+        110,
+        400,
+        True,
+    )
 
 
 def test_a_fractured_level_keeps_its_values_and_says_why_they_are_unused(cohort):

@@ -98,12 +98,16 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     if name in TO_LOOK_AT:
         status |= TO_LOOK_AT[name]
     ct = {"status": "ok", "acquisition": {"kvp": 120.0, "kernel": "B40f"}}
-    density, shapes, texture, composition = [], [], [], []
+    density, shapes, strength, texture, composition = [], [], [], [], []
+    calibration = {"calibration_method": "table", "vbmd_standard": "k2hpo4", "r2": 0.999}
+    calibration |= {"contrast_phase": "other" if people["number"] % 5 == 0 else "none"}
+    calibration |= {"drift_hu_per_year": -3.0, "drift_beyond_limit": site == "b"}
     if name in LEFT_OUT:
         stage, reason, detail = LEFT_OUT[name]
         status = {"participant_id": name, "status": "excluded", "stage": stage, "reason": reason}
         status |= {"detail": detail}
         ct = {"status": "excluded"}
+        calibration = {"calibration_method": "none", "reason": "scan_excluded"}
         write_png(draw_exclusion_card(name, "Left out."), home / "qc.png")
     else:
         bone = 330 - 2.6 * people["age_years"] + rng.normal(0, 20)
@@ -113,6 +117,8 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
             grade = int(rng.random() < 0.06) * 2
             for roi, shift in (("hu_vol", 0), ("hu_circle200", 8)):
                 values = {"mean_hu": hu + shift, "median_hu": hu, "sd_hu": 30, "n_voxels": 4000}
+                values |= {"mean_vbmd_mgcc": 0.8 * (hu + shift), "vbmd_standard": "k2hpo4"}
+                values |= {"calibration_method": "table"}
                 density.append(
                     {"level": level, "roi": roi, "included": "true", "reason": "", **values}
                 )
@@ -129,6 +135,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
                 }
             )
             row = {"level": level, "included": "true", "reason": ""}
+            strength.append(row | {"ea_min_kn": 3 * hu, "strength_index": 0.02 * hu})
             texture.append(row | {"rad_stat_var_ect3": 900 + hu, "rad_cm_joint_entr_tu9b": 5.0})
         composition = _composition(rng, people["age_years"], tissue=site == "a")
         Image.new("RGB", (90, 60), (40, 90, 120)).save(home / "composition.png")
@@ -139,8 +146,9 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     _write_tsv(home / "density.tsv", density, list(density[0]) if density else ["level", "roi"])
     _write_tsv(home / "morphometry.tsv", shapes, list(shapes[0]) if shapes else ["level"])
     _write_tsv(home / "composition.tsv", composition, COMPOSITION)
-    _write_tsv(home / "strength.tsv", [], ["level"])
     _write_tsv(home / "radiomics.tsv", texture, TEXTURE)
+    _write_tsv(home / "strength.tsv", strength, list(strength[0]) if strength else ["level"])
+    (home / "calibration.json").write_text(json.dumps(calibration))
     (home / "segmentation.json").write_text(json.dumps(status))
     (home / "ct.json").write_text(json.dumps(ct))
     return ParticipantFiles(
@@ -148,6 +156,7 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
         site,
         *(home / f"{stem}.json" for stem in ("ct", "segmentation")),
         {stem: home / f"{stem}.tsv" for stem in FAMILIES},
+        home / "calibration.json",
     )
 
 

@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from bonecast.report import figures_composition, figures_flow, figures_measure, figures_model
+from bonecast.report import (
+    figures_composition,
+    figures_flow,
+    figures_measure,
+    figures_model,
+    figures_vbmd,
+)
 from bonecast.report.style import blank_figure, p_value, save_figure
 from bonecast.report.tables import interval_text
 
@@ -179,6 +185,34 @@ def test_composition_of_nobody_says_so(results, outputs, tmp_path):
     path = tmp_path / "scans.parquet"
     scans.to_parquet(path)
     assert _draw_composition(path, results, outputs) == []
+
+
+def test_vbmd_by_age_equals_its_inputs(results, outputs):
+    figures_vbmd.vbmd_by_age(
+        results.path("tables/scans.parquet"),
+        results.path("models/fracture/analysis_set.parquet"),
+        outputs,
+        DPI,
+    )
+    _check_files(outputs)
+    rows = _rows(outputs)
+    scans = pd.read_parquet(results.path("tables/scans.parquet"))
+    points = [row for row in rows if row["panel"] == "rigidity"]
+    known = scans.dropna(subset=["vbmd_l1l2_mgcc", "ea_weakest_kn"])
+    assert len(points) == len(known) > 20
+    drawn = sorted(float(row["vbmd_mgcc"]) for row in points)
+    assert drawn == pytest.approx(sorted(known["vbmd_l1l2_mgcc"]), rel=1e-5)
+    hollow = sum(row["contrast"] == "True" for row in points)
+    assert hollow == (known["contrast_phase"] == "other").sum() > 0
+    assert any(row["panel"] == "line" and float(row["fit_mgcc"]) > 0 for row in rows)
+
+
+def test_a_cohort_without_calibration_says_so(results, outputs, tmp_path):
+    scans = pd.read_parquet(results.path("tables/scans.parquet"))
+    scans.assign(vbmd_l1l2_mgcc=None).to_parquet(tmp_path / "scans.parquet")
+    figures_vbmd.vbmd_by_age(tmp_path / "scans.parquet", None, outputs, DPI)
+    _check_files(outputs)
+    assert _rows(outputs) == []
 
 
 def test_line_and_band_of_a_textbook_example():

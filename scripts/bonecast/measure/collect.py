@@ -145,6 +145,8 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
         density = {v.level: v.density.get(rois[0], {}) for v in vertebrae}
         calibration = _read_json(files.calibration) if files.calibration else {}
+        if row["kvp"] is None:  # of a NIfTI file: told in the table of participants
+            row["kvp"] = calibration.get("kvp")
         row |= summarise_vbmd(density, levels, span(levels), min_levels, calibration)
         strength = {v.level: v.strength for v in vertebrae}
         row |= summarise_strength(strength, levels, span(levels), min_levels)

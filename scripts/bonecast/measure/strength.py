@@ -21,7 +21,7 @@ STEP_MM = 1.0
 
 END_FRACTION = 0.15
 """Part of the height left out at each end: slices there hold only part of a cross-section, the
-end-plate being curved. Chosen here, as for hu_vol."""
+end-plate being curved. Chosen here, as for hu_vol; with thick slices at least one voxel."""
 
 LAWS = ("crawford2003", "kopperdahl2002")
 
@@ -137,7 +137,10 @@ def rigidity(body: Body, density_mgcc: np.ndarray, law: str) -> Rigidity:
         density_mgcc: on the body's crop.
     """
     low, high = local_extent(body.mask, body.affine, body.frame)
-    margin = END_FRACTION * (high[2] - low[2])
+    # At least one voxel: those of the outermost slices are only partly bone.
+    voxel = np.abs(body.frame.axes[2] @ body.affine[:3, :3]).sum()
+    height = high[2] - low[2]
+    margin = min(max(END_FRACTION * height, voxel), height / 2)
     # One voxel of room in the slice: interpolation spreads the outermost so far.
     room = max(body.spacing_mm)
     corner = [np.array([*(low[:2] - room), low[2] + margin])]

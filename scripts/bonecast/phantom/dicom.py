@@ -34,7 +34,7 @@ VENDORS = {
         "SOMATOM Force",
         "Br40d",
         "CTAWP0001",
-        "900101",
+        "SN900101",
         ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP"),
     ),
     "B": Vendor(
@@ -42,7 +42,7 @@ VENDORS = {
         "Revolution CT",
         "STANDARD",
         "CT99",
-        "900202",
+        "SN900202",
         ("ORIGINAL", "PRIMARY", "LOCALIZER"),
     ),
 }

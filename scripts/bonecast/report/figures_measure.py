@@ -82,7 +82,7 @@ def hu_by_level_and_age(
     """
     scans = pd.read_parquet(scans_path)
     people = ages_and_sexes(scans, analysis_set_path)
-    people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].to_numpy(float)
+    people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].astype(float).to_numpy()
     people = people[(scans["status"] == "ok").to_numpy()]
     figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
     save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)

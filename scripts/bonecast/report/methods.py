@@ -13,6 +13,18 @@ LIMITS_OF_IMAGES = (
     "Genant grade 1 is a deformity, not a fracture; grades come from heights, not from a reader.",
 )
 
+CALIBRATION_WORDS = {
+    "phantom": "regression on rods of a phantom in the scan",
+    "phantom_mindways": "rods of a phantom in the scan, in the Mindways form",
+    "table": "a table of the scanner's own calibrations",
+    "internal_michalski2020": (
+        "the patient's air, fat, muscle, blood and bone "
+        "(Michalski et al., Med Eng Phys 2020, 10.1016/j.medengphy.2020.01.009)"
+    ),
+    "internal_linear": "the linear attenuation of the patient's air, fat, muscle, blood and bone",
+}
+"""How each method of calibration is described."""
+
 NNUNET = "nnU-Net (Isensee et al., Nat Methods 2021;18:203)"
 NETWORKS = {
     "nnunet": NNUNET,
@@ -105,6 +117,7 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
     ]
+    words += _density(facts, measure)
     if measure["radiomics"]["enabled"]:
         words.append(_radiomics(measure["radiomics"], facts.scope))
     return words
@@ -133,6 +146,28 @@ def _radiomics(section: dict, scope: str) -> str:
         f"families {', '.join(settings.families)}, {bins}{filters}. A scan's value is the median "
         f"over {scope}."
     )
+
+
+def _density(facts: Facts, measure: dict) -> list[str]:
+    """How densities and rigidity were computed, if they were."""
+    methods = set(facts.scans.loc[facts.scans["vbmd_standard"].notna(), "calibration_method"])
+    if not methods:
+        return []
+    standard = measure["calibration"]["standard"]
+    words = "; ".join(CALIBRATION_WORDS[method] for method in sorted(methods))
+    correction = measure["contrast"]["correction"]
+    contrast = (
+        "Density was not corrected for contrast medium."
+        if correction == "none"
+        else "A density corrected for contrast medium stands beside the measured one"
+        + (f" ({correction})." if isinstance(correction, str) else " (offsets of the user).")
+    )
+    return [
+        f"Density ({standard}-equivalent, mg/cm3) was calibrated from attenuation by {words}. "
+        f"{contrast} Axial and bending rigidity of each vertebral body were summed over slices "
+        f"across its axis (Buckley et al., Bone 2007;40:767; modulus: "
+        f"{measure['strength']['law']}); they and the strength index were not validated in newtons."
+    ]
 
 
 def _models(facts: Facts) -> list[str]:

@@ -10,6 +10,7 @@ import jinja2
 from PIL import Image
 
 from bonecast.report.checks import read_checks
+from bonecast.report.density import density_facts
 from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
@@ -76,6 +77,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         metrics=facts.metric_rows(),
         tiles=tiles(facts),
         quartiles=quartiles(facts),
+        density=density_facts(facts.scans),
         methods=methods(facts, config),
         settings=flat_settings(config),
         dictionary=[row for row in facts.dictionary if row["block"] != "radiomics"],
@@ -220,6 +222,7 @@ def alt_texts(facts: Facts) -> dict[str, str]:
             "An axial slice coloured by muscle and fat, and attenuation and area of muscle and fat "
             "of each scan against age; the numbers are in the table beside the figure."
         ),
+        "vbmd_by_age": "Density of L1 and L2 against age; the numbers are in the table below.",
         "kaplan_meier_by_risk_third": (
             "Share free of fracture and share fractured over time in three groups of forecast "
             "risk; the numbers are in the table beside the figure."

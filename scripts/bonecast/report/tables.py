@@ -9,6 +9,8 @@ import pandas as pd
 BLOCK_WORDS = {
     "clinical": "Clinical",
     "hu": "Density (HU)",
+    "vbmd": "Density (vBMD)",
+    "strength": "Strength",
     "morphometry": "Shape",
     "composition": "Body composition",
     "radiomics": "Radiomics",

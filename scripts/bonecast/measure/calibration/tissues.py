@@ -15,8 +15,12 @@ from bonecast.measure.frame import Body
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 
-MAX_SLICES = 12
-"""Slices looked at, spread over the bodies: more change no median."""
+MAX_SLICES = 6
+"""Slices looked at, spread over the bodies: enough for a median."""
+
+SLAB_MM = 3.0
+"""Thin slices are averaged over about this, against noise; thicker ones are taken alone, for
+compact bone is thin."""
 
 PADDING_HU = -1024
 """Nothing below it is attenuation: voxels outside the field of reconstruction."""
@@ -126,8 +130,9 @@ def sample_tissues(
     found: dict[str, list[np.ndarray]] = {name: [] for name in SANE_HU}
     by_mask: set[str] = set()
     pixel = ct.spacing_mm[:2]
+    reach = int(SLAB_MM / 2 // ct.spacing_mm[2])
     for k, body in slices:
-        near = ct.data[:, :, max(k - 1, 0) : k + 2]
+        near = ct.data[:, :, max(k - reach, 0) : k + reach + 1]
         hu = near.mean(axis=2, dtype=np.float32)
         smooth = ndimage.uniform_filter(hu, 3)
         bone = vertebrae.data[:, :, k] > 0

@@ -154,6 +154,28 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
         reason("Why the density summaries are empty", "vbmd_reason"),
         *_CALIBRATED,
         Column(
+            "calibration_r2",
+            "",
+            "Coefficient of determination of the calibration",
+            "calibration.json",
+            low=0,
+            high=1,
+        ),
+        Column(
+            "calibration_drift_hu_per_year",
+            "HU/year",
+            "Change of the HU of 100 mg/cm3 from the scanner's calibration before",
+            "calibration.json; published: -0.55 to -2.29 (Loeffler et al., Eur Radiol 2019)",
+        ),
+        Column(
+            "calibration_flagged",
+            "",
+            "Whether the scanner drifted faster than the limit, or rods of a phantom lie badly "
+            "on a line (R2 below 0.99)",
+            "calibration.json; measure.calibration.drift_limit_hu_per_year",
+            "bool",
+        ),
+        Column(
             "contrast_phase",
             "",
             "Phase of contrast; other: contrast of a later or unknown phase",
@@ -221,9 +243,19 @@ def summarise_vbmd(
         "vbmd_reason": None if why is None else str(why),
         "calibration_method": facts.get("calibration_method"),
         "vbmd_standard": standard,
+        "calibration_r2": facts.get("r2"),
+        "calibration_drift_hu_per_year": facts.get("drift_hu_per_year"),
+        "calibration_flagged": _flagged(facts),
         "contrast_phase": phase,
         "contrast_phase_source": facts.get("contrast_phase_source"),
     }
+
+
+def _flagged(facts: Mapping) -> bool | None:
+    """Whether a calibration is to be looked at; None where there is none."""
+    if not facts or facts.get("reason"):
+        return None
+    return bool(facts.get("drift_beyond_limit") or facts.get("r2_low"))
 
 
 def _mean(rows: Sequence[Mapping], column: str) -> float | None:
