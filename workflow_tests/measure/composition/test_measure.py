@@ -123,6 +123,21 @@ def test_level_without_the_muscle_has_none(trunk):
     assert (row["area_cm2"], row["method"], row["reason"]) == (None, "masks", Reason.TOO_SMALL)
 
 
+def test_a_map_of_one_slice_tells_that_slice_alone(trunk):
+    tissue = np.zeros_like(trunk.tissue.data)
+    z = trunk.bodies["L3"].frame.origin_mm[2] - trunk.ct.affine[2, 3]
+    k = round(z / trunk.ct.spacing_mm[2])
+    tissue[:, :, k] = trunk.tissue.data[:, :, k]
+    rows = measured(trunk, tissue=trunk.tissue.like(tissue))
+    for name in REGIONS:
+        assert rows["L3", name]["area_cm2"] == pytest.approx(trunk.areas_cm2[name], rel=0.015)
+        assert rows["L3", name]["slab_area_cm2"] is None
+        assert (rows["L2", name]["area_cm2"], rows["L2", name]["reason"]) == (
+            None,
+            Reason.NO_TISSUE_MASK,
+        )
+
+
 @pytest.mark.parametrize("spacing_mm", [(0.8, 0.8, 1.0), (1.5, 1.5, 3.0)])
 def test_what_is_derived_is_near_the_masks(draw_trunk, spacing_mm):
     trunk = draw_trunk(spacing_mm=spacing_mm, noise_hu=15)
