@@ -84,7 +84,7 @@ NEEDLESS = {
     "measure_scan": {"report/palette"},
     "measure_radiomics": {"images", "measure/morphometry"},
     "segment_batch": {"images"},
-    "write_report": {"images", "measure"},
+    "write_report": {"images", "measure", "segment/tissues"},
 }
 """Modules, or folders of them, that a rule imports and need not name: what it takes from them
 changes no result, or their edits reach it through an input that is made again. The levels' colours
