@@ -319,6 +319,27 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     assert (jobs["label_vertebrae"], jobs["measure_scan"]) == (1, 1)
 
 
+def test_an_edited_list_of_excluded_levels_measures_again_whom_it_changes(
+    run_snakemake, plan, project, scans, tmp_path
+):
+    table = tmp_path / "excluded.tsv"
+    table.write_text("participant_id\tlevel\treason\tcomment\np1\tL2\timplant\t\n")
+    config = cohort(scans)
+    config["cohort"]["exclude_levels"] = str(table)
+    done = run_snakemake("features", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table.write_text("participant_id\tlevel\treason\tcomment\np1\tL2\timplant\tseen again\n")
+    assert plan(config, "features", project=project).jobs == {}
+    table.write_text("participant_id\tlevel\treason\np1\tL2\timplant\np3\tT12\tother\n")
+    outcome = plan(config, "features", project=project)
+    assert outcome.jobs["measure_scan"] == outcome.jobs["measure_radiomics"] == 1
+    assert _jobs_of_participants(outcome.text) == {"p3"}
+    assert "label_vertebrae" not in outcome.jobs
+    table.write_text("participant_id\tlevel\np4\tL2\np1\tL9\n")
+    text = plan(config, "features", project=project).text
+    assert "no participant p4 in this cohort" in text and "level 'L9'" in text
+
+
 AFTER_A_MASK = {"label_vertebrae", "draw_qc", "measure_scan", "measure_radiomics"}
 """What is made again of a participant whose mask changed; then come the cohort's tables."""
 

@@ -42,6 +42,7 @@ def test_means_over_what_is_included():
     assert (found["hu_circle200_min_hu"], found["hu_circle200_sd_l1l4_hu"]) == (120.0, 20.0)
     assert found["hu_circle200_levels"] == "L1 L3 L4"
     assert (found["n_levels_hu"], found["hu_reason"]) == (3, None)
+    assert found["hu_circle200_summary_reason"] is None
 
 
 def test_too_few_levels_give_no_mean_and_say_so():
@@ -50,6 +51,7 @@ def test_too_few_levels_give_no_mean_and_say_so():
     assert found["hu_circle200_mean_l1l3_hu"] is None
     assert found["hu_circle200_min_hu"] is None
     assert found["hu_circle200_levels"] == "L1"
+    assert found["hu_circle200_summary_reason"] == "too_few_levels"
     assert (found["n_levels_hu"], found["hu_reason"]) == (0, "too_few_levels")
     assert found["hu_vol_levels"] is None
 

@@ -98,8 +98,11 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
         f"{density['erosion_mm']:g} mm from the surface of the body and leaves out "
         f"{100 * density['endplate_fraction']:g} % of its height at each end-plate. "
         f"Scans are summarised over {facts.scope} with at least {measure['min_levels']} levels. "
-        "Vertebrae cut by the border, with metal, with a Genant grade of 1 or more, or with a "
-        "value far from those of their neighbours take no part in summaries.",
+        "Vertebrae on the list of excluded levels, cut by the border, with metal or cement, with a "
+        "Genant grade of 1 or more, with values that spread far more than in the scan's other "
+        "vertebrae, or with a value far from those of their neighbours take no part in summaries. "
+        "Agreement of regions is the ICC(2,1) with limits of agreement from the variance between "
+        "and within participants (Bland & Altman, J Biopharm Stat 2007;17:571).",
         "Anterior, middle and posterior heights were measured along each body's own axis; "
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
