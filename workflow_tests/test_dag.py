@@ -93,12 +93,15 @@ def test_backend_masks_runs_no_network(plan, scans):
     assert "segment_batch" not in plan(cohort(scans)).jobs
 
 
-def test_mask_labels_that_are_neither_known_nor_a_file_are_named(plan, scans):
+@pytest.mark.parametrize(
+    ("option", "known"), [("mask_labels", "verse"), ("tissue_labels", "bonecast")]
+)
+def test_labels_that_are_neither_known_nor_a_file_are_named(plan, scans, option, known):
     config = cohort(scans)
-    config["segment"]["mask_labels"] = "verze"
+    config["segment"][option] = "verze"
     outcome = plan(config)
     assert not outcome.ok
-    assert "segment.mask_labels: verze is neither one of verse" in outcome.text
+    assert f"segment.{option}: verze is neither one of {known}" in outcome.text
 
 
 def test_a_table_of_scanners_is_matched_with_every_scan(plan, scans, tmp_path):

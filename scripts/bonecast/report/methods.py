@@ -1,5 +1,7 @@
 """The methods in words, with the settings of this run and the sources of each definition."""
 
+from bonecast.measure.composition.regions import REGIONS
+from bonecast.measure.composition.summary import FALLBACK
 from bonecast.measure.density import ROI_WORDS
 from bonecast.measure.radiomics.settings import settings_of
 from bonecast.report.facts import Facts
@@ -116,6 +118,7 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
         "Anterior, middle and posterior heights were measured along each body's own axis; "
         "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
         "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
+        _composition(),
     ]
     words += _density(facts, measure)
     if measure["radiomics"]["enabled"]:
@@ -168,6 +171,22 @@ def _density(facts: Facts, measure: dict) -> list[str]:
         f"across its axis (Buckley et al., Bone 2007;40:767; modulus: "
         f"{measure['strength']['law']}); they and the strength index were not validated in newtons."
     ]
+
+
+def _composition() -> str:
+    windows = "; ".join(
+        f"{REGIONS[name].words}: {minus(f'{low:g}')} to {minus(f'{high:g}')} HU"
+        for name, (low, high) in (
+            (name, REGIONS[name].window_hu) for name in ("muscle", "sat", "vat")
+        )
+    )
+    return (
+        "Muscle and fat were measured on the axial slice through the middle of each vertebral body "
+        f"({windows}). A scan's values are those of the first level measured of "
+        f"{', '.join(FALLBACK)} (Derstine et al., Sci Rep 2018;8:11369). Where a scan has no "
+        "segmentation of tissue, subcutaneous fat and the attenuation of back muscles are derived "
+        "from the CT. Aortic calcium is scored after Agatston from L1 to L4, on native scans only."
+    )
 
 
 def _models(facts: Facts) -> list[str]:

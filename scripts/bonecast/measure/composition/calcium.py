@@ -69,7 +69,7 @@ def agatston(hu: np.ndarray, aorta: np.ndarray, spacing_mm: tuple[float, ...], k
         for area, peak in zip(areas, peaks, strict=True):
             if area >= MIN_LESION_MM2:
                 score += area * bisect_right(limits, peak)
-    return score * spacing_mm[2] / SLICE_MM
+    return float(score * spacing_mm[2] / SLICE_MM)
 
 
 def measure_calcium(

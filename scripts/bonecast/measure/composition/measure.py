@@ -22,6 +22,7 @@ from bonecast.measure.composition.regions import (
 from bonecast.measure.composition.slab import SLAB_MM, Slab, field_edge, find_slab, is_cut
 from bonecast.measure.frame import Body, why_not_measured
 from bonecast.reasons import Reason
+from bonecast.segment.tissues import Tissue
 
 MIN_LEAN_CM2 = 1.0
 """A muscle of less than this is not at the level: crumbs of a mask (chosen here)."""
@@ -98,14 +99,23 @@ def _told(tissue: Volume | None, slabs: list[Slab]) -> set[str]:
     return {name for name, region in REGIONS.items() if set(region.needs) & set(present)}
 
 
+def _outlined(codes: np.ndarray) -> bool:
+    """Whether a slice of the tissue map holds any fat or muscle."""
+    return bool(((codes > 0) & (codes <= Tissue.AUTOCHTHON_RIGHT)).any())
+
+
 def _by_mask(
     level: str, slab: Slab, ct: Volume, tissue: Volume, edge: np.ndarray, told: set[str]
 ) -> dict[str, dict]:
-    """Rows of the regions that the tissue map tells, by name."""
+    """Rows of the regions that the tissue map tells, by name; none where it has nothing."""
     hu, codes = ct.data[:, :, slab.middle], tissue.data[:, :, slab.middle]
-    at_middle = histograms(hu, codes)
+    if not _outlined(codes):
+        return {}
+    at_middle, in_slab = histograms(hu, codes), None
     slices = list(slab.slices or ())
-    in_slab = histograms(ct.data[:, :, slices], tissue.data[:, :, slices]) if slices else None
+    # A map may be of single slices: the slab is that of a map which goes through it.
+    if slices and all(_outlined(tissue.data[:, :, k]) for k in slices):
+        in_slab = histograms(ct.data[:, :, slices], tissue.data[:, :, slices])
     pixel_cm2 = ct.spacing_mm[0] * ct.spacing_mm[1] / 100
     rows = {}
     for name in told:
@@ -148,22 +158,23 @@ def _derived(
     rows = {}
     for name in wanted & at_middle.keys():
         surface = at_middle["body"] if name == "sat" else at_middle[name]
-        n = np.count_nonzero(at_middle[name])
+        area_cm2 = float(np.count_nonzero(at_middle[name]) * pixel_cm2)
         if is_cut(surface, edge, ct.spacing_mm[0]):
             rows[name] = _row(body.level, name, DERIVED, Reason.CUT_BY_FIELD_OF_VIEW)
-        elif n * pixel_cm2 < MIN_LEAN_CM2:
+            continue
+        if area_cm2 < MIN_LEAN_CM2:
             rows[name] = _row(body.level, name, DERIVED, Reason.TOO_SMALL)
-        else:
-            values = [ct.data[:, :, k][masks[name]] for k, masks in found.items()]
-            rows[name] = _row(body.level, name, DERIVED)
-            rows[name]["density_hu"] = float(hu[at_middle[name]].mean())
-            if slab.slices:
-                rows[name]["slab_density_hu"] = float(np.concatenate(values).mean())
-            if name == "sat":
-                rows[name]["area_cm2"] = float(n * pixel_cm2)
-                if slab.slices:
-                    mean = np.mean([len(part) for part in values])
-                    rows[name]["slab_area_cm2"] = float(mean * pixel_cm2)
+            continue
+        row = _row(body.level, name, DERIVED)
+        row |= {"area_cm2": area_cm2, "density_hu": float(hu[at_middle[name]].mean())}
+        if slab.slices:
+            values = np.concatenate([ct.data[:, :, k][masks[name]] for k, masks in found.items()])
+            row["slab_area_cm2"] = len(values) * pixel_cm2 / len(slices)
+            row["slab_density_hu"] = float(values.mean())
+        if name == "back_muscles":
+            # Only a part of the muscle, of no particular area.
+            row |= {"area_cm2": None, "slab_area_cm2": None}
+        rows[name] = row
     return rows
 
 
@@ -187,8 +198,8 @@ VALUE_COLUMNS = (
     Column(
         "slab_area_cm2",
         "cm2",
-        f"Mean area of the slices within {SLAB_MM / 2:g} mm of the middle; empty where the scan "
-        "ends before",
+        f"Mean area of the slices within {SLAB_MM / 2:g} mm of the middle; empty where scan or "
+        "mask end before",
         low=0,
         block="composition",
     ),
