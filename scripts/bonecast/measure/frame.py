@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from bonecast.images import Volume
+from bonecast.images import Volume, bounding_box
 from bonecast.levels import LEVELS, VERSE_CODES
 from bonecast.reasons import Reason
 
@@ -63,8 +63,19 @@ def make_frame(origin_mm: np.ndarray, superior: np.ndarray, anterior: np.ndarray
 
 def boxes(mask: np.ndarray) -> dict[str, tuple[slice, slice, slice]]:
     """The bounding box of every level in a mask of VerSe codes, from head to foot."""
-    found = ndimage.find_objects(mask)
-    by_code = {code: box for code, box in enumerate(found, start=1) if box is not None}
+    # Most of a scan is empty, and in an order that find_objects is slow on.
+    spine = bounding_box(mask)
+    if spine is None:
+        return {}
+    found = ndimage.find_objects(np.ascontiguousarray(mask[spine]))
+    by_code = {
+        code: tuple(
+            slice(part.start + outer.start, part.stop + outer.start)
+            for part, outer in zip(box, spine, strict=True)
+        )
+        for code, box in enumerate(found, start=1)
+        if box is not None
+    }
     return {level: by_code[VERSE_CODES[level]] for level in LEVELS if VERSE_CODES[level] in by_code}
 
 
