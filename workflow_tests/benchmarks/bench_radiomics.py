@@ -22,6 +22,8 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[2]
 SHAPE, SPACING_MM = (512, 512, 300), (0.8, 0.8, 1.0)
 REGIONS = 17
+FIRST = 8
+"""Label of the uppermost region: T1 in VerSe's codes."""
 PEER_REGIONS = 3
 BIN_HU = 25
 PEERS = {
@@ -40,7 +42,7 @@ def draw(folder: Path) -> None:
         middle = (number + 0.5) * SHAPE[2] / REGIONS
         across = ((x - 256) * SPACING_MM[0] / 25) ** 2
         deep = ((y - 300 - 30 * np.sin(number / 4)) * SPACING_MM[1] / 20) ** 2
-        labels[(across + deep <= 1) & (np.abs(z - middle) <= 8)] = number + 1
+        labels[(across + deep <= 1) & (np.abs(z - middle) <= 8)] = FIRST + number
     ct += 110 * (labels > 0) + 30 * (labels > 0) * np.sin(x / 5) * np.cos(y / 4) * np.sin(z / 3)
     np.save(folder / "ct.npy", np.round(ct).astype(np.int16))
     np.save(folder / "labels.npy", labels)
@@ -49,9 +51,8 @@ def draw(folder: Path) -> None:
 def ours(ct, labels):
     """What the rule does from the scan and its mask on."""
     sys.path.insert(0, str(PROJECT / "scripts"))
-    from scipy import ndimage
-
-    from bonecast.measure.frame import CROP_MARGIN_MM, grow
+    from bonecast.levels import VERSE_CODES
+    from bonecast.measure.frame import CROP_MARGIN_MM, boxes, grow
     from bonecast.measure.radiomics.features import features_of_region, use_compiled_kernels
     from bonecast.measure.radiomics.grid import Surroundings, resample_region
     from bonecast.measure.radiomics.settings import RadiomicsSettings
@@ -61,7 +62,8 @@ def ours(ct, labels):
 
     def run(only=None):
         found = {}
-        for label, tight in enumerate(ndimage.find_objects(labels), start=1):
+        for level, tight in boxes(labels).items():
+            label = VERSE_CODES[level]
             if only in (None, label):
                 box = grow(tight, CROP_MARGIN_MM, SPACING_MM, SHAPE)
                 around = Surroundings(ct[box], box, SHAPE, SPACING_MM)
@@ -144,7 +146,7 @@ def pyradiomics(ct, labels):
                     extractor.execute(image, mask, label=label)["original_firstorder_Mean"]
                 )
             }
-            for label in range(1, PEER_REGIONS + 1)
+            for label in range(FIRST, FIRST + PEER_REGIONS)
             if only in (None, label)
         }
 
@@ -154,7 +156,7 @@ def pyradiomics(ct, labels):
 def work(name: str, folder: Path) -> None:
     """One process: a first region that is not timed, then the whole scan."""
     run = globals()[name](np.load(folder / "ct.npy"), np.load(folder / "labels.npy"))
-    run(1)
+    run(FIRST)
     wall, cpu = time.perf_counter(), time.process_time()
     found = run()
     whole = REGIONS / len(found)
@@ -234,10 +236,10 @@ def main() -> None:
     print("processes  contender                    wall_s   cpu_s  peak_mb  wall/ours  cpu/ours")
     for (contender, processes), scan in sorted(best.items(), key=lambda item: item[0][1]):
         mine = best["ours", processes]
+        wall, cpu = scan["wall_s"] / mine["wall_s"], scan["cpu_s"] / mine["cpu_s"]
         print(
             f"{processes:9d}  {PEERS.get(contender, 'Bonecast'):26s}  {scan['wall_s']:7.3f}  "
-            f"{scan['cpu_s']:6.3f}  {scan['peak_mb']:7.0f}  {scan['wall_s'] / mine['wall_s']:9.1f}  "
-            f"{scan['cpu_s'] / mine['cpu_s']:8.1f}"
+            f"{scan['cpu_s']:6.3f}  {scan['peak_mb']:7.0f}  {wall:9.1f}  {cpu:8.1f}"
         )
     for contender in pythons.keys() - {"ours"}:
         difference = largest_difference(found[contender], found["ours"])
