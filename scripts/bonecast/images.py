@@ -106,12 +106,15 @@ def bounding_box(
     Returns:
         One slice an axis, None where the mask is empty.
     """
-    box = []
-    for axis in range(3):
-        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+    tight, box = [slice(None)] * 3, [slice(None)] * 3
+    # The axis that is slowest in memory first: the others then see only what it leaves.
+    for axis in sorted(range(3), key=lambda a: -mask.strides[a]):
+        seen = mask[tuple(tight)].any(axis=tuple(a for a in range(3) if a != axis))
+        line = np.flatnonzero(seen)
         if not len(line):
             return None
+        low, high = int(line[0]), int(line[-1]) + 1
         margin = int(np.ceil(margin_mm / spacing_mm[axis]))
-        first, last = max(0, int(line[0]) - margin), int(line[-1]) + margin + 1
-        box.append(slice(first, min(mask.shape[axis], last)))
+        tight[axis] = slice(low, high)
+        box[axis] = slice(max(0, low - margin), min(mask.shape[axis], high + margin))
     return tuple(box)

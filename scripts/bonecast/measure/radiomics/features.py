@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
+from bonecast.images import bounding_box
 from bonecast.measure.radiomics.filters import filtered_images
 from bonecast.measure.radiomics.grid import Region
 from bonecast.measure.radiomics.names import FEATURES, FILTER_FAMILY, TEXTURE_FAMILIES, column
@@ -172,7 +172,7 @@ def _in_space(library, region: Region, intensity: np.ndarray, wanted: set[str]) 
 def _of_levels(library, region, intensity, values, settings) -> dict[str, float]:
     """Families of the discretised image: histogram and texture."""
     # Nothing outside the region counts; the kernels read less in a tight box.
-    tight = ndimage.find_objects(region.mask.view(np.uint8))[0]
+    tight = bounding_box(region.mask)
     inside = intensity[tight]
     levels, bins = discretise(region.image[tight], values, settings)
     found = {}

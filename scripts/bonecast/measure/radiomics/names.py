@@ -13,6 +13,7 @@ present: they differ as soon as bins are anchored.
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from bonecast.measure.columns import LEVEL, Column, included, reason
 
@@ -246,6 +247,7 @@ def code(library_name: str) -> str:
     return re.search(r"_([A-Z0-9]{3,4})(?:_\d+)?$", library_name)[1]
 
 
+@cache
 def column(library_name: str, tag: str, filtered: str = "") -> str:
     """Name of a feature in tables."""
     return "_".join(filter(None, ("rad", filtered, tag, code(library_name).lower())))
