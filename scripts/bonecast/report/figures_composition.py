@@ -73,9 +73,9 @@ VALUES = "_(area_cm2|density_hu)$|^composition_(level|method)$"
 
 
 def panels_of(people: pd.DataFrame) -> list[tuple[str, str]]:
-    """What is drawn: the column and its words, one panel each."""
-    measured = people[PANELS[0][0]].notna().any()
-    return [PANELS[0] if measured else BACK, *PANELS[1:]]
+    """What is drawn, one panel each: the columns that anyone has a value of, and their words."""
+    attenuation = PANELS[0] if people[PANELS[0][0]].notna().any() else BACK
+    return [panel for panel in (attenuation, *PANELS[1:]) if people[panel[0]].notna().any()]
 
 
 def choose_example(people: pd.DataFrame, column: str) -> str | None:
@@ -87,7 +87,7 @@ def choose_example(people: pd.DataFrame, column: str) -> str | None:
 def draw_body_composition(
     people: pd.DataFrame, pictures: Mapping[str, Path]
 ) -> tuple[Figure, list[dict]]:
-    """A slice and four panels of values against age.
+    """A slice, and values against age: a panel for each that was measured.
 
     Args:
         people: by participant_id: age_years, sex, composition_level, composition_method and the
@@ -99,20 +99,24 @@ def draw_body_composition(
     """
     chosen = panels_of(people)
     with style():
-        if people[[column for column, _ in chosen]].isna().all(axis=None):
+        if not chosen:
             return blank_figure("In no scan could muscle or fat be measured."), []
-        figure = new_figure(4.4)
-        sexes = sorted(set(people["sex"].fillna("").astype(str)))
+        across = (len(chosen) + 1) // 2
+        figure = new_figure(4.4 if len(chosen) > 1 else 3.2)
+        measured = people[people[[column for column, _ in chosen]].notna().any(axis=1)]
+        sexes = sorted(set(measured["sex"].fillna("").astype(str)))
         colours = dict(zip(sexes, SERIES, strict=False))
-        grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 1, 1])
+        grid = figure.add_gridspec(
+            min(len(chosen), 2), 1 + across, width_ratios=[1.25, *[1] * across]
+        )
         _draw_example(figure.add_subplot(grid[:, 0]), people, chosen, pictures)
         rows: list[dict] = []
         for i, (column, words) in enumerate(chosen):
-            axes = figure.add_subplot(grid[i // 2, 1 + i % 2])
+            axes = figure.add_subplot(grid[i // across, 1 + i % across])
             n = int(people[["age_years", column]].notna().all(axis=1).sum())
             axes.set_title(f"{'bcde'[i]}  n = {n}" if n else "bcde"[i])
             axes.set_ylabel(words)
-            axes.set_xlabel("Age at the scan (years)" if i > 1 else "")
+            axes.set_xlabel("Age at the scan (years)" if i + across >= len(chosen) else "")
             rows += _draw_by_age(axes, people, column, colours)
         _legend(figure, people, colours)
     return figure, rows
@@ -149,9 +153,7 @@ def _draw_by_age(axes, people: pd.DataFrame, column: str, colours: dict[str, str
     known = people.dropna(subset=["age_years", column])
     if known.empty:
         axes.set(xticks=[], yticks=[])
-        measured = people[column].notna().any()
-        text = "no ages known" if measured else "not measured"
-        axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=GREY)
+        axes.text(0.5, 0.5, "no ages known", ha="center", transform=axes.transAxes, color=GREY)
         return []
     rows = []
     for sex, group in known.groupby(known["sex"].fillna("").astype(str)):
