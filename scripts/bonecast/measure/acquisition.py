@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bonecast.images import Volume
+from bonecast.images import Volume, bounding_box
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 
@@ -112,10 +112,9 @@ def aorta_hu(ct: Volume, tissue: Volume | None) -> float | None:
     """
     if tissue is None:
         return None
-    boxes = ndimage.find_objects(tissue.data, max_label=int(Tissue.AORTA))
-    if len(boxes) < Tissue.AORTA or boxes[Tissue.AORTA - 1] is None:
+    box = bounding_box(tissue.data == Tissue.AORTA)
+    if box is None:
         return None
-    box = boxes[Tissue.AORTA - 1]
     mask = tissue.data[box] == Tissue.AORTA
     inner = np.zeros(mask.shape, bool)
     for k in range(mask.shape[2]):
