@@ -142,11 +142,11 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         shift = shift_of(segmentation, settings)
         vertebrae = renamed(vertebrae, shift)
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
-        row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
-        density = {v.level: v.density.get(rois[0], {}) for v in vertebrae}
         calibration = _read_json(files.calibration) if files.calibration else {}
         if row["kvp"] is None:  # of a NIfTI file: told in the table of participants
             row["kvp"] = calibration.get("kvp")
+        row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
+        density = {v.level: v.density.get(rois[0], {}) for v in vertebrae}
         row |= summarise_vbmd(density, levels, span(levels), min_levels, calibration)
         strength = {v.level: v.strength for v in vertebrae}
         row |= summarise_strength(strength, levels, span(levels), min_levels)

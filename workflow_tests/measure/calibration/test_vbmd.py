@@ -17,7 +17,7 @@ from bonecast.measure.calibration.vbmd import (
 from bonecast.measure.columns import names
 from bonecast.measure.density import DensitySettings
 from bonecast.measure.frame import find_bodies
-from bonecast.measure.scan import DensityOptions, Scan, measure_scan
+from bonecast.measure.scan import Scan, Settings, measure_scan
 from bonecast.reasons import Reason
 from bonecast.segment.bodies import split_bodies
 
@@ -153,9 +153,9 @@ def test_l1_of_verse014_is_near_the_value_known_when_bone_is_left_out(
     ct, vertebrae = load(folder / "ct.nii.gz"), load(folder / "vertebrae.nii.gz")
     ct = ct.like(np.clip(ct.data, -1024, 3071))
     bodies = find_bodies(vertebrae.like(split_bodies(vertebrae)), vertebrae, ct)
-    options = DensityOptions(CalibrationSettings("internal", internal_tissues=tissues))
-    scan = Scan(ct, vertebrae, None, bodies)
-    measured = measure_scan(scan, ["L1"], DensitySettings(rois=("hu_vol",)), options=options)
+    calibration = CalibrationSettings("internal", internal_tissues=tissues)
+    settings = Settings(["L1"], DensitySettings(rois=("hu_vol",)), calibration)
+    measured = measure_scan(Scan(ct, vertebrae, None, bodies), settings)
     l1 = next(row for row in measured.density if row["level"] == "L1")
     assert l1["mean_vbmd_mgcc"] == pytest.approx(expected, abs=3)
     assert measured.calibration["tissues"]["air"]["source"] == "assumed"
