@@ -16,6 +16,7 @@ rule collect_measurements:
     output:
         vertebrae="<results>/tables/vertebrae.parquet",
         scans="<results>/tables/scans.parquet",
+        text=["<results>/tables/vertebrae.tsv", "<results>/tables/scans.tsv"],
         exclusions=report(
             "<results>/tables/exclusions.tsv",
             caption="captions/exclusions.rst",
@@ -45,15 +46,7 @@ rule collect_measurements:
             "level_shift": config["measure"]["level_shift"],
             "level_shift_scans": config["measure"]["level_shift_scans"],
         },
-        code=code_digest(
-            "measure/collect.py",
-            "measure/summaries.py",
-            "measure/dictionary.py",
-            "measure/sensitivity.py",
-            "measure/tables.py",
-            "measure/radiomics_names.py",
-            "levels.py",
-        ),
+        code=code_digest("measure", "levels.py", "level_states.py"),
     message:
         "Collecting the measurements of every participant"
     script:

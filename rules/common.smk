@@ -269,7 +269,9 @@ def model_inputs(wildcards):
 
 TABLES = [
     "vertebrae.parquet",
+    "vertebrae.tsv",
     "scans.parquet",
+    "scans.tsv",
     "exclusions.tsv",
     "level_sensitivity.tsv",
     "data_dictionary.csv",

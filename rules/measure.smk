@@ -1,22 +1,24 @@
-# From masks to numbers: density, shape and radiomics of each vertebra, one table per participant.
+# From masks to numbers: one table per participant and family. The scan is read and cropped once.
 
 # Where numba keeps compiled kernels, for all cohorts; NUMBA_CACHE_DIR overrides it.
 RADIOMICS_CACHE = "results/.kernels"
 
 
-rule measure_vertebrae:
+rule measure_scan:
     input:
         ct="<results>/participants/{participant}/ct.nii.gz",
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
+        tissue="<results>/participants/{participant}/tissue.nii.gz",
         segmentation="<results>/participants/{participant}/segmentation.json",
     output:
         density="<results>/participants/{participant}/density.tsv",
         morphometry="<results>/participants/{participant}/morphometry.tsv",
+        bodies="<results>/participants/{participant}/bodies.npz.gz",
     log:
-        "<logs>/participants/{participant}/measure_vertebrae.log",
+        "<logs>/participants/{participant}/measure_scan.log",
     benchmark:
-        "<benchmarks>/participants/{participant}/measure_vertebrae.tsv"
+        "<benchmarks>/participants/{participant}/measure_scan.tsv"
     resources:
         mem_mb=2000,
         runtime=10,
@@ -25,16 +27,18 @@ rule measure_vertebrae:
         density=config["measure"]["density"],
         code=code_digest(
             "images.py",
-            "measure/scan.py",
-            "measure/frame.py",
+            "measure/columns.py",
+            "measure/crops.py",
             "measure/density.py",
+            "measure/frame.py",
             "measure/morphometry.py",
+            "measure/scan.py",
             "measure/tables.py",
         ),
     message:
         "Measuring the vertebrae of {wildcards.participant}"
     script:
-        "../scripts/measure_vertebrae.py"
+        "../scripts/measure_scan.py"
 
 
 rule compile_radiomics:
@@ -57,10 +61,7 @@ rule compile_radiomics:
 
 rule measure_radiomics:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
-        vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
-        bodies="<results>/participants/{participant}/bodies.nii.gz",
-        segmentation="<results>/participants/{participant}/segmentation.json",
+        crops="<results>/participants/{participant}/bodies.npz.gz",
         density="<results>/participants/{participant}/density.tsv",
         compiled="<results>/cache/radiomics.json",
     output:
@@ -79,10 +80,10 @@ rule measure_radiomics:
         },
         cache=RADIOMICS_CACHE,
         code=code_digest(
-            "images.py",
-            "measure/scan.py",
-            "measure/frame.py",
+            "measure/columns.py",
+            "measure/crops.py",
             "measure/density.py",
+            "measure/frame.py",
             "measure/radiomics.py",
             "measure/radiomics_names.py",
             "measure/tables.py",

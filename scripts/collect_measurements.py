@@ -2,39 +2,28 @@
 
 from pathlib import Path
 
-from bonecast.measure.collect import ParticipantFiles, collect
+from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
 from bonecast.runtime import job
 
 
 def participant_files(participants: dict, inputs) -> list[ParticipantFiles]:
     """Pair the cohort's rows with the files of each, which the rule lists in the same order."""
-    radiomics = [Path(path) for path in inputs.radiomics] or [None] * len(inputs.ct)
+    families = [family for family in FAMILIES if inputs.get(family)]
     return [
-        ParticipantFiles(name, site, Path(ct), Path(segmentation), Path(hu), Path(shape), texture)
-        for name, site, ct, segmentation, hu, shape, texture in zip(
-            participants["participant_id"],
-            participants["site"],
-            inputs.ct,
-            inputs.segmentation,
-            inputs.density,
-            inputs.morphometry,
-            radiomics,
-            strict=True,
+        ParticipantFiles(
+            name,
+            participants["site"][i],
+            Path(inputs.ct[i]),
+            Path(inputs.segmentation[i]),
+            {family: Path(inputs[family][i]) for family in families},
         )
+        for i, name in enumerate(participants["participant_id"])
     ]
 
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        tables = collect(
-            participant_files(snakemake.params.participants, snakemake.input),
-            snakemake.params.settings,
-        )
-        tables.write(
-            snakemake.output.vertebrae,
-            snakemake.output.scans,
-            snakemake.output.exclusions,
-            snakemake.output.dictionary,
-            snakemake.output.sensitivity,
-        )
+        params, output = snakemake.params, snakemake.output
+        tables = collect(participant_files(params.participants, snakemake.input), params.settings)
+        tables.write(Path(output.scans).parent)
         log.info("%d scans, %d left out", tables.scans.num_rows, len(tables.exclusions))

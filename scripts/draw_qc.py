@@ -3,7 +3,7 @@
 from bonecast.images import load
 from bonecast.measure.density import DensitySettings
 from bonecast.measure.frame import find_bodies
-from bonecast.measure.scan import Scan, region_bits
+from bonecast.measure.scan import region_bits
 from bonecast.reasons import Reason
 from bonecast.report.qc import draw_qc, place_regions
 from bonecast.report.qc_page import draw_exclusion_card, read_remarks, write_png
@@ -17,10 +17,10 @@ if __name__ == "__main__":
         )
         if about["status"] == "ok":
             ct, whole, inner = (load(snakemake.input[i]) for i in ("ct", "vertebrae", "bodies"))
-            scan = Scan(ct.data, find_bodies(inner, whole))
+            bodies = find_bodies(inner, whole)
             settings = DensitySettings(**snakemake.params.density)
-            bits = region_bits(scan, snakemake.params.levels, settings)
-            boxes = {level: scan.bodies[level].box for level in bits}
+            bits = region_bits(bodies, snakemake.params.levels, settings)
+            boxes = {level: bodies[level].box for level in bits}
             regions = place_regions(ct.data.shape, boxes, bits, settings.rois)
             picture = draw_qc(ct, whole, inner, participant, read_remarks(about), regions)
         else:

@@ -14,7 +14,7 @@ PER_PARTICIPANT = {
     "convert_series",
     "label_vertebrae",
     "draw_qc",
-    "measure_vertebrae",
+    "measure_scan",
     "measure_radiomics",
 }
 
@@ -109,7 +109,7 @@ def test_radiomics_can_be_left_out(plan, scans):
 @pytest.mark.parametrize(
     ("target", "last", "absent"),
     [
-        ("segmentations", "draw_qc", "measure_vertebrae"),
+        ("segmentations", "draw_qc", "measure_scan"),
         ("features", "collect_measurements", "fit_models"),
         ("models", "fit_models", "write_report"),
         ("figures", "fit_models", "write_report"),
@@ -195,7 +195,7 @@ def test_a_thousand_participants_are_planned_in_seconds(plan, tmp_path):
     started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     jobs = plan(config, "--quiet", "rules").jobs
     cpu_seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - started
-    assert jobs["measure_vertebrae"] == 1000
+    assert jobs["measure_scan"] == 1000
     # About ten; one pattern of all ids, tried for every file, would take minutes.
     assert cpu_seconds < 40
 
@@ -235,7 +235,7 @@ def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(
     original = density.read_text()
     density.write_text(original + "\nEDITED = True\n")
     jobs = plan(config, project=project).jobs
-    assert jobs["measure_vertebrae"] == 3
+    assert jobs["measure_scan"] == 3
     assert jobs["collect_measurements"] == 1
     assert jobs["write_report"] == 1
     assert not {"index_series", "convert_series", "label_vertebrae"} & jobs.keys()
@@ -294,10 +294,10 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     }
     table.write_text("participant_id\tlevel_shift\np1\t\np2\t1\np3\t\n")
     jobs = plan(config, "features", project=project).jobs
-    assert (jobs["label_vertebrae"], jobs["measure_vertebrae"]) == (1, 1)
+    assert (jobs["label_vertebrae"], jobs["measure_scan"]) == (1, 1)
 
 
-AFTER_A_MASK = {"label_vertebrae", "draw_qc", "measure_vertebrae", "measure_radiomics"}
+AFTER_A_MASK = {"label_vertebrae", "draw_qc", "measure_scan", "measure_radiomics"}
 """What is made again of a participant whose mask changed; then come the cohort's tables."""
 
 
@@ -371,7 +371,7 @@ def test_masks_are_exported_for_editing_on_demand_only(plan, scans):
     assert "export_for_editing" not in plan(cohort(scans)).jobs
     jobs = plan(cohort(scans), "results/study/editing/p1").jobs
     assert jobs["export_for_editing"] == jobs["label_vertebrae"] == 1
-    assert "measure_vertebrae" not in jobs
+    assert "measure_scan" not in jobs
 
 
 def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, project):

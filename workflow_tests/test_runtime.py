@@ -14,7 +14,7 @@ from bonecast.runtime import job, read_json, write_json
 def injected(tmp_path):
     """What Snakemake injects into a script, as far as `job` looks at it."""
     return SimpleNamespace(
-        rule="measure_vertebrae",
+        rule="measure_scan",
         wildcards={"participant": "p01"},
         log=[str(tmp_path / "logs" / "p01.log")],
     )
@@ -28,7 +28,7 @@ def test_log_names_rule_and_participant_first_and_time_last(injected):
     with job(injected) as log:
         log.info("three levels")
     first, middle, last = lines_of(injected)
-    assert first.endswith("measure_vertebrae participant=p01: started")
+    assert first.endswith("measure_scan participant=p01: started")
     assert middle.endswith("three levels")
     assert last.endswith(" s") and "participant=p01: done in" in last
 

@@ -7,7 +7,7 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from bonecast.measure.collect import ParticipantFiles, collect
+from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
 from bonecast.measure.summaries import SDI_LEVELS, Vertebra, summarise_hu
 
 SETTINGS = {
@@ -72,7 +72,7 @@ def _participant(folder, name, density=(), shapes=(), radiomics=(), **segmentati
     home.mkdir()
     _table(home / "density.tsv", DENSITY, [row for pair in density for row in pair])
     _table(home / "morphometry.tsv", MORPHOMETRY, shapes)
-    _table(home / "radiomics.tsv", RADIOMICS if radiomics else RADIOMICS[:3], radiomics)
+    _table(home / "radiomics.tsv", RADIOMICS, radiomics)
     status = {"participant_id": name, "status": "ok", "levels": {}} | segmentation
     acquisition = {"kvp": 120.0, "kernel": "B40f", "slice_thickness_mm": 2.0, "model": "A"}
     ct = {"participant_id": name, "status": "ok", "acquisition": acquisition}
@@ -80,10 +80,8 @@ def _participant(folder, name, density=(), shapes=(), radiomics=(), **segmentati
         ct = {"participant_id": name, "status": "excluded"}
     (home / "segmentation.json").write_text(json.dumps(status))
     (home / "ct.json").write_text(json.dumps(ct))
-    names = ("density.tsv", "morphometry.tsv", "radiomics.tsv")
-    return ParticipantFiles(
-        name, "a", home / "ct.json", home / "segmentation.json", *(home / n for n in names)
-    )
+    tables = {family: home / f"{family}.tsv" for family in FAMILIES}
+    return ParticipantFiles(name, "a", home / "ct.json", home / "segmentation.json", tables)
 
 
 @pytest.fixture
@@ -201,36 +199,43 @@ def test_dictionary_names_every_column_once(cohort):
     tables = collect(cohort, SETTINGS)
     listed = [(row["table"], row["column"]) for row in tables.dictionary]
     assert len(listed) == len(set(listed))
-    assert {c for t, c in listed if t == "scans"} == set(tables.scans.column_names)
-    assert {c for t, c in listed if t == "vertebrae"} == set(tables.vertebrae.column_names)
+    assert [c for t, c in listed if t == "scans"] == tables.scans.column_names
+    assert [c for t, c in listed if t == "vertebrae"] == tables.vertebrae.column_names
     rules = {row["column"]: row for row in tables.dictionary if row["table"] == "scans"}
     assert rules["hu_vol_mean_l1l4_hu"]["block"] == "hu"
-    assert "at least 2" in rules["hu_vol_mean_l1l4_hu"]["description"]
+    assert "at least 2" in rules["hu_vol_mean_l1l4_hu"]["definition"]
     assert rules["rad_stat_mean"]["block"] == "radiomics"
     assert rules["sdi"]["block"] == "morphometry"
-    assert all(row["description"] for row in tables.dictionary)
+    assert all(row["definition"] for row in tables.dictionary)
 
 
 def test_files_written_read_back(cohort, tmp_path):
-    names = ["vertebrae.parquet", "scans.parquet", "exclusions.tsv", "data_dictionary.csv"]
-    names.append("level_sensitivity.tsv")
-    paths = [tmp_path / name for name in names]
     tables = collect(cohort, SETTINGS)
-    tables.write(*paths)
-    assert pq.read_table(paths[1]).equals(tables.scans)
-    with paths[2].open(newline="") as stream:
+    tables.write(tmp_path)
+    assert pq.read_table(tmp_path / "scans.parquet").equals(tables.scans)
+    with (tmp_path / "scans.tsv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    assert list(rows[0]) == tables.scans.column_names
+    assert [row["hu_vol_min_hu"] for row in rows] == ["100", "", ""]
+    with (tmp_path / "exclusions.tsv").open(newline="") as stream:
         assert list(csv.DictReader(stream, delimiter="\t")) == tables.exclusions
+
+
+def test_an_impossible_value_is_named(cohort):
+    _table(cohort[0].tables["density"], DENSITY, _density("L1", 5000.0))
+    with pytest.raises(ValueError, match=r"p1 L1 hu_vol_mean_hu = 5000.*-1024 to 3071"):
+        collect(cohort, SETTINGS)
 
 
 def test_a_cohort_without_a_single_scan_still_has_tables(cohort, tmp_path):
     tables = collect(cohort[2:], SETTINGS)
     assert tables.vertebrae.num_rows == 0
     assert tables.scans.num_rows == 1
-    tables.write(*(tmp_path / name for name in "abcde"))
+    tables.write(tmp_path)
 
 
 def test_different_feature_sets_are_refused(cohort, tmp_path):
-    _table(cohort[1].radiomics, [*RADIOMICS[:3], "other"], [["L1", "true", "", 1]])
+    _table(cohort[1].tables["radiomics"], [*RADIOMICS[:3], "other"], [["L1", "true", "", 1]])
     with pytest.raises(ValueError, match="radiomics.tsv of p2"):
         collect(cohort, SETTINGS)
 
@@ -252,6 +257,6 @@ def test_deformity_index_levels():
 
 def test_many_participants_are_collected_quickly(cohort):
     start = time.perf_counter()
-    tables = collect((cohort[0] for _ in range(600)), SETTINGS)
+    tables = collect([cohort[0]] * 600, SETTINGS)
     assert tables.scans.num_rows == 600 and tables.vertebrae.num_rows == 3600
     assert time.perf_counter() - start < 10, "ten times what it takes on an idle machine"

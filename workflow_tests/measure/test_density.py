@@ -5,17 +5,17 @@ import pytest
 from scipy import ndimage
 
 from bonecast.images import Volume, load
+from bonecast.measure.columns import names
 from bonecast.measure.density import (
     DENSITY_COLUMNS,
     ROIS,
     DensitySettings,
-    depth_mm,
     find_outliers,
     measure_density,
     region,
     summarise,
 )
-from bonecast.measure.frame import find_bodies
+from bonecast.measure.frame import depth_mm, find_bodies
 from bonecast.reasons import Reason
 from bonecast.segment.bodies import split_bodies
 from bonecast.segment.labelmaps import CONVENTIONS, translate
@@ -25,9 +25,10 @@ ALL_ROIS = DensitySettings(rois=ROIS)
 
 
 def measure(phantom, levels=LEVELS, settings=ALL_ROIS, ct=None, **more):
-    bodies = find_bodies(phantom.bodies, phantom.vertebrae)
-    rows = measure_density(phantom.ct.data if ct is None else ct, bodies, levels, settings, **more)
-    assert all(tuple(row) == DENSITY_COLUMNS for row in rows)
+    volume = phantom.ct if ct is None else phantom.ct.like(ct)
+    bodies = find_bodies(phantom.bodies, phantom.vertebrae, volume)
+    rows = measure_density(bodies, levels, settings, **more)
+    assert all(tuple(row) == names(DENSITY_COLUMNS) for row in rows)
     return {(row["level"], row["roi"]): row for row in rows}
 
 
@@ -176,7 +177,7 @@ def test_a_sliver_is_too_small():
     mask[10:30, 10:30, 18:22] = 22
     ct = Volume(np.full(mask.shape, 100, np.int16), np.eye(4))
     volume = Volume(mask, np.eye(4))
-    rows = measure_density(ct.data, find_bodies(volume, volume), LEVELS, DensitySettings())
+    rows = measure_density(find_bodies(volume, volume, ct), LEVELS, DensitySettings())
     assert [row["reason"] for row in rows] == [Reason.TOO_SMALL] * 2
     assert all(row["mean_hu"] is None and row["n_voxels"] is None for row in rows)
 
@@ -184,8 +185,8 @@ def test_a_sliver_is_too_small():
 def test_a_vertebra_without_body_has_empty_rows(three_bodies):
     code = 21
     without = np.where(three_bodies.bodies.data == code, 0, three_bodies.bodies.data)
-    bodies = find_bodies(three_bodies.bodies.like(without), three_bodies.vertebrae)
-    rows = measure_density(three_bodies.ct.data, bodies, LEVELS, DensitySettings())
+    bodies = find_bodies(three_bodies.bodies.like(without), three_bodies.vertebrae, three_bodies.ct)
+    rows = measure_density(bodies, LEVELS, DensitySettings())
     assert {row["level"]: row["reason"] for row in rows}["L2"] == Reason.NO_BODY
     assert [row["level"] for row in rows] == ["L1", "L1", "L2", "L2", "L3", "L3"]
 
@@ -201,7 +202,7 @@ def read_peer_scan(shared_data):
     whole = translate(load(folder / "total_labels.nii.gz").data, CONVENTIONS["totalsegmentator"])
     parts = load(folder / "vertebral_bodies.nii.gz").data
     bodies = translate(parts, CONVENTIONS["totalsegmentator_bodies"])
-    return ct, find_bodies(ct.like(bodies), ct.like(whole))
+    return ct, find_bodies(ct.like(bodies), ct.like(whole), ct)
 
 
 def test_the_peers_numbers_come_from_half_of_its_erosion(shared_data):
@@ -215,7 +216,7 @@ def test_the_peers_numbers_come_from_half_of_its_erosion(shared_data):
 def test_four_millimetres_on_every_side_hold_less_cortex(shared_data):
     ct, bodies = read_peer_scan(shared_data)
     settings = DensitySettings(rois=("hu_vol",), endplate_fraction=0)
-    rows = measure_density(ct.data, bodies, list(PEER_HU), settings)
+    rows = measure_density(bodies, list(PEER_HU), settings)
     ours = {row["level"]: row["median_hu"] for row in rows if row["level"] in PEER_HU}
     for level, peer in PEER_HU.items():
         assert 5 <= peer - ours[level] <= 17
@@ -227,8 +228,8 @@ def test_four_millimetres_on_every_side_hold_less_cortex(shared_data):
 def test_a_noisy_real_scan_has_no_metal(shared_data):
     folder = shared_data / "ct" / "verse014"
     ct, vertebrae = load(folder / "ct.nii.gz"), load(folder / "vertebrae.nii.gz")
-    bodies = find_bodies(vertebrae.like(split_bodies(vertebrae)), vertebrae)
-    rows = measure_density(ct.data, bodies, LEVELS, DensitySettings(rois=("hu_vol",)))
+    bodies = find_bodies(vertebrae.like(split_bodies(vertebrae)), vertebrae, ct)
+    rows = measure_density(bodies, LEVELS, DensitySettings(rois=("hu_vol",)))
     reasons = {row["level"]: row["reason"] for row in rows}
     assert Reason.METAL not in reasons.values()
     # L1 is sclerotic, twice as dense as the others.

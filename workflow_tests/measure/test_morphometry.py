@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bonecast.images import load
+from bonecast.measure.columns import names
 from bonecast.measure.frame import find_bodies
 from bonecast.measure.morphometry import (
     BANDS,
@@ -21,7 +22,7 @@ LEVELS = [*(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6))]
 
 def measure(phantom, levels=LEVELS):
     rows = measure_morphometry(find_bodies(phantom.bodies, phantom.vertebrae), levels)
-    assert all(tuple(row) == MORPHOMETRY_COLUMNS for row in rows)
+    assert all(tuple(row) == names(MORPHOMETRY_COLUMNS) for row in rows)
     return {row["level"]: row for row in rows}
 
 

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from bonecast.images import Volume, save
+from bonecast.measure.columns import Column, names
 from bonecast.measure.density import DensitySettings
 from bonecast.measure.scan import measure_scan, read_scan
 from bonecast.measure.tables import read_reasons, write_table
 from bonecast.reasons import Reason
+
+
+def text(*names):
+    return tuple(Column(name, "", "Any text", kind="text") for name in names)
 
 
 @pytest.fixture
@@ -24,7 +29,8 @@ def files(tmp_path, draw_spine, DrawnBody):
 
 def test_a_deformed_vertebra_is_not_averaged(files):
     scan = read_scan(**files)
-    density, shapes = measure_scan(scan, ["L1", "L2", "L3"], DensitySettings(rois=("hu_vol",)))
+    found = measure_scan(scan, ["L1", "L2", "L3"], DensitySettings(rois=("hu_vol",)))
+    density, shapes = found.density, found.morphometry
     assert [row["genant_type"] for row in shapes] == ["none", "wedge", "none"]
     assert [row["reason"] for row in density] == [None, Reason.FRACTURED, None]
     assert density[1]["mean_hu"] == pytest.approx(150, abs=1)
@@ -41,7 +47,7 @@ def test_a_table_leaves_missing_values_empty(tmp_path):
         {"level": "L1", "value": 1 / 3, "n": 12, "included": True, "reason": None},
         {"level": "L2", "value": None, "n": None, "included": False, "reason": Reason.METAL},
     ]
-    write_table(rows, ("level", "value", "n", "included", "reason"), tmp_path / "t.tsv")
+    write_table(rows, text("level", "value", "n", "included", "reason"), tmp_path / "t.tsv")
     assert (tmp_path / "t.tsv").read_text().splitlines() == [
         "level\tvalue\tn\tincluded\treason",
         "L1\t0.333333333\t12\ttrue\t",
@@ -50,23 +56,25 @@ def test_a_table_leaves_missing_values_empty(tmp_path):
 
 
 def test_a_table_without_rows_is_its_header(tmp_path):
-    write_table([], ("level", "reason"), tmp_path / "t.tsv")
+    write_table([], text("level", "reason"), tmp_path / "t.tsv")
     assert (tmp_path / "t.tsv").read_text() == "level\treason\n"
     assert read_reasons(tmp_path / "t.tsv") == {}
 
 
 def test_an_unknown_column_is_refused(tmp_path):
     with pytest.raises(ValueError, match="leve"):
-        write_table([{"leve": "L1"}], ("level",), tmp_path / "t.tsv")
+        write_table([{"leve": "L1"}], text("level"), tmp_path / "t.tsv")
 
 
 def test_reasons_are_those_of_the_first_region(tmp_path):
-    columns = ("level", "roi", "included", "reason")
+    columns = text("level", "roi", "included", "reason")
     rows = [
         ("L1", "hu_vol", True, None),
         ("L1", "hu_circle200", False, Reason.OUTLIER),
         ("L2", "hu_vol", False, Reason.FRACTURED),
         ("L2", "hu_circle200", False, Reason.FRACTURED),
     ]
-    write_table([dict(zip(columns, row, strict=True)) for row in rows], columns, tmp_path / "d.tsv")
+    write_table(
+        [dict(zip(names(columns), row, strict=True)) for row in rows], columns, tmp_path / "d.tsv"
+    )
     assert read_reasons(tmp_path / "d.tsv") == {"L2": Reason.FRACTURED}

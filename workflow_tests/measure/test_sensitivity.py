@@ -6,7 +6,8 @@ import json
 import pytest
 
 from bonecast.measure.collect import ParticipantFiles, collect
-from bonecast.measure.sensitivity import COLUMNS, SHIFTS, renamed, sensitivity
+from bonecast.measure.columns import names
+from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, SHIFTS, renamed, sensitivity
 from bonecast.measure.summaries import Vertebra
 
 LEVELS = ["L1", "L2", "L3", "L4"]
@@ -40,8 +41,8 @@ def write(folder, name, **naming) -> ParticipantFiles:
     about |= {"levels": levels} | naming
     (home / "segmentation.json").write_text(json.dumps(about))
     (home / "ct.json").write_text(json.dumps({"status": "ok"}))
-    files = ("ct.json", "segmentation.json", "density.tsv", "morphometry.tsv")
-    return ParticipantFiles(name, "a", *(home / file for file in files))
+    tables = {family: home / f"{family}.tsv" for family in ("density", "morphometry")}
+    return ParticipantFiles(name, "a", home / "ct.json", home / "segmentation.json", tables)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def cohort(tmp_path):
 
 def test_each_shift_takes_the_levels_one_further():
     row = sensitivity("p1", {}, [vertebra(*item) for item in HU.items()], ["hu_vol"], LEVELS, 2)
-    assert set(row) == set(COLUMNS)
+    assert set(row) == set(names(SENSITIVITY_COLUMNS))
     assert row["hu_shift_0"] == (150 + 130 + 120 + 100) / 4
     assert row["hu_shift_plus1"] == (160 + 150 + 130 + 120) / 4
     assert row["hu_shift_minus1"] == (130 + 120 + 100 + 90) / 4

@@ -64,6 +64,9 @@ def _write_tsv(path, rows, columns):
         writer.writerows(rows)
 
 
+TEXTURE = ["level", "included", "reason", "stat_var", "cm_joint_entr"]
+
+
 def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     home = folder / "participants" / name
     home.mkdir(parents=True)
@@ -115,14 +118,14 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
             write_png(draw_exclusion_card(name, "Stands for a picture."), home / "qc.png")
     _write_tsv(home / "density.tsv", density, list(density[0]) if density else ["level", "roi"])
     _write_tsv(home / "morphometry.tsv", shapes, list(shapes[0]) if shapes else ["level"])
-    _write_tsv(home / "radiomics.tsv", texture, list(texture[0]) if texture else ["level"])
+    _write_tsv(home / "radiomics.tsv", texture, TEXTURE)
     (home / "segmentation.json").write_text(json.dumps(status))
     (home / "ct.json").write_text(json.dumps(ct))
     return ParticipantFiles(
         name,
         site,
         *(home / f"{stem}.json" for stem in ("ct", "segmentation")),
-        *(home / f"{stem}.tsv" for stem in ("density", "morphometry", "radiomics")),
+        {stem: home / f"{stem}.tsv" for stem in ("density", "morphometry", "radiomics")},
     )
 
 
@@ -248,18 +251,7 @@ def results(tmp_path_factory) -> Results:
             people.append(person)
     tables = folder / "tables"
     tables.mkdir()
-    collect(files, SETTINGS).write(
-        *(
-            tables / name
-            for name in (
-                "vertebrae.parquet",
-                "scans.parquet",
-                "exclusions.tsv",
-                "data_dictionary.csv",
-                "level_sensitivity.tsv",
-            )
-        )
-    )
+    collect(files, SETTINGS).write(tables)
     _models(folder / "models" / "fracture", people, rng)
     return Results(folder, [file.participant_id for file in files])
 

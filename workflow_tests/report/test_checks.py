@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bonecast.measure.columns import names
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
 from bonecast.measure.tables import write_table
 from bonecast.report.checks import read_checks
@@ -18,7 +19,7 @@ def tables(tmp_path):
     row |= {"unit": "mm3", "expected": 27000.0, "robust_z": -9.31, "n_scans": 36, "genant_grade": 0}
     write_table([row], OUTLIER_COLUMNS, tmp_path / "outliers.tsv")
     levels = [
-        dict.fromkeys(REFERENCE_COLUMNS)
+        dict.fromkeys(names(REFERENCE_COLUMNS))
         | {"level": level, "quantity": "volume", "n_scans": n, "compared": n >= 10}
         for level, n in (("L1", 36), ("L2", 35), ("T4", 3))
     ]

@@ -11,7 +11,7 @@ from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
 from bonecast.measure.density import DensitySettings, measure_density
 from bonecast.measure.frame import find_bodies
-from bonecast.measure.scan import Scan, region_bits
+from bonecast.measure.scan import region_bits
 from bonecast.report import qc, qc_page
 from bonecast.report.palette import level_colour, rgb
 
@@ -109,12 +109,12 @@ def test_warnings_are_readable_in_a_thumbnail(scan):
 def test_regions_drawn_are_those_measured(scan):
     ct, vertebrae, bodies = scan
     settings = DensitySettings(rois=("hu_vol", "hu_circle200"), erosion_mm=2.0)
-    found = Scan(ct.data, find_bodies(bodies, vertebrae))
+    found = find_bodies(bodies, vertebrae, ct)
     bits = region_bits(found, ["L1"], settings)
     assert set(bits) == {"L1"}, "levels that are not analysed have no region"
-    boxes = {level: found.bodies[level].box for level in bits}
+    boxes = {level: found[level].box for level in bits}
     regions = qc.place_regions(ct.data.shape, boxes, bits, settings.rois)
-    for row in measure_density(ct.data, found.bodies, ["L1"], settings):
+    for row in measure_density(found, ["L1"], settings):
         if row["level"] == "L1":
             k = settings.rois.index(row["roi"])
             mask = (regions.bits >> k) & 1 > 0

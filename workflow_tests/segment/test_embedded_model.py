@@ -46,9 +46,7 @@ class Case:
             (self.found_bodies, self.found),
             (self.reference_bodies, self.reference),
         ):
-            rows = measure_density(
-                self.ct.data, find_bodies(bodies, whole), LUMBAR, SETTINGS, set()
-            )
+            rows = measure_density(find_bodies(bodies, whole, self.ct), LUMBAR, SETTINGS)
             means.append({row["level"]: row["mean_hu"] for row in rows})
         return {level: (means[0][level], means[1][level]) for level in self.levels()}
 

@@ -7,76 +7,60 @@ not the minutes that one data frame per file would cost.
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.csv import WriteOptions, write_csv
 
 from bonecast.levels import LEVELS, shift_levels
-from bonecast.measure.dictionary import data_dictionary
-from bonecast.measure.sensitivity import COLUMNS as SENSITIVITY_COLUMNS
-from bonecast.measure.sensitivity import renamed, sensitivity
+from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names, prefixed
+from bonecast.measure.density import DENSITY_COLUMNS
+from bonecast.measure.dictionary import (
+    ACQUISITION,
+    DICTIONARY_COLUMNS,
+    EXCLUSION_COLUMNS,
+    cohort_columns,
+    data_dictionary,
+)
+from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
+from bonecast.measure.radiomics import RADIOMICS_SHARED, feature_columns
+from bonecast.measure.schema import check_table
+from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, renamed, sensitivity
 from bonecast.measure.summaries import (
     Vertebra,
     summarise_hu,
     summarise_morphometry,
     summarise_radiomics,
 )
-from bonecast.measure.tables import write_table
+from bonecast.measure.tables import read_table, write_table
 from bonecast.reasons import Reason
 
 CHUNK = 256
 """Participants turned into Arrow columns together."""
-EXCLUSION_COLUMNS = ("participant_id", "stage", "reason", "detail")
-ACQUISITION = (
-    "manufacturer",
-    "model",
-    "kvp",
-    "tube_current_ma",
-    "kernel",
-    "slice_thickness_mm",
-    "pixel_spacing_mm",
-    "reconstruction_fov_mm",
-    "table_height_mm",
-    "contrast_header",
-    "patient_age_years",
-    "patient_sex",
-)
-"""Facts of ct.json that become columns of the scans table."""
-TEXT = {
-    "participant_id",
-    "site",
-    "level",
-    "status",
-    "stage",
-    "reason",
-    "genant_type",
-    "manufacturer",
-    "model",
-    "kernel",
-    "patient_sex",
-    "levels_seen",
-    "hu_l1_or_nearest_level",
-    "level_flags",
-    "level_state",
-}
-COUNTS = {"genant_grade", "max_genant_grade", "sdi", "level_shift", "level_shift_analysis"}
-BOOLEANS = {"contrast_header", "level_ambiguous"}
+
+FAMILIES = ("density", "morphometry", "radiomics")
+"""What is measured, each in a table of its own."""
+
+RADIOMICS_KEYS = ("level", *names(RADIOMICS_SHARED))
 
 
 @dataclass(frozen=True)
 class ParticipantFiles:
-    """One participant of the cohort and where the stages before left the results."""
+    """One participant of the cohort and where the stages before left the results.
+
+    Attributes:
+        ct, segmentation: the JSON files of these stages.
+        tables: the TSV of each family that was measured: density, morphometry, ...
+    """
 
     participant_id: str
     site: str
     ct: Path
     segmentation: Path
-    density: Path
-    morphometry: Path
-    radiomics: Path | None = None
+    tables: Mapping[str, Path]
 
 
 @dataclass(frozen=True)
@@ -97,24 +81,23 @@ class CohortTables:
     dictionary: list[dict]
     sensitivity: list[dict]
 
-    def write(
-        self,
-        vertebrae_path: str | Path,
-        scans_path: str | Path,
-        exclusions_path: str | Path,
-        dictionary_path: str | Path,
-        sensitivity_path: str | Path,
-    ) -> None:
-        """Write the two Parquet tables, exclusions and sensitivity (tab) and dictionary (comma)."""
-        pq.write_table(self.vertebrae, vertebrae_path)
-        pq.write_table(self.scans, scans_path)
-        _write_rows(self.exclusions, EXCLUSION_COLUMNS, exclusions_path, "\t")
-        columns = ("table", "column", "block", "unit", "description", "source")
-        _write_rows(self.dictionary, columns, dictionary_path, ",")
-        write_table(self.sensitivity, SENSITIVITY_COLUMNS, sensitivity_path)
+    def write(self, folder: str | Path) -> None:
+        """Write vertebrae and scans as Parquet and TSV, exclusions and sensitivity as TSV and the
+        dictionary as CSV into a folder that exists."""
+        folder = Path(folder)
+        for name, table in (("vertebrae", self.vertebrae), ("scans", self.scans)):
+            pq.write_table(table, folder / f"{name}.parquet")
+            options = WriteOptions(delimiter="\t", quoting_style="needed")
+            write_csv(table, folder / f"{name}.tsv", options)
+        write_table(self.exclusions, EXCLUSION_COLUMNS, folder / "exclusions.tsv")
+        write_table(self.sensitivity, SENSITIVITY_COLUMNS, folder / "level_sensitivity.tsv")
+        with (folder / "data_dictionary.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, DICTIONARY_COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.dictionary)
 
 
-def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortTables:
+def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortTables:
     """Gather the measurements of a cohort.
 
     Args:
@@ -123,20 +106,21 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
             `level_shift_scans` of the config's `measure`.
 
     Raises:
-        ValueError: two participants' radiomics.tsv name different features.
+        ValueError: two participants' radiomics.tsv name different features, or a value is one
+            that cannot be.
     """
     rois = list(settings["rois"])
     levels = sorted(settings["summary_levels"], key=LEVELS.index)
     min_levels = int(settings["min_levels"])
-    features: list[str] = []
-    vertebra_rows: list[dict] = []
-    scan_rows: list[dict] = []
-    vertebra_chunks: list[pa.Table] = []
-    scan_chunks: list[pa.Table] = []
+    features = radiomics_of(participants)
+    textures = [column.name for column in features if column.block == "radiomics"]
+    columns = cohort_columns(settings, features)
+    vertebra_table = _Chunks(columns["vertebrae"], "vertebrae")
+    scan_table = _Chunks(columns["scans"], "scans")
     exclusions: list[dict] = []
     shifted_rows: list[dict] = []
 
-    for count, files in enumerate(participants, start=1):
+    for files in participants:
         segmentation, ct = _read_json(files.segmentation), _read_json(files.ct)
         vertebrae = read_vertebrae(files, features)
         for vertebra in vertebrae:
@@ -151,26 +135,21 @@ def collect(participants: Iterable[ParticipantFiles], settings: dict) -> CohortT
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
         row |= summarise_hu(vertebrae, rois, levels, min_levels)
         row |= summarise_morphometry(vertebrae, min_levels)
-        row |= summarise_radiomics(vertebrae, features, levels, min_levels)
+        row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)
         if exclusion:
             exclusions.append({"participant_id": files.participant_id, **exclusion})
             row["status"] = "excluded"
             row["stage"], row["reason"] = exclusion["stage"], exclusion["reason"]
-        scan_rows.append(row)
-        vertebra_rows.extend(_vertebra_row(files, vertebra, features) for vertebra in vertebrae)
-        if count % CHUNK == 0:
-            _flush(vertebra_rows, vertebra_chunks)
-            _flush(scan_rows, scan_chunks)
-    _flush(vertebra_rows, vertebra_chunks)
-    _flush(scan_rows, scan_chunks)
-
-    vertebra_table = _concat(vertebra_chunks, ("participant_id", "site", "level"))
-    scan_table = _concat(scan_chunks, ("participant_id", "site", "status"))
-    dictionary = data_dictionary(
-        vertebra_table.column_names, scan_table.column_names, features, settings
+        scan_table.add([row])
+        vertebra_table.add([_vertebra_row(files, vertebra) for vertebra in vertebrae])
+    return CohortTables(
+        vertebra_table.table(),
+        scan_table.table(),
+        exclusions,
+        data_dictionary(columns),
+        shifted_rows,
     )
-    return CohortTables(vertebra_table, scan_table, exclusions, dictionary, shifted_rows)
 
 
 def shift_of(segmentation: dict, settings: dict) -> int:
@@ -186,68 +165,66 @@ def _add_naming(vertebra: Vertebra, segmentation: dict) -> None:
     vertebra.level_flags = list(about.get("flags") or [])
 
 
-def read_vertebrae(files: ParticipantFiles, features: list[str]) -> list[Vertebra]:
+def radiomics_of(participants: Sequence[ParticipantFiles]) -> tuple[Column, ...]:
+    """Columns of radiomics as they are called in the collected tables.
+
+    From the header of the first participant's file: empty where radiomics is switched off.
+    """
+    if not participants or "radiomics" not in participants[0].tables:
+        return ()
+    header = _header(participants[0].tables["radiomics"])
+    found = feature_columns(name for name in header if name not in RADIOMICS_KEYS)
+    return (*in_family("radiomics", RADIOMICS_SHARED), *prefixed("rad", found))
+
+
+def read_vertebrae(files: ParticipantFiles, features: Sequence[Column]) -> list[Vertebra]:
     """Everything measured in one participant, by level from head to foot.
 
     Args:
-        features: names of radiomics columns; filled by the first participant that has any.
+        features: as from `radiomics_of`.
     """
     found: dict[str, Vertebra] = {}
 
     def at(level: str) -> Vertebra:
         return found.setdefault(level, Vertebra(level))
 
-    for row in _typed_rows(files.density):
+    for row in read_table(files.tables["density"], DENSITY_COLUMNS):
         at(row.pop("level")).density[row.pop("roi")] = row
-    for row in _typed_rows(files.morphometry):
+    for row in read_table(files.tables["morphometry"], MORPHOMETRY_COLUMNS):
         at(row.pop("level")).morphometry = row
-    if files.radiomics is not None:
-        _read_radiomics(files, features, at)
+    if features:
+        for row in _read_radiomics(files, features):
+            at(row.pop("level")).radiomics = row
     return [found[level] for level in LEVELS if level in found]
 
 
-def _read_radiomics(files: ParticipantFiles, features: list[str], at) -> None:
-    header, rows = _read_tsv(files.radiomics)
-    names = [name for name in header if name not in ("level", "included", "reason")]
-    if not rows:
-        return
-    columns = [_feature_column(name) for name in names]
-    if not features:
-        features.extend(columns)
-    if columns != features:
+def _read_radiomics(files: ParticipantFiles, features: Sequence[Column]) -> list[dict]:
+    """Rows of radiomics.tsv, features by their names in the collected tables."""
+    textures = [column.name for column in features if column.block == "radiomics"]
+    header = _header(files.tables["radiomics"])
+    if [f"rad_{name}" for name in header if name not in RADIOMICS_KEYS] != textures:
         raise ValueError(
-            f"radiomics.tsv of {files.participant_id} does not name the same features as those "
-            "of the participants before: were they measured with different settings?"
+            f"radiomics.tsv of {files.participant_id} does not name the same features as that "
+            "of the first participant: were they measured with different settings?"
         )
-    where = [header.index(name) for name in names]
-    position = {name: i for i, name in enumerate(header)}
-    for row in rows:
-        vertebra = at(row[position["level"]])
-        vertebra.radiomics = [float(row[i]) if row[i] else float("nan") for i in where]
-        measured = any(value == value for value in vertebra.radiomics)
-        included = row[position["included"]] == "true" if "included" in position else measured
-        vertebra.radiomics_included = included and measured
-        if "reason" in position:
-            vertebra.radiomics_reason = row[position["reason"]] or None
+    own = [replace(c, name=c.name.removeprefix("rad_")) for c in features if c.name in textures]
+    rows = read_table(files.tables["radiomics"], (LEVEL, *RADIOMICS_SHARED, *own))
+    return [
+        {name if name in RADIOMICS_KEYS else f"rad_{name}": value for name, value in row.items()}
+        for row in rows
+    ]
 
 
-def _feature_column(name: str) -> str:
-    return name if name.startswith("rad_") else f"rad_{name}"
-
-
-def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra, features: list[str]) -> dict:
+def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:
     """One wide row: every ROI, heights and texture of a level."""
     row = {"participant_id": files.participant_id, "site": files.site, "level": vertebra.level}
     row["level_confidence"] = vertebra.level_confidence
     row["level_flags"] = " ".join(vertebra.level_flags) or None
     for roi, values in vertebra.density.items():
         row.update((f"{roi}_{name}", value) for name, value in values.items())
-    for name, value in vertebra.morphometry.items():
-        row[f"morphometry_{name}" if name in ("included", "reason") else name] = value
-    if vertebra.radiomics is not None:
-        row.update(zip(features, vertebra.radiomics, strict=True))
-        row["radiomics_included"] = vertebra.radiomics_included
-        row["radiomics_reason"] = vertebra.radiomics_reason
+    for family in ("morphometry", "radiomics"):
+        for name, value in getattr(vertebra, family).items():
+            row[f"{family}_{name}" if name in SHARED else name] = value
     return row
 
 
@@ -267,11 +244,11 @@ def _scan_row(
         "stage": None,
         "reason": None,
     }
-    row |= {name: acquisition.get(name) for name in ACQUISITION}
+    row |= {name: acquisition.get(name) for name in names(ACQUISITION)}
     if isinstance(row["pixel_spacing_mm"], list):
         row["pixel_spacing_mm"] = row["pixel_spacing_mm"][0]
-    names = shift_levels(segmentation.get("levels") or {}, shift)
-    seen = [level for level in LEVELS if level in names.values()]
+    shown = shift_levels(segmentation.get("levels") or {}, shift)
+    seen = [level for level in LEVELS if level in shown.values()]
     seen = seen or [vertebra.level for vertebra in vertebrae]
     row["n_levels_seen"] = len(seen)
     row["levels_seen"] = f"{seen[0]}-{seen[-1]}" if seen else None
@@ -296,73 +273,51 @@ def _exclusion(segmentation: dict, row: dict, levels: list[str], min_levels: int
     return None
 
 
-def _typed_rows(path: Path) -> Iterator[dict]:
-    header, rows = _read_tsv(path)
-    types = [_kind(name) for name in header]
-    for row in rows:
-        yield {
-            name: _value(text, kind) for name, text, kind in zip(header, row, types, strict=True)
-        }
-
-
-def _value(text: str, kind: str):
-    if text == "":
-        return None
-    if kind == "text":
-        return text
-    if kind == "bool":
-        return text == "true"
-    return int(float(text)) if kind == "int" else float(text)
-
-
-def _kind(column: str) -> str:
-    """Type of a column by its name, so that a file without rows gives the same table."""
-    if column in TEXT or column == "roi" or column.endswith(("_reason", "_type")):
-        return "text"
-    if column in BOOLEANS or column == "included" or column.endswith("_included"):
-        return "bool"
-    if column in COUNTS or column.startswith("n_") or "_n_" in column:
-        return "int"
-    return "float"
-
-
 ARROW = {"text": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 
-def _flush(rows: list[dict], chunks: list[pa.Table]) -> None:
-    """Move rows into an Arrow table; NaN becomes missing."""
-    if not rows:
-        return
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    arrays = [
-        pa.array((row.get(name) for row in rows), ARROW[_kind(name)], from_pandas=True)
-        for name in names
-    ]
-    chunks.append(pa.table(arrays, names=names))
-    rows.clear()
+class _Chunks:
+    """A table that grows: rows become checked Arrow columns a few hundred participants at a time.
+
+    Args:
+        columns: of the table; what a row lacks is missing.
+        name: of the table, for messages.
+    """
+
+    def __init__(self, columns: Sequence[Column], name: str):
+        self._columns, self._name = columns, name
+        self._schema = pa.schema([(column.name, ARROW[column.kind]) for column in columns])
+        self._rows: list[dict] = []
+        self._chunks: list[pa.Table] = []
+        self._participants = 0
+
+    def add(self, rows: list[dict]) -> None:
+        """Add the rows of one participant."""
+        self._rows += rows
+        self._participants += 1
+        if self._participants % CHUNK == 0:
+            self._flush()
+
+    def _flush(self) -> None:
+        arrays = [
+            pa.array((row.get(field.name) for row in self._rows), field.type, from_pandas=True)
+            for field in self._schema
+        ]
+        chunk = pa.Table.from_arrays(arrays, schema=self._schema)
+        check_table(chunk.to_pandas(), self._columns, self._name)
+        self._chunks.append(chunk)
+        self._rows = []
+
+    def table(self) -> pa.Table:
+        """All rows."""
+        self._flush()
+        return pa.concat_tables(self._chunks).combine_chunks()
 
 
-def _concat(chunks: list[pa.Table], always: tuple[str, ...]) -> pa.Table:
-    """One table of all chunks; features last, and the key columns even where there is no row."""
-    if not chunks:
-        return pa.table({name: pa.array([], pa.string()) for name in always})
-    table = pa.concat_tables(chunks, promote_options="default").combine_chunks()
-    names = table.column_names
-    return table.select(sorted(names, key=lambda name: name.startswith("rad_")))
-
-
-def _read_tsv(path: Path) -> tuple[list[str], list[list[str]]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.reader(stream, delimiter="\t"))
-    return (rows[0], rows[1:]) if rows else ([], [])
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8") as stream:
+        return stream.readline().rstrip("\n").split("\t")
 
 
 def _read_json(path: Path) -> dict:
     return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def _write_rows(rows: list[dict], columns: tuple[str, ...], path: str | Path, mark: str) -> None:
-    with Path(path).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, delimiter=mark, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from bonecast.measure.columns import LEVEL, Column, included, names, reason
 from bonecast.measure.frame import Body, why_not_measured
 from bonecast.reasons import Reason
 
@@ -70,38 +71,9 @@ class DensitySettings:
     min_voxels: int = 20
 
 
-def depth_mm(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
-    """Distance of each voxel's centre from the surface of a boolean array, in mm.
-
-    The surface lies midway between the last voxel inside and the first outside, so half
-    a voxel, measured along the shortest way out, is taken off the distance between
-    centres. With thick slices this is what keeps slices shared with the end-plate out.
-    """
-    padded = np.pad(mask, 1)
-    distance, nearest = ndimage.distance_transform_edt(
-        padded, sampling=spacing_mm, return_indices=True
-    )
-    inner = tuple(slice(1, -1) for _ in range(3))
-    inside = mask & (distance[inner] > 0)
-    places = np.argwhere(inside) + 1
-    exits = np.stack([nearest[k][inner][inside] for k in range(3)], axis=1)
-    way = (exits - places) * np.asarray(spacing_mm)
-    lengths = distance[inner][inside]
-    extents = (np.abs(way) @ np.asarray(spacing_mm)) / lengths
-    depths = np.zeros(mask.shape)
-    depths[inside] = lengths - extents / 2
-    return depths
-
-
-def trabecular_mask(
-    body: Body, depths: np.ndarray, erosion_mm: float, endplate_fraction: float
-) -> np.ndarray:
-    """The core of a body: eroded on all sides, a slab left out at each end-plate.
-
-    Args:
-        depths: as from `depth_mm` of the body's mask.
-    """
-    core = depths >= erosion_mm
+def trabecular_mask(body: Body, erosion_mm: float, endplate_fraction: float) -> np.ndarray:
+    """The core of a body: eroded on all sides, a slab left out at each end-plate."""
+    core = body.depths_mm >= erosion_mm
     if endplate_fraction > 0:
         height = _local(body, body.mask)[:, 2]
         low, high = np.quantile(height, [0.02, 0.98])
@@ -117,7 +89,7 @@ def _local(body: Body, voxels: np.ndarray) -> np.ndarray:
     return body.frame.to_local(np.argwhere(voxels) @ body.affine[:3, :3].T + body.affine[:3, 3])
 
 
-def _planar_mask(body: Body, depths: np.ndarray, roi: str, slab_mm: float) -> np.ndarray:
+def _planar_mask(body: Body, roi: str, slab_mm: float) -> np.ndarray:
     """Circle or ellipse in the plane through the middle of the body, one slab thick."""
     local = _local(body, body.mask)
     voxel_along_axis = np.abs(body.frame.axes[2] @ (body.affine[:3, :3])).sum()
@@ -136,7 +108,7 @@ def _planar_mask(body: Body, depths: np.ndarray, roi: str, slab_mm: float) -> np
         radii = size * ELLIPSE_AXES / 2
         inside = (((local[:, :2] - centre) / radii) ** 2).sum(axis=1) <= 1
     chosen[body.mask] = slab & inside
-    return chosen & (depths >= PLANAR_CLEARANCE_MM)
+    return chosen & (body.depths_mm >= PLANAR_CLEARANCE_MM)
 
 
 def region(body: Body, roi: str, settings: DensitySettings) -> np.ndarray:
@@ -153,11 +125,10 @@ def regions(body: Body, rois: tuple[str, ...], settings: DensitySettings) -> dic
     unknown = set(rois) - set(ROIS)
     if unknown:
         raise ValueError(f"unknown region {', '.join(sorted(unknown))}: expected {', '.join(ROIS)}")
-    depths = depth_mm(body.mask, body.spacing_mm)
     return {
-        roi: trabecular_mask(body, depths, settings.erosion_mm, settings.endplate_fraction)
+        roi: trabecular_mask(body, settings.erosion_mm, settings.endplate_fraction)
         if roi == "hu_vol"
-        else _planar_mask(body, depths, roi, settings.slab_mm)
+        else _planar_mask(body, roi, settings.slab_mm)
         for roi in rois
     }
 
@@ -168,9 +139,9 @@ def too_small(n_voxels: int, body: Body, settings: DensitySettings) -> bool:
     return n_voxels < settings.min_voxels or volume_mm3 < settings.min_volume_mm3
 
 
-def has_metal(ct_crop: np.ndarray, body: Body) -> bool:
+def has_metal(body: Body) -> bool:
     """Whether metal or cement lies in a body or within `METAL_RIM_MM` of it."""
-    spots, count = ndimage.label(ct_crop > METAL_HU)
+    spots, count = ndimage.label(body.hu > METAL_HU)
     if count == 0:
         return False
     large = np.bincount(spots.ravel()) * body.voxel_mm3 >= METAL_MM3
@@ -232,7 +203,6 @@ def _residuals(values: np.ndarray) -> np.ndarray:
 
 
 def measure_density(
-    ct: np.ndarray,
     bodies: dict[str, Body | None],
     levels: Collection[str],
     settings: DensitySettings,
@@ -241,8 +211,7 @@ def measure_density(
     """Attenuation of every body in every region, one row each, from head to foot.
 
     Args:
-        ct: HU, the whole volume the bodies were cropped from.
-        bodies: as from `find_bodies`.
+        bodies: as from `find_bodies`, with HU.
         levels: those to be analysed; others get rows with a reason and no values.
         settings: how regions are drawn.
         fractured: deformed levels; measured but not included.
@@ -257,15 +226,14 @@ def measure_density(
         if reason:
             rows += [_row(level, roi, reason) for roi in settings.rois]
             continue
-        crop = ct[body.box]
         if body.touches_border:
             reason = Reason.TOUCHES_BORDER
-        elif has_metal(crop, body):
+        elif has_metal(body):
             reason = Reason.METAL
         elif level in fractured:
             reason = Reason.FRACTURED
         for roi, mask in regions(body, settings.rois, settings).items():
-            values = crop[mask]
+            values = body.hu[mask]
             if too_small(len(values), body, settings):
                 rows.append(_row(level, roi, reason or Reason.TOO_SMALL))
             else:
@@ -278,20 +246,39 @@ def measure_density(
 
 
 def _row(level: str, roi: str, reason: Reason | None) -> dict:
-    row: dict = dict.fromkeys(DENSITY_COLUMNS)
+    row: dict = dict.fromkeys(names(DENSITY_COLUMNS))
     return row | {"level": level, "roi": roi, "included": reason is None, "reason": reason}
 
 
+ROI_WORDS = {
+    "hu_vol": "vertebral body eroded in 3-D",
+    "hu_circle200": "circle of 200 mm2 at mid-height, across the body's own axis",
+    "hu_ellipse": "ellipse in the anterior body at mid-height, across its own axis",
+}
+"""What each region is, in words."""
+
+HU = {"low": -1024.0, "high": 3071.0}
+
+VALUE_COLUMNS = (
+    Column("mean_hu", "HU", "Mean attenuation", block="hu", **HU),
+    Column("median_hu", "HU", "Median attenuation", block="hu", **HU),
+    Column(
+        "trimmed_mean_hu",
+        "HU",
+        f"Mean attenuation without the lowest and highest {TRIM:.0%} of voxels",
+        block="hu",
+        **HU,
+    ),
+    Column("sd_hu", "HU", "Standard deviation of attenuation", low=0, block="hu"),
+    Column("n_voxels", "count", "Voxels", kind="int", low=1, block="hu"),
+    Column("volume_mm3", "mm3", "Volume", low=0, block="hu"),
+)
+
 DENSITY_COLUMNS = (
-    "level",
-    "roi",
-    "mean_hu",
-    "median_hu",
-    "trimmed_mean_hu",
-    "sd_hu",
-    "n_voxels",
-    "volume_mm3",
-    "included",
-    "reason",
+    LEVEL,
+    Column("roi", "", "Region of interest", kind="text", words=ROIS),
+    *VALUE_COLUMNS,
+    included("the value enters summaries"),
+    reason("Why not included"),
 )
 """Columns of density.tsv, in order."""

@@ -7,11 +7,12 @@ superior-inferior (to superior); local coordinates follow the same order.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-from bonecast.images import Volume
+from bonecast.images import Volume, bounding_box
 from bonecast.levels import LEVELS, VERSE_CODES
 from bonecast.reasons import Reason
 
@@ -62,8 +63,19 @@ def make_frame(origin_mm: np.ndarray, superior: np.ndarray, anterior: np.ndarray
 
 def boxes(mask: np.ndarray) -> dict[str, tuple[slice, slice, slice]]:
     """The bounding box of every level in a mask of VerSe codes, from head to foot."""
-    found = ndimage.find_objects(mask)
-    by_code = {code: box for code, box in enumerate(found, start=1) if box is not None}
+    # Most of a scan is empty, and in an order that find_objects is slow on.
+    spine = bounding_box(mask)
+    if spine is None:
+        return {}
+    found = ndimage.find_objects(np.ascontiguousarray(mask[spine]))
+    by_code = {
+        code: tuple(
+            slice(part.start + outer.start, part.stop + outer.start)
+            for part, outer in zip(box, spine, strict=True)
+        )
+        for code, box in enumerate(found, start=1)
+        if box is not None
+    }
     return {level: by_code[VERSE_CODES[level]] for level in LEVELS if VERSE_CODES[level] in by_code}
 
 
@@ -167,6 +179,29 @@ def local_extent(mask: np.ndarray, affine: np.ndarray, frame: Frame) -> np.ndarr
     return np.stack([local.min(axis=0), local.max(axis=0)])
 
 
+def depth_mm(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    """Distance of each voxel's centre from the surface of a boolean array, in mm.
+
+    The surface lies midway between the last voxel inside and the first outside, so half
+    a voxel, measured along the shortest way out, is taken off the distance between
+    centres. With thick slices this is what keeps slices shared with the end-plate out.
+    """
+    padded = np.pad(mask, 1)
+    distance, nearest = ndimage.distance_transform_edt(
+        padded, sampling=spacing_mm, return_indices=True
+    )
+    inner = tuple(slice(1, -1) for _ in range(3))
+    inside = mask & (distance[inner] > 0)
+    places = np.argwhere(inside) + 1
+    exits = np.stack([nearest[k][inner][inside] for k in range(3)], axis=1)
+    way = (exits - places) * np.asarray(spacing_mm)
+    lengths = distance[inner][inside]
+    extents = (np.abs(way) @ np.asarray(spacing_mm)) / lengths
+    depths = np.zeros(mask.shape)
+    depths[inside] = lengths - extents / 2
+    return depths
+
+
 @dataclass(frozen=True)
 class Body:
     """One vertebral body, cropped with a margin, and its frame.
@@ -174,18 +209,22 @@ class Body:
     Attributes:
         level: its name.
         box: the crop's place in the volume.
+        image_shape: voxels of the whole volume.
         mask: boolean, the crop.
         affine: voxel-to-world matrix of the crop.
         frame: axes of the body, origin at its centroid.
         touches_border: whether the scan ends at or within `BORDER_MM` of the body.
+        hu: attenuation in the crop; None where only masks are known.
     """
 
     level: str
     box: tuple[slice, slice, slice]
+    image_shape: tuple[int, int, int]
     mask: np.ndarray
     affine: np.ndarray
     frame: Frame
     touches_border: bool
+    hu: np.ndarray | None = None
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
@@ -197,8 +236,15 @@ class Body:
         """Volume of one voxel in mm3."""
         return float(np.prod(self.spacing_mm))
 
+    @cached_property
+    def depths_mm(self) -> np.ndarray:
+        """Distance of each voxel's centre from the surface of the body, 0 outside."""
+        return depth_mm(self.mask, self.spacing_mm)
 
-def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body | None]:
+
+def find_bodies(
+    bodies: Volume, vertebrae: Volume, ct: Volume | None = None
+) -> dict[str, Body | None]:
     """Crop every body of a scan and find its axes, from head to foot.
 
     Superior follows the smooth curve through all bodies; anterior points from the
@@ -207,6 +253,7 @@ def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body | None]:
     Args:
         bodies: VerSe codes, bodies only.
         vertebrae: VerSe codes, whole vertebrae, on the same grid.
+        ct: HU on the same grid; left out, bodies have a shape but no attenuation.
 
     Returns:
         By level; None for a vertebra that has no body in `bodies`.
@@ -235,10 +282,12 @@ def find_bodies(bodies: Volume, vertebrae: Volume) -> dict[str, Body | None]:
         found[level] = Body(
             level=level,
             box=box,
+            image_shape=shape,
             mask=bodies.data[box] == VERSE_CODES[level],
             affine=box_affine(bodies.affine, box),
             frame=make_frame(centre, tangent, anterior),
             touches_border=is_cut(tight, spacing, shape),
+            hu=None if ct is None else ct.data[box],
         )
     seen = body_boxes.keys() | whole_boxes.keys()
     return {level: found.get(level) for level in LEVELS if level in seen}

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bonecast.levels import LEVELS
+from bonecast.measure.columns import LEVEL, Column, names
 
 MIN_SCANS = 10
 """A level seen in fewer scans has no spread to compare with."""
@@ -60,29 +61,33 @@ QUANTITIES: dict[str, Quantity] = {
     "density": Quantity("HU", 12.0, False, "mean attenuation"),
 }
 
+PARTICIPANT = Column("participant_id", "", "Pseudonym of the participant", kind="text", block="id")
+QUANTITY = Column("quantity", "", "What is compared", kind="text", words=tuple(QUANTITIES))
+UNIT = Column("unit", "", "Unit of value, expected and median", kind="text")
+
 OUTLIER_COLUMNS = (
-    "participant_id",
-    "level",
-    "quantity",
-    "value",
-    "unit",
-    "expected",
-    "robust_z",
-    "n_scans",
-    "genant_grade",
+    PARTICIPANT,
+    LEVEL,
+    QUANTITY,
+    Column("value", "", "What was measured, in the row's unit"),
+    UNIT,
+    Column("expected", "", "What the cohort has at this level, for a scan of this size"),
+    Column("robust_z", "", "Distance from it in robust standard deviations of the level"),
+    Column("n_scans", "count", "Scans the level was compared in", kind="int", low=0),
+    Column("genant_grade", "grade", "Genant grade of the vertebra", kind="int", low=0, high=3),
 )
-"""Columns of segmentation_outliers.tsv; `expected` is for a scan of this size."""
+"""Columns of segmentation_outliers.tsv."""
 
 REFERENCE_COLUMNS = (
-    "level",
-    "quantity",
-    "unit",
-    "n_scans",
-    "median",
-    "spread_pct",
-    "spread_hu",
-    "compared",
-    "n_outliers",
+    LEVEL,
+    QUANTITY,
+    UNIT,
+    Column("n_scans", "count", "Scans with a value", kind="int", low=0),
+    Column("median", "", "Median of the level in a scan of middling size, in the row's unit"),
+    Column("spread_pct", "%", "Robust standard deviation of sizes", low=0),
+    Column("spread_hu", "HU", "Robust standard deviation of attenuation", low=0),
+    Column("compared", "", "Whether there were scans enough to compare", kind="bool"),
+    Column("n_outliers", "count", "Vertebrae listed", kind="int", low=0),
 )
 """Columns of segmentation_reference.tsv: what each level was compared with."""
 
@@ -219,7 +224,7 @@ def _reference(name: str, levels: Sequence[str], middle, spread, counts, n_outli
     rows = []
     for j, level in enumerate(levels):
         compared = bool(counts[j] >= MIN_SCANS)
-        row: dict = dict.fromkeys(REFERENCE_COLUMNS)
+        row: dict = dict.fromkeys(names(REFERENCE_COLUMNS))
         row |= {"level": level, "quantity": name, "unit": quantity.unit}
         row |= {"n_scans": int(counts[j]), "compared": compared}
         if compared:

@@ -6,16 +6,17 @@ move it. The whole image's grid is therefore evaluated, but only in the region's
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from bonecast.measure.density import depth_mm, trabecular_mask
+from bonecast.measure.columns import LEVEL, Column, included, names, reason
+from bonecast.measure.density import trabecular_mask
 from bonecast.measure.frame import Body, why_not_measured
-from bonecast.measure.radiomics_names import FEATURES, TEXTURE_FAMILIES
+from bonecast.measure.radiomics_names import FEATURES, IBSI_NAMES, TEXTURE_FAMILIES
 from bonecast.reasons import Reason
 
 MIN_VOXELS = 200
@@ -100,9 +101,10 @@ def _library():
 
 
 def resample_region(
-    image: np.ndarray,
+    crop: np.ndarray,
     mask: np.ndarray,
     box: tuple[slice, slice, slice],
+    image_shape: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
     new_spacing_mm: float,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -113,9 +115,10 @@ def resample_region(
     whole HU, the region is where at least half is covered.
 
     Args:
-        image: the whole image, HU.
-        mask: the region, boolean and not empty, cropped to `box`.
+        crop: HU, the image cropped to `box`.
+        mask: the region, boolean and not empty, of the same shape.
         box: the crop's place in the image.
+        image_shape: voxels of the whole image.
         spacing_mm: voxel size of the image.
         new_spacing_mm: voxel size of the new grid.
 
@@ -131,7 +134,7 @@ def resample_region(
     low = np.array([part.start + i.start for part, i in zip(box, inner, strict=True)])
     high = np.array([part.start + i.stop for part, i in zip(box, inner, strict=True)]) - 1
     step = new_spacing_mm / np.asarray(spacing_mm)
-    size = np.array(image.shape)
+    size = np.array(image_shape)
     points = np.ceil(size / step - 1e-9).astype(int)
     origin = (size - 1) / 2 - step * (points - 1) / 2
     first = np.maximum(np.ceil((low - origin) / step - 1e-9), 0).astype(int)
@@ -151,7 +154,7 @@ def resample_region(
 
     # Snapped first: a half must not round by the last bit, which depends on the crop.
     region = on_grid(mask[inner]) >= 0.5 - HALF_TOLERANCE
-    return np.round(np.round(on_grid(image[box][inner]), HALF_DECIMALS)), region
+    return np.round(np.round(on_grid(crop[inner]), HALF_DECIMALS)), region
 
 
 def features_of_region(
@@ -190,7 +193,6 @@ def features_of_region(
 
 
 def measure_radiomics(
-    ct: np.ndarray,
     bodies: dict[str, Body | None],
     levels: Collection[str],
     settings: RadiomicsSettings,
@@ -199,8 +201,7 @@ def measure_radiomics(
     """Features of every body, one row each, from head to foot.
 
     Args:
-        ct: HU, the whole volume the bodies were cropped from.
-        bodies: as from `find_bodies`.
+        bodies: as from `find_bodies`, with HU.
         levels: those to be analysed; others get a row with a reason and no values.
         left_out: levels whose attenuation is not included, and why (fracture, metal): their
             features are computed and not included either.
@@ -211,7 +212,7 @@ def measure_radiomics(
     left_out = left_out or {}
     rows = []
     for level, body in bodies.items():
-        row = dict.fromkeys(radiomics_columns(settings))
+        row = dict.fromkeys(names(radiomics_columns(settings)))
         row |= {"level": level, "included": False, "reason": None}
         rows.append(row)
         if reason := why_not_measured(level, body, levels):
@@ -222,12 +223,13 @@ def measure_radiomics(
             continue
         core = body.mask
         if settings.erosion_mm > 0 or settings.endplate_fraction > 0:
-            depths = depth_mm(body.mask, body.spacing_mm)
-            core = trabecular_mask(body, depths, settings.erosion_mm, settings.endplate_fraction)
+            core = trabecular_mask(body, settings.erosion_mm, settings.endplate_fraction)
         if not core.any():
             row["reason"] = Reason.TOO_SMALL
             continue
-        image, region = resample_region(ct, core, body.box, body.spacing_mm, settings.spacing_mm)
+        image, region = resample_region(
+            body.hu, core, body.box, body.image_shape, body.spacing_mm, settings.spacing_mm
+        )
         if np.count_nonzero(region) < MIN_VOXELS:
             row["reason"] = Reason.TOO_SMALL
             continue
@@ -237,6 +239,26 @@ def measure_radiomics(
     return rows
 
 
-def radiomics_columns(settings: RadiomicsSettings) -> tuple[str, ...]:
+IBSI = "IBSI reference manual, Zwanenburg et al., Radiology 2020;295:328"
+
+
+def feature_columns(features: Iterable[str]) -> tuple[Column, ...]:
+    """Columns of features by their short names."""
+    return tuple(
+        Column(name, "", IBSI_NAMES.get(name, name), IBSI, block="radiomics") for name in features
+    )
+
+
+RADIOMICS_SHARED = (
+    included("the texture enters summaries"),
+    reason("Why the texture does not enter summaries"),
+)
+
+
+def radiomics_columns(settings: RadiomicsSettings) -> tuple[Column, ...]:
     """Columns of radiomics.tsv, in order."""
-    return ("level", "included", "reason", *settings.columns)
+    return (
+        LEVEL,
+        *RADIOMICS_SHARED,
+        *feature_columns(settings.columns),
+    )

@@ -167,3 +167,10 @@ SHORT_NAMES: tuple[str, ...] = tuple(
     short for family in FEATURES.values() for short in family.values()
 )
 """Every short name: the columns of radiomics.tsv, for the families chosen."""
+
+IBSI_NAMES: dict[str, str] = {
+    short: f"{family}: {long[:-5].replace('_', ' ')} (IBSI {long[-4:]})"
+    for family, names in FEATURES.items()
+    for long, short in names.items()
+}
+"""Short name of a feature to its family, full name and permanent IBSI code."""

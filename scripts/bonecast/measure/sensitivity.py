@@ -7,29 +7,40 @@ becomes that over T12 to L3 (shift +1, every name one level further down) or ove
 from dataclasses import replace
 
 from bonecast.levels import LEVELS, shift_levels
+from bonecast.measure.columns import Column
 from bonecast.measure.summaries import Vertebra, span, summarise_hu
 
 SHIFTS = (-1, 0, 1)
-COLUMNS = (
-    "participant_id",
-    "level_state",
-    "level_ambiguous",
-    "column",
-    *(f"{kind}_shift_{name}" for name in ("minus1", "0", "plus1") for kind in ("hu", "n_levels")),
-    "largest_difference_hu",
+
+
+def _hu(name: str, definition: str) -> Column:
+    return Column(name, "HU", definition, "density.tsv", low=-1024, high=3071)
+
+
+def _count(name: str) -> Column:
+    return Column(name, "count", "Levels in that value", "density.tsv", "int", 0)
+
+
+SENSITIVITY_COLUMNS = (
+    Column("participant_id", "", "Pseudonym of the participant", kind="text", block="id"),
+    Column("level_state", "", "What the names of the levels rest on", kind="text"),
+    Column("level_ambiguous", "", "Whether another reading would name them", kind="bool"),
+    Column("column", "", "Column of the scans table that is followed", kind="text"),
+    _hu("hu_shift_minus1", "Its value with every name one level further up"),
+    _count("n_levels_shift_minus1"),
+    _hu("hu_shift_0", "Its value with the names as segmented"),
+    _count("n_levels_shift_0"),
+    _hu("hu_shift_plus1", "Its value with every name one level further down"),
+    _count("n_levels_shift_plus1"),
+    Column(
+        "largest_difference_hu",
+        "HU",
+        "Greater distance of the two shifted values from hu_shift_0",
+        "density.tsv",
+        low=0,
+    ),
 )
 """Columns of tables/level_sensitivity.tsv."""
-DESCRIPTIONS = {
-    "column": ("", "Column of the scans table that is followed"),
-    "hu_shift_minus1": ("HU", "Its value with every name one level further up"),
-    "n_levels_shift_minus1": ("count", "Levels in that value"),
-    "hu_shift_0": ("HU", "Its value with the names as segmented"),
-    "n_levels_shift_0": ("count", "Levels in that value"),
-    "hu_shift_plus1": ("HU", "Its value with every name one level further down"),
-    "n_levels_shift_plus1": ("count", "Levels in that value"),
-    "largest_difference_hu": ("HU", "Greater distance of the two shifted values from hu_shift_0"),
-}
-"""Unit and meaning of the columns of that table alone."""
 
 
 def renamed(vertebrae: list[Vertebra], shift: int) -> list[Vertebra]:

@@ -8,11 +8,13 @@ denser than the bone the patient has.
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bonecast.levels import LEVELS
+from bonecast.measure.columns import Column, names, reason
+from bonecast.measure.morphometry import GENANT
 from bonecast.reasons import Reason
 
 NEAREST_TO_L1 = ("L1", "T12", "L2")
@@ -34,9 +36,7 @@ class Vertebra:
         level: name, such as L1.
         density: per ROI name, the columns of density.tsv.
         morphometry: the columns of morphometry.tsv.
-        radiomics: feature values by position, or None where there are none.
-        radiomics_included: whether they may enter summaries.
-        radiomics_reason: why not.
+        radiomics: those of radiomics.tsv, features with `rad_` before their name.
         level_confidence: how well its name is supported (bonecast.segment.review).
         level_flags: codes of what is odd about it.
     """
@@ -44,9 +44,7 @@ class Vertebra:
     level: str
     density: dict[str, dict] = field(default_factory=dict)
     morphometry: dict = field(default_factory=dict)
-    radiomics: list[float] | None = None
-    radiomics_included: bool = False
-    radiomics_reason: str | None = None
+    radiomics: dict = field(default_factory=dict)
     level_confidence: float | None = None
     level_flags: list[str] = field(default_factory=list)
 
@@ -62,11 +60,9 @@ class Vertebra:
         """Take density and texture of a deformed level out of the summaries, saying why."""
         if not self.deformed:
             return
-        for values in self.density.values():
+        for values in (*self.density.values(), self.radiomics):
             if values.get("included"):
                 values["included"], values["reason"] = False, str(Reason.FRACTURED)
-        if self.radiomics_included:
-            self.radiomics_included, self.radiomics_reason = False, str(Reason.FRACTURED)
 
 
 def span(levels: Sequence[str]) -> str:
@@ -75,29 +71,52 @@ def span(levels: Sequence[str]) -> str:
     return (levels[0] if len(levels) == 1 else levels[0] + levels[-1]).lower()
 
 
-def hu_columns(rois: list[str], levels: list[str], min_levels: int) -> dict[str, tuple[str, str]]:
-    """Summaries of density: column to (unit, rule)."""
-    name, words = span(levels), _words(levels)
-    columns: dict[str, tuple[str, str]] = {}
+def hu_summary_columns(
+    rois: Sequence[str], levels: Sequence[str], min_levels: int
+) -> tuple[Column, ...]:
+    """Summaries of density of a scan, each with its rule."""
+    name, words = span(levels), words_for(levels)
+    columns = []
     for roi in rois:
-        where = f"over the included levels of {words}; at least {min_levels} of them; ROI {roi}"
-        columns[f"{roi}_mean_{name}_hu"] = ("HU", f"Mean of the levels' mean HU {where}")
-        columns[f"{roi}_min_hu"] = ("HU", f"Lowest of the levels' mean HU {where}")
-        columns[f"{roi}_sd_{name}_hu"] = (
-            "HU",
-            f"Mean of the levels' standard deviation of HU within the ROI {where}",
+        where = (
+            f"over the included levels of {words}; at least {min_levels} of them; ROI {roi}; "
+            "deformed levels (Genant grade 1 or more) left out"
         )
-    columns["hu_l1_or_nearest_hu"] = (
-        "HU",
-        f"Mean HU of one level, the first included of {', '.join(NEAREST_TO_L1)}; ROI {rois[0]}",
+        columns += [
+            _hu(f"{roi}_mean_{name}_hu", f"Mean of the levels' mean HU {where}", low=-1024),
+            _hu(f"{roi}_min_hu", f"Lowest of the levels' mean HU {where}", low=-1024),
+            _hu(
+                f"{roi}_sd_{name}_hu",
+                f"Mean of the levels' standard deviation of HU within the ROI {where}",
+                low=0,
+            ),
+        ]
+    nearest = f"the first included of {', '.join(NEAREST_TO_L1)}; ROI {rois[0]}"
+    return (
+        *columns,
+        _hu("hu_l1_or_nearest_hu", f"Mean HU of one level, {nearest}", low=-1024),
+        Column(
+            "hu_l1_or_nearest_level",
+            "",
+            "Level that hu_l1_or_nearest_hu was taken from",
+            kind="text",
+            words=NEAREST_TO_L1,
+        ),
+        Column(
+            "n_levels_hu", "count", "Levels that entered the density summaries", kind="int", low=0
+        ),
+        reason("Why the density summaries are empty", "hu_reason"),
     )
-    return columns
+
+
+def _hu(name: str, definition: str, low: float) -> Column:
+    return Column(name, "HU", definition, "density.tsv", low=low, high=3071, block="hu")
 
 
 def summarise_hu(
     vertebrae: list[Vertebra], rois: list[str], levels: list[str], min_levels: int
 ) -> dict:
-    """Density summaries of one scan, keyed as in `hu_columns`, with their quality columns."""
+    """Density summaries of one scan, as in `hu_summary_columns`."""
     name = span(levels)
     out: dict = {}
     used: dict[str, list[dict]] = {}
@@ -122,23 +141,28 @@ def summarise_hu(
     return out
 
 
-def morphometry_columns(min_levels: int) -> dict[str, tuple[str, str]]:
-    """Summaries of vertebral shape: column to (unit, rule)."""
-    where = f"over the included levels of {_words(SDI_LEVELS)}; at least {min_levels} of them"
-    return {
-        "sdi": ("grade", f"Spinal deformity index: sum of Genant grades {where}"),
-        "sdi_per_level": ("grade", f"sdi divided by the number of levels graded, {where}"),
-        "n_vertebral_fractures": (
-            "count",
-            f"Levels of Genant grade {FRACTURE_GRADE} or more {where}",
-        ),
-        "max_genant_grade": ("grade", f"Highest Genant grade {where}"),
-        "min_height_ratio": ("ratio", f"Lowest of wedge, biconcave and crush ratio {where}"),
-    }
+def morphometry_summary_columns(min_levels: int) -> tuple[Column, ...]:
+    """Summaries of vertebral shape of a scan, each with its rule."""
+    where = f"over the included levels of {words_for(SDI_LEVELS)}; at least {min_levels} of them"
+
+    def shape(name: str, unit: str, definition: str, kind: str = "int", high=None) -> Column:
+        return Column(
+            name, unit, f"{definition} {where}", GENANT, kind, 0, high, block="morphometry"
+        )
+
+    return (
+        shape("sdi", "grade", "Spinal deformity index: sum of Genant grades", high=39),
+        shape("sdi_per_level", "grade", "sdi divided by the number of levels graded,", "float", 3),
+        shape("n_vertebral_fractures", "count", f"Levels of Genant grade {FRACTURE_GRADE} or more"),
+        shape("max_genant_grade", "grade", "Highest Genant grade", high=3),
+        shape("min_height_ratio", "ratio", "Lowest of wedge, biconcave and crush ratio", "float"),
+        Column("n_levels_morphometry", "count", "Levels graded", kind="int", low=0),
+        reason("Why the shape summaries are empty", "morphometry_reason"),
+    )
 
 
 def summarise_morphometry(vertebrae: list[Vertebra], min_levels: int) -> dict:
-    """Shape summaries of one scan, keyed as in `morphometry_columns`, and how many levels."""
+    """Shape summaries of one scan, as in `morphometry_summary_columns`."""
     graded = [
         vertebra.morphometry
         for vertebra in vertebrae
@@ -146,7 +170,7 @@ def summarise_morphometry(vertebrae: list[Vertebra], min_levels: int) -> dict:
         and vertebra.morphometry.get("included")
         and vertebra.morphometry.get("genant_grade") is not None
     ]
-    out: dict = dict.fromkeys(morphometry_columns(min_levels))
+    out: dict = dict.fromkeys(names(morphometry_summary_columns(min_levels)))
     out["n_levels_morphometry"] = len(graded)
     out["morphometry_reason"] = str(Reason.TOO_FEW_LEVELS)
     if len(graded) >= min_levels:
@@ -161,9 +185,21 @@ def summarise_morphometry(vertebrae: list[Vertebra], min_levels: int) -> dict:
     return out
 
 
-def radiomics_rule(levels: list[str], min_levels: int) -> str:
-    """The rule of every radiomics summary."""
-    return f"Median over the included levels of {_words(levels)}; at least {min_levels} of them"
+def radiomics_summary_columns(
+    features: Sequence[Column], levels: Sequence[str], min_levels: int
+) -> tuple[Column, ...]:
+    """Summaries of texture of a scan: those of its levels, by one rule."""
+    rule = f"Median over the included levels of {words_for(levels)}; at least {min_levels} of them"
+    return (
+        Column(
+            "n_levels_radiomics",
+            "count",
+            "Levels that entered the texture summaries",
+            kind="int",
+            low=0,
+        ),
+        *(replace(column, definition=f"{column.definition}. {rule}") for column in features),
+    )
 
 
 def summarise_radiomics(
@@ -171,9 +207,9 @@ def summarise_radiomics(
 ) -> dict:
     """Median of each feature of one scan; empty where too few levels have it."""
     rows = [
-        vertebra.radiomics
+        [vertebra.radiomics[name] for name in features]
         for vertebra in vertebrae
-        if vertebra.level in levels and vertebra.radiomics_included
+        if vertebra.level in levels and vertebra.radiomics.get("included")
     ]
     out: dict = dict.fromkeys(features)
     out["n_levels_radiomics"] = len(rows)
@@ -190,5 +226,6 @@ def summarise_radiomics(
     }
 
 
-def _words(levels: list[str] | tuple[str, ...]) -> str:
+def words_for(levels: Sequence[str]) -> str:
+    """A row of levels in words: L1 to L4."""
     return levels[0] if len(levels) == 1 else f"{levels[0]} to {levels[-1]}"

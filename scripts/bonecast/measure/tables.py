@@ -4,13 +4,14 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bonecast.measure.columns import Column, names
 from bonecast.reasons import Reason
 
 SIGNIFICANT_DIGITS = 9
 """More than any measurement means, and enough for a table to be compared with another."""
 
 
-def write_table(rows: Iterable[dict], columns: Sequence[str], path: str | Path) -> None:
+def write_table(rows: Iterable[dict], columns: Iterable[Column], path: str | Path) -> None:
     """Write rows under a header; with no rows, the header alone.
 
     Booleans become `true` and `false`, missing values nothing at all.
@@ -19,10 +20,26 @@ def write_table(rows: Iterable[dict], columns: Sequence[str], path: str | Path) 
         ValueError: a row has a column that is not in `columns`.
     """
     with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, names(columns), delimiter="\t", lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow({name: _text(value) for name, value in row.items()})
+
+
+def read_table(path: str | Path, columns: Sequence[Column]) -> list[dict]:
+    """The rows of a table with their types; empty cells and columns it lacks are None.
+
+    Columns of the file that are not in `columns` are left out.
+    """
+    kinds = {column.name: column.kind for column in columns}
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, delimiter="\t")
+        header = next(reader, [])
+        places = [(i, name, kinds[name]) for i, name in enumerate(header) if name in kinds]
+        missing = dict.fromkeys(kinds)
+        return [
+            missing | {name: _value(row[i], kind) for i, name, kind in places} for row in reader
+        ]
 
 
 def read_reasons(path: str | Path) -> dict[str, Reason]:
@@ -44,3 +61,13 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return format(value, f".{SIGNIFICANT_DIGITS}g")
     return str(value)
+
+
+def _value(text: str, kind: str):
+    if text == "":
+        return None
+    if kind == "text":
+        return text
+    if kind == "bool":
+        return text == "true"
+    return int(float(text)) if kind == "int" else float(text)

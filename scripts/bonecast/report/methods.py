@@ -1,6 +1,6 @@
 """The methods in words, with the settings of this run and the sources of each definition."""
 
-from bonecast.measure.dictionary import ROIS
+from bonecast.measure.density import ROI_WORDS
 from bonecast.report.facts import Facts
 from bonecast.report.tables import METRIC_WORDS, counted, minus
 
@@ -89,7 +89,7 @@ def _segmentation(facts: Facts) -> list[str]:
 
 def _measurements(facts: Facts, measure: dict) -> list[str]:
     density = measure["density"]
-    rois = "; ".join(f"{roi}: {ROIS[roi]}" for roi in density["rois"])
+    rois = "; ".join(f"{roi}: {ROI_WORDS[roi]}" for roi in density["rois"])
     words = [
         f"Trabecular attenuation was measured in each vertebral body ({rois}). hu_vol keeps "
         f"{density['erosion_mm']:g} mm from the surface of the body and leaves out "

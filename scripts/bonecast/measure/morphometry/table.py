@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from bonecast.levels import order_of
+from bonecast.measure.columns import LEVEL, Column, included, names, reason
 from bonecast.measure.frame import (
     Body,
     local_extent,
@@ -305,7 +306,7 @@ def _row(
     reason: Reason | None,
 ) -> dict:
     """One row of morphometry.tsv."""
-    row: dict = dict.fromkeys(MORPHOMETRY_COLUMNS)
+    row: dict = dict.fromkeys(names(MORPHOMETRY_COLUMNS))
     row |= {"level": level, "included": reason is None, "reason": reason}
     if heights is not None:
         three = (heights.anterior_mm, heights.middle_mm, heights.posterior_mm)
@@ -319,23 +320,51 @@ def _row(
     return row
 
 
+GENANT = "Genant et al., J Bone Miner Res 1993;8:1137, 10.1002/jbmr.5650080915"
+
+
+def _shape(name: str, unit: str, definition: str, source: str = "", **more) -> Column:
+    return Column(name, unit, definition, source, block="morphometry", **{"low": 0.0, **more})
+
+
 MORPHOMETRY_COLUMNS = (
-    "level",
-    "anterior_mm",
-    "middle_mm",
-    "posterior_mm",
-    "anterior_sd_mm",
-    "middle_sd_mm",
-    "posterior_sd_mm",
-    "depth_mm",
-    "wedge_ratio",
-    "biconcave_ratio",
-    "crush_ratio",
-    "anterior_neighbour_ratio",
-    "middle_neighbour_ratio",
-    "genant_grade",
-    "genant_type",
-    "included",
-    "reason",
+    LEVEL,
+    _shape("anterior_mm", "mm", "Anterior height of the body"),
+    _shape("middle_mm", "mm", "Middle height of the body"),
+    _shape("posterior_mm", "mm", "Posterior height of the body"),
+    _shape("anterior_sd_mm", "mm", "Standard deviation of the anterior height over its columns"),
+    _shape("middle_sd_mm", "mm", "Standard deviation of the middle height over its columns"),
+    _shape("posterior_sd_mm", "mm", "Standard deviation of the posterior height over its columns"),
+    _shape("depth_mm", "mm", "Length of the body from anterior to posterior wall"),
+    _shape("wedge_ratio", "ratio", "Anterior over posterior height", GENANT),
+    _shape("biconcave_ratio", "ratio", "Middle over posterior height", GENANT),
+    _shape("crush_ratio", "ratio", "Posterior height over that expected from the neighbours"),
+    _shape(
+        "anterior_neighbour_ratio",
+        "ratio",
+        "Anterior height over that expected from the neighbours",
+    ),
+    _shape(
+        "middle_neighbour_ratio", "ratio", "Middle height over that expected from the neighbours"
+    ),
+    _shape(
+        "genant_grade",
+        "grade",
+        "Semi-quantitative grade; 1 is a deformity, not a fracture",
+        GENANT,
+        kind="int",
+        high=3,
+    ),
+    _shape(
+        "genant_type",
+        "",
+        "Form of the deformity",
+        GENANT,
+        kind="text",
+        low=None,
+        words=("none", "wedge", "biconcave", "crush"),
+    ),
+    included("the heights enter summaries"),
+    reason("Why the heights do not enter summaries"),
 )
 """Columns of morphometry.tsv, in order."""
