@@ -31,7 +31,7 @@ rule measure_scan:
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
-            "measure/morphometry.py",
+            "measure/morphometry",
             "measure/scan.py",
             "measure/tables.py",
         ),

@@ -2,7 +2,7 @@
 
 from bonecast.measure.crops import save_bodies
 from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings
-from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
+from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.scan import NOTHING, measure_scan, read_scan
 from bonecast.measure.tables import write_table
 from bonecast.runtime import job, read_json

@@ -49,7 +49,8 @@ class Reason(StrEnum):
     # A vertebra
     TOUCHES_BORDER = "touches_border"
     TOO_SMALL = "too_small"
-    FRACTURED = "fractured"
+    DEFORMED = "deformed"
+    FRACTURED = DEFORMED
     METAL = "metal"
     OUTLIER = "outlier"
     NO_BODY = "no_body"
@@ -110,7 +111,7 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",
     Reason.TOO_SMALL: "Too few voxels remain to measure.",
-    Reason.FRACTURED: "The vertebra is deformed (Genant grade 1 or more).",
+    Reason.DEFORMED: "The vertebra is deformed (Genant grade 1 or more).",
     Reason.METAL: "Metal or cement lies in or beside the vertebra.",
     Reason.OUTLIER: "The value lies far from those of the neighbouring vertebrae.",
     Reason.NO_BODY: "The vertebral body could not be separated from the posterior elements.",

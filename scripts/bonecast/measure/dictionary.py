@@ -10,12 +10,12 @@ from bonecast.level_states import LevelState
 from bonecast.levels import LEVELS
 from bonecast.measure.columns import LEVEL, Column, in_family, prefixed, reason
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
-from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
+from bonecast.measure.morphometry.summary import morphometry_summary_columns
+from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS
 from bonecast.measure.summaries import (
     hu_summary_columns,
-    morphometry_summary_columns,
     radiomics_summary_columns,
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 from bonecast.images import Volume, load
 from bonecast.measure.density import DensitySettings, measure_density, regions, too_small
 from bonecast.measure.frame import Body, find_bodies, why_not_measured
-from bonecast.measure.morphometry import measure_morphometry
+from bonecast.measure.morphometry.table import measure_morphometry
 from bonecast.reasons import Reason
 
 

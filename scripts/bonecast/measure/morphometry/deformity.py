@@ -17,8 +17,8 @@ GENANT_LOSS = (0.20, 0.25, 0.40)
 
 STEPS = {
     **{f"T{i}": 0.03 for i in range(2, 10)},
-    **dict.fromkeys(("T10", "T11", "T12", "T13", "L1"), 0.06),
-    **{"L2": 0.03, "L3": 0.0, "L4": -0.03, "L5": -0.06, "L6": 0.0},
+    **dict.fromkeys(("T10", "T11", "T12"), 0.06),
+    **{"T13": 0.03, "L1": 0.06, "L2": 0.03, "L3": 0.0, "L4": -0.03, "L5": -0.06, "L6": 0.0},
 }
 """Growth of the posterior height from the level above, as a share. T9 to L1: 6.5 % a level
 in 262 healthy adults (Palm et al., Sci Rep 2025, 10.1038/s41598-025-05091-0); T2 to T9:
