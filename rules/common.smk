@@ -285,6 +285,7 @@ IMAGE_FIGURES = [
     "contact_sheet",
     "example_segmentations",
     "hu_by_level_and_age",
+    "deformities_by_level",
 ]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

@@ -212,6 +212,10 @@ def alt_texts(facts: Facts) -> dict[str, str]:
         "flow_diagram": f"Flow diagram. {reached}. Reasons are in the table below.",
         "example_segmentations": "Sagittal and coronal pictures with vertebrae outlined and named.",
         "hu_by_level_and_age": f"Median attenuation in HU by level: {levels or 'none measured'}.",
+        "deformities_by_level": (
+            "Share of vertebrae of each Genant grade by level, and the loss of height of each "
+            "vertebra; the numbers are in the table beside the figure."
+        ),
         "kaplan_meier_by_risk_third": (
             "Share free of fracture and share fractured over time in three groups of forecast "
             "risk; the numbers are in the table beside the figure."
