@@ -13,7 +13,7 @@ import yaml
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
 from bonecast.measure.tables import write_table
 from bonecast.reasons import Reason
-from bonecast.report import figures_flow, figures_measure, figures_model
+from bonecast.report import figures_flow, figures_measure, figures_model, figures_shape
 from bonecast.report import page as page_module
 from bonecast.report.facts import Paths, gather
 from bonecast.report.page import MAX_THUMBNAILS, flat_settings, number, render, write_report
@@ -53,6 +53,9 @@ def paths(results, tmp_path_factory):
         LEVELS,
         files("hu_by_level_and_age"),
         50,
+    )
+    figures_shape.deformities_by_level(
+        tables / "vertebrae.parquet", files("deformities_by_level"), 50
     )
     figures_model.kaplan_meier_by_risk_third(
         models / "predictions.parquet", BLOCKS, files("kaplan_meier_by_risk_third"), 50

@@ -95,8 +95,12 @@ def measure_shape(body: Body) -> Shape | None:
     plates = _find_plates(body, frame, FINE_MM)
     if plates is None:
         return None
-    windows = [_mean_window(plates, *ANTERIOR), _extreme_window(plates, MIDDLE, min)]
-    windows.append(_extreme_window(plates, POSTERIOR, max))
+    rows = _sum_rows(plates)
+    windows = [
+        _mean_window(plates, rows, *ANTERIOR),
+        _extreme_window(plates, rows, MIDDLE, min),
+        _extreme_window(plates, rows, POSTERIOR, max),
+    ]
     if any(window is None for window in windows):
         return None
     upper, lower = (frame.axes.T @ _normal(slope) for slope in plates.slopes)
@@ -229,29 +233,50 @@ class _Window:
     rough_mm2: float
 
 
-def _mean_window(plates: _Plates, start: float, stop: float) -> _Window | None:
+@dataclass(frozen=True)
+class _Rows:
+    """Columns of the slab summed over right: one value for each row along the depth.
+
+    Roughness is what differs from side to side; along the depth the body has a shape.
+    """
+
+    share: np.ndarray
+    seen: np.ndarray
+    total_mm: np.ndarray
+    square_mm2: np.ndarray
+    columns: int
+
+
+def _sum_rows(plates: _Plates) -> _Rows:
+    heights = (plates.top - plates.bottom)[plates.slab]
+    known = np.isfinite(heights)
+    seen = known.sum(axis=0)
+    total = np.where(known, heights, 0).sum(axis=0)
+    apart = np.where(known, heights - total / np.maximum(seen, 1), 0)
+    return _Rows(plates.share, seen, total, (apart**2).sum(axis=0), len(heights))
+
+
+def _mean_window(plates: _Plates, rows: _Rows, start: float, stop: float) -> _Window | None:
     """Mean height over a part of the depth."""
-    rows = (plates.share >= start) & (plates.share <= stop)
-    heights = (plates.top - plates.bottom)[np.ix_(plates.slab, rows)]
-    seen = np.isfinite(heights)
-    if heights.size == 0 or seen.mean() < MIN_COLUMNS:
+    inside = (rows.share >= start) & (rows.share <= stop)
+    seen = rows.seen[inside].sum()
+    if seen == 0 or seen < MIN_COLUMNS * rows.columns * np.count_nonzero(inside):
         return None
     length = (stop - start) * plates.depth_mm
-    # Roughness is what differs from side to side; along the depth the body has a shape.
-    apart = heights - _row_median(heights)
-    width = np.count_nonzero(plates.slab) * plates.step_mm[0]
-    independent = max(1.0, width * length / CORRELATION_MM**2)
+    independent = max(1.0, rows.columns * plates.step_mm[0] * length / CORRELATION_MM**2)
     return _Window(
-        height=float(heights[seen].mean()),
+        height=float(rows.total_mm[inside].sum() / seen),
         length_mm=length,
-        rough_mm2=float(np.nanvar(apart)) / independent,
+        rough_mm2=float(rows.square_mm2[inside].sum() / seen) / independent,
     )
 
 
-def _extreme_window(plates: _Plates, part: tuple[float, float], extreme) -> _Window | None:
+def _extreme_window(
+    plates: _Plates, rows: _Rows, part: tuple[float, float], extreme
+) -> _Window | None:
     """The window of `WINDOW` of the depth, within a part of it, of extreme height."""
     starts = np.arange(part[0], part[1] - WINDOW + 1e-9, WINDOW / 4)
-    windows = [_mean_window(plates, start, start + WINDOW) for start in starts]
+    windows = [_mean_window(plates, rows, start, start + WINDOW) for start in starts]
     found = [window for window in windows if window is not None]
     if len(found) < MIN_COLUMNS * len(windows):
         return None
