@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bonecast.images import Volume, load
 from bonecast.levels import VERSE_CODES
@@ -118,6 +119,20 @@ def test_a_body_with_a_missing_front_cannot_be_measured(three_bodies):
     shredded[::2, front:, :] = False
     shredded[:, front::2, :] = False
     assert measure_shape(dataclasses.replace(body, mask=shredded)) is None
+
+
+def test_a_rough_surface_widens_the_stated_error(three_bodies):
+    body = find_bodies(three_bodies.bodies, three_bodies.vertebrae)["L2"]
+    depth = ndimage.distance_transform_edt(body.mask) - ndimage.distance_transform_edt(~body.mask)
+    rng, found = np.random.default_rng(2), []
+    for _ in range(20):
+        noise = ndimage.gaussian_filter(rng.standard_normal(depth.shape), 2)
+        rough = depth + 0.7 * noise / noise.std() > 0
+        found.append(measure_shape(dataclasses.replace(body, mask=rough)))
+    stated = np.mean([shape.errors for shape in found], axis=0)
+    made = np.std([shape.heights for shape in found], axis=0)
+    assert (stated > 1.05 * measure_shape(body).errors).all()
+    assert (made < 1.3 * stated).all() and (made > 0.3 * stated).all()
 
 
 # Grades, from heights alone.

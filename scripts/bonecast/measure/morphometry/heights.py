@@ -19,8 +19,8 @@ FINE_MM = (1.5, 0.75, 0.5)
 """Local grid on which heights are measured."""
 
 SMOOTHING_FRACTION = 0.5
-"""Gaussian sigma across the end-plate, of the coarsest side of a voxel: levels the steps
-that thick slices cut into an oblique surface, and leaves height itself alone."""
+"""Gaussian sigma across the end-plate, of the spacing of slices along the body: levels the
+steps that they cut into an oblique surface, and leaves height itself alone."""
 
 SLAB_FRACTION = 0.35
 """Central part of the body's width on which heights are measured."""
@@ -53,8 +53,10 @@ SURFACE_TOLERANCE_MM = 2.0
 osteophyte, a Schmorl node or a gap of the mask."""
 
 CORRELATION_MM = 3.0
-"""Columns nearer to each other than this are not independent of each other: the usual
-grain of a segmented surface, chosen here and checked on masks with a rough surface."""
+"""Columns nearer to each other than this are not independent of each other; chosen here. On
+drawn spines whose surface was made rough by 0.7 mm (SD; noise smoothed by 2 mm) 67 % of errors lay
+within one standard error and 93 % within 1.96; a mask that is wrong by 1 mm over larger patches
+errs more than is stated."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from bonecast.measure.morphometry.section import measure_section
 from bonecast.reasons import Reason
 
 THICK_SLICES_MM = 3.0
-"""Heights from thicker slices are flagged: an end-plate is then placed to within 1 mm at
-best, as much as separates two grades (DOMAIN.md 1)."""
+"""Heights from thicker slices are flagged: an end-plate that lies parallel to them is then
+placed with a standard error of 0.9 mm or more, as much as separates two grades."""
 
 GENANT = "Genant et al., J Bone Miner Res 1993;8:1137, 10.1002/jbmr.5650080915"
 
