@@ -95,7 +95,8 @@ def job(snakemake) -> Iterator[logging.Logger]:
         log.info("%s: started", name)
         with contextlib.redirect_stdout(_LineLogger(log)):
             yield log
-        log.info("%s: done in %.1f s", name, time.perf_counter() - started)
+        taken, cpu = time.perf_counter() - started, time.process_time()
+        log.info("%s: done in %.1f s; CPU since the process began: %.2f s", name, taken, cpu)
     except BaseException:
         log.exception("%s: failed after %.1f s", name, time.perf_counter() - started)
         raise
