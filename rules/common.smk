@@ -224,8 +224,9 @@ IMAGE_FIGURES = [
     "example_segmentations",
     "hu_by_level_and_age",
     "roi_agreement",
-    "body_composition",
     "vbmd_by_age",
+    "deformities_by_level",
+    "body_composition",
 ]
 MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
 FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

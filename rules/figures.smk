@@ -76,6 +76,38 @@ rule draw_example_segmentations:
         "../scripts/draw_example_segmentations.py"
 
 
+rule draw_deformities_by_level:
+    input:
+        vertebrae="<results>/tables/vertebrae.parquet",
+    output:
+        pdf="<results>/figures/deformities_by_level.pdf",
+        png=report(
+            "<results>/figures/deformities_by_level.png",
+            caption="captions/deformities_by_level.rst",
+            category="Measurements",
+            labels={"figure": "deformities by level"},
+        ),
+        csv="<results>/figures/deformities_by_level.csv",
+    log:
+        "<logs>/figures/draw_deformities_by_level.log",
+    benchmark:
+        "<benchmarks>/figures/draw_deformities_by_level.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        dpi=lookup("figures/dpi", within=config),
+        code=code_digest(
+            "report/figures_shape.py",
+            "report/palette.py",
+            "report/style.py",
+        ),
+    message:
+        "Drawing vertebral deformities by level"
+    script:
+        "../scripts/draw_deformities_by_level.py"
+
+
 rule draw_hu_by_level_and_age:
     input:
         vertebrae="<results>/tables/vertebrae.parquet",

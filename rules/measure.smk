@@ -83,7 +83,7 @@ rule measure_scan:
             "measure/density.py",
             "measure/frame.py",
             "measure/inclusion.py",
-            "measure/morphometry.py",
+            "measure/morphometry",
             "measure/scan.py",
             "measure/strength.py",
             "measure/tables.py",

@@ -6,7 +6,7 @@ from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
 from bonecast.measure.composition.picture import draw_slice, write_slice
 from bonecast.measure.crops import save_bodies
 from bonecast.measure.density import DensitySettings
-from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
+from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.scan import (
     DENSITY_FILE_COLUMNS,
     NOTHING,

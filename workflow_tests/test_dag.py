@@ -47,7 +47,7 @@ def test_demo_runs_every_stage_for_every_participant(plan, repo):
     assert jobs["segment_batch"] == ceil(participants / 20)
     for rule in ("write_demo_cohort", "collect_measurements", "fit_models", "write_report"):
         assert jobs[rule] == 1
-    assert sum(rule.startswith("draw_") for rule in jobs) == 10
+    assert sum(rule.startswith("draw_") for rule in jobs) == 11
 
 
 def test_training_is_never_part_of_a_run(plan):

@@ -73,6 +73,7 @@ def test_library_knows_nothing_of_snakemake(repo):
 NEEDLESS = {
     "check_demo": {"images"},
     "collect_measurements": {"images", "segment/tissues"},
+    "draw_deformities_by_level": {"images", "measure", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
     "draw_body_composition": {"images", "measure", "segment/tissues"},
     "draw_hu_by_level_and_age": {"images", "measure"},

@@ -56,7 +56,7 @@ class Reason(StrEnum):
     LISTED_OTHER = "listed_other"
     TOUCHES_BORDER = "touches_border"
     TOO_SMALL = "too_small"
-    FRACTURED = "fractured"
+    DEFORMED = "deformed"
     METAL = "metal"
     CEMENT = "cement"
     IMPLAUSIBLE_SD = "implausible_sd"
@@ -154,7 +154,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.LISTED_OTHER: "The list of excluded levels names it without a reason of the vocabulary.",
     Reason.TOUCHES_BORDER: "The vertebra is cut by the border of the scan.",
     Reason.TOO_SMALL: "Too few voxels remain to measure.",
-    Reason.FRACTURED: "The vertebra is deformed (Genant grade 1 or more).",
+    Reason.DEFORMED: "The vertebra is deformed (Genant grade 1 or more).",
     Reason.METAL: "A spot as bright as metal lies beside the vertebral body or reaches out of it.",
     Reason.CEMENT: "A spot as bright as bone cement or metal lies wholly inside the body.",
     Reason.IMPLAUSIBLE_SD: (

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
-from bonecast.measure.morphometry import BANDS
+from bonecast.measure.morphometry.heights import ANTERIOR, MIDDLE, POSTERIOR, WINDOW
 
 WIDTH_MM = 44.0
 DEPTH_MM = 32.0
@@ -40,10 +40,25 @@ class DrawnBody:
         }[self.kind]
         return self.posterior_mm * (1 - self.loss * shape)
 
-    def band_height(self, name: str) -> float:
-        """True height over one of the bands of depth."""
-        start, stop = BANDS[name]
-        return float(self.height(DEPTH_MM * (0.5 - np.linspace(start, stop, 50))).mean())
+    def heights(self) -> list[float]:
+        """True anterior, middle and posterior height, as the library defines them."""
+        return defined_heights(lambda share: self.height(DEPTH_MM * (0.5 - share)))
+
+
+def defined_heights(height_at) -> list[float]:
+    """Anterior, middle and posterior height of a drawn body.
+
+    Args:
+        height_at: heights at parts of the depth, from the anterior wall.
+    """
+
+    def mean(start, stop):
+        return float(np.mean(height_at(np.linspace(start, stop, 41))))
+
+    def windows(start, stop):
+        return [mean(s, s + WINDOW) for s in np.linspace(start, stop - WINDOW, 31)]
+
+    return [mean(*ANTERIOR), min(windows(*MIDDLE)), max(windows(*POSTERIOR))]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
-from bonecast.measure.summaries import SDI_LEVELS
+from bonecast.measure.morphometry.summary import SDI_LEVELS
 
 SETTINGS = {
     "rois": ["hu_vol", "hu_circle200"],
@@ -183,8 +183,8 @@ def test_a_fractured_level_keeps_its_values_and_says_why_they_are_unused(cohort)
     }
     l2 = rows["p1", "L2"]
     assert l2["hu_vol_mean_hu"] == 300.0
-    assert (l2["hu_vol_included"], l2["hu_vol_reason"]) == (False, "fractured")
-    assert (l2["radiomics_included"], l2["radiomics_reason"]) == (False, "fractured")
+    assert (l2["hu_vol_included"], l2["hu_vol_reason"]) == (False, "deformed")
+    assert (l2["radiomics_included"], l2["radiomics_reason"]) == (False, "deformed")
     assert rows["p1", "L4"]["hu_vol_reason"] == "too_small"
     assert rows["p1", "L4"]["hu_vol_mean_hu"] is None
     assert list(rows) == [

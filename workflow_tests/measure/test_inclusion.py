@@ -104,7 +104,7 @@ def test_all_reasons_are_named_in_order_and_values_are_kept(three_bodies):
     ct = three_bodies.ct.data.copy()
     x, y, z, _ = middle(three_bodies, "L2")
     ct[x - 3 : x + 4, y - 3 : y + 4, z - 3 : z + 4] = 2000
-    known = {"L2": [Reason.FRACTURED, Reason.LISTED_CEMENT], "L3": [Reason.LISTED_OTHER]}
+    known = {"L2": [Reason.DEFORMED, Reason.LISTED_CEMENT], "L3": [Reason.LISTED_OTHER]}
     rows = measure(three_bodies, ct=ct, left_out=known, levels=["L1", "L2"])
     l2 = rows["L2", "hu_circle200"]
     assert l2["reasons"] == "listed_cement cement fractured"

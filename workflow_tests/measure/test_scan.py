@@ -33,7 +33,7 @@ def test_a_deformed_vertebra_is_not_averaged(files):
     found = measure_scan(scan, settings)
     density, shapes = found.density, found.morphometry
     assert [row["genant_type"] for row in shapes] == ["none", "wedge", "none"]
-    assert [row["reason"] for row in density] == [None, Reason.FRACTURED, None]
+    assert [row["reason"] for row in density] == [None, Reason.DEFORMED, None]
     assert density[1]["mean_hu"] == pytest.approx(150, abs=1)
 
 
@@ -72,10 +72,10 @@ def test_reasons_are_those_of_the_first_region(tmp_path):
     rows = [
         ("L1", "hu_vol", True, None),
         ("L1", "hu_circle200", False, Reason.OUTLIER),
-        ("L2", "hu_vol", False, Reason.FRACTURED),
-        ("L2", "hu_circle200", False, Reason.FRACTURED),
+        ("L2", "hu_vol", False, Reason.DEFORMED),
+        ("L2", "hu_circle200", False, Reason.DEFORMED),
     ]
     write_table(
         [dict(zip(names(columns), row, strict=True)) for row in rows], columns, tmp_path / "d.tsv"
     )
-    assert read_reasons(tmp_path / "d.tsv") == {"L2": Reason.FRACTURED}
+    assert read_reasons(tmp_path / "d.tsv") == {"L2": Reason.DEFORMED}

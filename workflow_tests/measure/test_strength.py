@@ -165,7 +165,7 @@ def test_without_calibration_there_is_a_reason_and_no_value():
     assert all(row[name] is None for name in closed_form())
 
 
-@pytest.mark.parametrize("reason", [Reason.FRACTURED, Reason.METAL])
+@pytest.mark.parametrize("reason", [Reason.DEFORMED, Reason.METAL])
 def test_levels_set_aside_keep_their_values(reason):
     row = measure(cylinder((2, 2, 2)), left_out={"L1": reason})
     assert row["ea_min_kn"] > 0

@@ -14,6 +14,7 @@ from bonecast.report import (
     figures_flow,
     figures_measure,
     figures_model,
+    figures_shape,
     figures_vbmd,
 )
 from bonecast.report.style import blank_figure, p_value, save_figure
@@ -119,6 +120,41 @@ def test_examples_follow_the_stated_rule(results, outputs):
 def test_one_participant_is_shown_once():
     scans = pd.DataFrame({"participant_id": ["p"], "site": [""], "status": ["ok"], "hu": [100.0]})
     assert [row["position"] for row in figures_measure.choose_examples(scans, "hu")] == ["only"]
+
+
+def test_deformities_by_level_equal_their_inputs(results, outputs):
+    path = results.path("tables/vertebrae.parquet")
+    figures_shape.deformities_by_level(path, outputs, DPI)
+    _check_files(outputs)
+    rows = _rows(outputs)
+    table = pd.read_parquet(path)
+    assert [row["level"] for row in rows][:2] == ["T11", "T12"]
+    for row in rows:
+        grades = table.loc[table["level"] == row["level"], "genant_grade"]
+        assert (int(row["n"]), int(row["n_grade_2"])) == (len(grades), (grades == 2).sum())
+        share = 100 * (grades >= 2).mean()
+        assert float(row["fractured_percent"]) == pytest.approx(share, abs=1e-3)
+        assert float(row["lower_percent"]) <= share <= float(row["upper_percent"])
+
+
+def test_every_grade_is_drawn_and_a_deformity_is_no_fracture():
+    vertebrae = pd.DataFrame(
+        {
+            "level": ["L1"] * 5 + ["T12"],
+            "morphometry_included": [True] * 5 + [False],
+            "genant_grade": [0, 1, 1, 2, 3, 3],
+            "genant_alternative": [None, 2, None, None, None, None],
+            "height_loss": [0.05, 0.24, 0.22, 0.3, 0.5, 0.5],
+        }
+    )
+    figure, rows = figures_shape.draw_deformities(vertebrae)
+    assert [row["level"] for row in rows] == ["L1"]
+    counts = [rows[0][name] for name in ("n", "n_grade_1", "n_grade_2", "n_grade_3", "n_unsure")]
+    assert counts == [5, 2, 1, 1, 1]
+    assert rows[0]["fractured_percent"] == 40 and rows[0]["median_loss_percent"] == 24
+    assert sum(bar.get_height() for bar in figure.axes[0].patches) == pytest.approx(80)
+    _, nothing = figures_shape.draw_deformities(vertebrae.tail(1))
+    assert nothing == []
 
 
 def test_hu_by_level_and_age_equals_its_inputs(results, outputs):

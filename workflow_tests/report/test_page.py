@@ -19,6 +19,7 @@ from bonecast.report import (
     figures_flow,
     figures_measure,
     figures_model,
+    figures_shape,
     figures_vbmd,
 )
 from bonecast.report import page as page_module
@@ -67,6 +68,9 @@ def paths(results, tmp_path_factory):
     slices = [path.with_name("composition.png") for path in results.pictures]
     figures_composition.body_composition(scans, analysis, slices, files("body_composition"), 50)
     figures_vbmd.vbmd_by_age(scans, analysis, files("vbmd_by_age"), 50)
+    figures_shape.deformities_by_level(
+        tables / "vertebrae.parquet", files("deformities_by_level"), 50
+    )
     figures_model.kaplan_meier_by_risk_third(
         models / "predictions.parquet", BLOCKS, files("kaplan_meier_by_risk_third"), 50
     )

@@ -29,7 +29,8 @@ from bonecast.measure.dictionary import (
     cohort_columns,
     data_dictionary,
 )
-from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
+from bonecast.measure.morphometry.summary import summarise_morphometry
+from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.radiomics.names import RADIOMICS_SHARED, feature_columns
 from bonecast.measure.schema import check_table
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, renamed, sensitivity
@@ -37,7 +38,6 @@ from bonecast.measure.strength import STRENGTH_COLUMNS, summarise_strength
 from bonecast.measure.summaries import (
     Vertebra,
     span,
-    summarise_morphometry,
     summarise_radiomics,
 )
 from bonecast.measure.tables import read_table, write_table

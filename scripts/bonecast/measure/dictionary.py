@@ -14,12 +14,12 @@ from bonecast.measure.composition.measure import level_columns
 from bonecast.measure.composition.summary import COMPOSITION_SUMMARY_COLUMNS
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.density_summary import hu_summary_columns
-from bonecast.measure.morphometry import MORPHOMETRY_COLUMNS
+from bonecast.measure.morphometry.summary import morphometry_summary_columns
+from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS
 from bonecast.measure.strength import STRENGTH_COLUMNS, strength_summary_columns
 from bonecast.measure.summaries import (
-    morphometry_summary_columns,
     radiomics_summary_columns,
     span,
     words_for,

@@ -174,7 +174,13 @@ def resample_local(
 
 def local_extent(mask: np.ndarray, affine: np.ndarray, frame: Frame) -> np.ndarray:
     """Lowest and highest local coordinates (2, 3) of the voxel centres of a boolean array."""
-    world = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+    # A linear function is greatest at one end or the other of each column of voxels.
+    columns = np.argwhere(mask.any(axis=2))
+    lines = mask[columns[:, 0], columns[:, 1]]
+    first = lines.argmax(axis=1)
+    last = mask.shape[2] - 1 - lines[:, ::-1].argmax(axis=1)
+    ends = np.concatenate([np.column_stack([columns, end]) for end in (first, last)])
+    world = ends @ affine[:3, :3].T + affine[:3, 3]
     local = frame.to_local(world)
     return np.stack([local.min(axis=0), local.max(axis=0)])
 

@@ -20,7 +20,7 @@ ORDER = (
     Reason.TOUCHES_BORDER,
     Reason.METAL,
     Reason.CEMENT,
-    Reason.FRACTURED,
+    Reason.DEFORMED,
     Reason.TOO_SMALL,
     Reason.IMPLAUSIBLE_SD,
     Reason.OUTLIER,

@@ -12,7 +12,7 @@ from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, add_vbmd
 from bonecast.measure.composition.measure import measure_composition
 from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings, measure_density
 from bonecast.measure.frame import Body, find_bodies
-from bonecast.measure.morphometry import measure_morphometry
+from bonecast.measure.morphometry.table import measure_morphometry
 from bonecast.measure.strength import measure_strength
 from bonecast.reasons import Reason
 
@@ -128,7 +128,7 @@ def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> 
     left_out = {level: [Reason(code)] for level, code in known.excluded.items()}
     for row in shapes:
         if row["genant_grade"]:
-            left_out.setdefault(row["level"], []).append(Reason.FRACTURED)
+            left_out.setdefault(row["level"], []).append(Reason.DEFORMED)
     density = measure_density(bodies, levels, settings.density, left_out)
     calibration = calibrate(
         scan.ct,

@@ -12,16 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bonecast.levels import LEVELS
-from bonecast.measure.columns import Column, names, reason
-from bonecast.measure.morphometry import GENANT
+from bonecast.measure.columns import Column
 from bonecast.reasons import Reason
 
-SDI_LEVELS = (*(f"T{i}" for i in range(4, 13)), "L1", "L2", "L3", "L4")
-"""Levels of the spinal deformity index (Kerkeni et al., Osteoporos Int 2009;20:1547)."""
-FRACTURE_GRADE = 2
-"""Least Genant grade counted as a fracture; 1 is a deformity (Genant, JBMR 1993;8:1137)."""
 DEFORMED_GRADE = 1
-HEIGHT_RATIOS = ("wedge_ratio", "biconcave_ratio", "crush_ratio")
 
 
 @dataclass
@@ -62,58 +56,14 @@ class Vertebra:
             return
         for values in (*self.density.values(), self.radiomics, self.strength):
             if values.get("included"):
-                values["included"], values["reason"] = False, str(Reason.FRACTURED)
-                values["reasons"] = str(Reason.FRACTURED)
+                values["included"], values["reason"] = False, str(Reason.DEFORMED)
+                values["reasons"] = str(Reason.DEFORMED)
 
 
 def span(levels: Sequence[str]) -> str:
     """Levels, in any order, as part of a column name: [L1, L2, L3, L4] is l1l4."""
     levels = sorted(levels, key=LEVELS.index)
     return (levels[0] if len(levels) == 1 else levels[0] + levels[-1]).lower()
-
-
-def morphometry_summary_columns(min_levels: int) -> tuple[Column, ...]:
-    """Summaries of vertebral shape of a scan, each with its rule."""
-    where = f"over the included levels of {words_for(SDI_LEVELS)}; at least {min_levels} of them"
-
-    def shape(name: str, unit: str, definition: str, kind: str = "int", high=None) -> Column:
-        return Column(
-            name, unit, f"{definition} {where}", GENANT, kind, 0, high, block="morphometry"
-        )
-
-    return (
-        shape("sdi", "grade", "Spinal deformity index: sum of Genant grades", high=39),
-        shape("sdi_per_level", "grade", "sdi divided by the number of levels graded,", "float", 3),
-        shape("n_vertebral_fractures", "count", f"Levels of Genant grade {FRACTURE_GRADE} or more"),
-        shape("max_genant_grade", "grade", "Highest Genant grade", high=3),
-        shape("min_height_ratio", "ratio", "Lowest of wedge, biconcave and crush ratio", "float"),
-        Column("n_levels_morphometry", "count", "Levels graded", kind="int", low=0),
-        reason("Why the shape summaries are empty", "morphometry_reason"),
-    )
-
-
-def summarise_morphometry(vertebrae: list[Vertebra], min_levels: int) -> dict:
-    """Shape summaries of one scan, as in `morphometry_summary_columns`."""
-    graded = [
-        vertebra.morphometry
-        for vertebra in vertebrae
-        if vertebra.level in SDI_LEVELS
-        and vertebra.morphometry.get("included")
-        and vertebra.morphometry.get("genant_grade") is not None
-    ]
-    out: dict = dict.fromkeys(names(morphometry_summary_columns(min_levels)))
-    out["n_levels_morphometry"] = len(graded)
-    out["morphometry_reason"] = str(Reason.TOO_FEW_LEVELS)
-    if len(graded) >= min_levels:
-        grades = [values["genant_grade"] for values in graded]
-        ratios = [values.get(name) for values in graded for name in HEIGHT_RATIOS]
-        out["sdi"] = sum(grades)
-        out["sdi_per_level"] = sum(grades) / len(grades)
-        out["n_vertebral_fractures"] = sum(grade >= FRACTURE_GRADE for grade in grades)
-        out["max_genant_grade"] = max(grades)
-        out["min_height_ratio"] = min((r for r in ratios if r is not None), default=None)
-        out["morphometry_reason"] = None
-    return out
 
 
 def radiomics_summary_columns(

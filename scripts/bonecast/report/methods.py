@@ -115,9 +115,14 @@ def _measurements(facts: Facts, measure: dict) -> list[str]:
         "vertebrae, or with a value far from those of their neighbours take no part in summaries. "
         "Agreement of regions is the ICC(2,1) with limits of agreement from the variance between "
         "and within participants (Bland & Altman, J Biopharm Stat 2007;17:571).",
-        "Anterior, middle and posterior heights were measured along each body's own axis; "
-        "deformities were graded after Genant et al. (JBMR 1993;8:1137), and the spinal deformity "
-        "index is the sum of grades T4 to L4 (Kerkeni et al., Osteoporos Int 2009;20:1547).",
+        "Anterior, middle and posterior heights were measured along each body's own axis, each "
+        "with the standard error that the size of a voxel leaves. They were compared with the "
+        "posterior height of the same vertebra, allowing for natural wedging, and with what up to "
+        "four neighbours on each side let expect, those that are short left out. The greatest "
+        "loss was graded after Genant et al. (JBMR 1993;8:1137); each grade has a probability, "
+        "and slices over 3 mm are flagged. The spinal deformity index is the sum of grades T4 to "
+        "L4 (Kerkeni et al., Osteoporos Int 2009;20:1547). Kyphosis, lordosis and the Cobb angle "
+        "are taken between end-plates of a patient lying down.",
         _composition(),
     ]
     words += _density(facts, measure)

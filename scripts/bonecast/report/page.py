@@ -223,6 +223,10 @@ def alt_texts(facts: Facts) -> dict[str, str]:
             "of each scan against age; the numbers are in the table beside the figure."
         ),
         "vbmd_by_age": "Density of L1 and L2 against age; the numbers are in the table below.",
+        "deformities_by_level": (
+            "Share of vertebrae of each Genant grade by level, and the loss of height of each "
+            "vertebra; the numbers are in the table beside the figure."
+        ),
         "kaplan_meier_by_risk_third": (
             "Share free of fracture and share fractured over time in three groups of forecast "
             "risk; the numbers are in the table beside the figure."

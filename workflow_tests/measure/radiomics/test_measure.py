@@ -25,13 +25,13 @@ def bodies(three_bodies):
 
 def test_rows_of_a_scan(bodies):
     rows = measure_radiomics(
-        bodies | {"L4": None}, ["L1", "L2", "L4"], FEW, left_out={"L2": Reason.FRACTURED}
+        bodies | {"L4": None}, ["L1", "L2", "L4"], FEW, left_out={"L2": Reason.DEFORMED}
     )
     assert all(tuple(row) == names(radiomics_columns(FEW.columns)) for row in rows)
     summary = [(row["level"], row["included"], row["reason"]) for row in rows]
     assert summary == [
         ("L1", True, None),
-        ("L2", False, Reason.FRACTURED),
+        ("L2", False, Reason.DEFORMED),
         ("L3", False, Reason.LEVEL_NOT_ANALYSED),
         ("L4", False, Reason.NO_BODY),
     ]
