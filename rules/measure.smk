@@ -106,6 +106,7 @@ rule compile_radiomics:
         mem_mb=2000,
         runtime=15,
     params:
+        radiomics=RADIOMICS,
         cache=RADIOMICS_CACHE,
     message:
         "Compiling the radiomics kernels (once per machine)"

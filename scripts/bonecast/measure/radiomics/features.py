@@ -27,13 +27,12 @@ def use_compiled_kernels(cache: str | Path) -> None:
     os.environ["PICTOLOGICS_NUM_THREADS"] = "1"
 
 
-def compile_kernels() -> int:
-    """Run every kernel once, so that all are in the cache.
+def compile_kernels(settings: RadiomicsSettings) -> int:
+    """Run every kernel of these settings once, so that all are in the cache.
 
     Returns:
         How many features were computed.
     """
-    settings = RadiomicsSettings(families=tuple(FEATURES))
     for edge in COMPILED_EDGES:
         drawn = np.random.default_rng(0).integers(0, 400, (edge,) * 3).astype(np.float64)
         mask = np.zeros(drawn.shape, bool)

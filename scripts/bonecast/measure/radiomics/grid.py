@@ -19,7 +19,7 @@ HALF_TOLERANCE = 10.0**-HALF_DECIMALS
 
 SUPPORT_VOXELS = {"linear": 1, "cubic": 24}
 """Voxels that an interpolated value depends on, to each side. A cubic B-spline is an infinite
-filter whose weights fall by sqrt(3) - 2 = -0.27 per voxel (Unser, IEEE Signal Process Mag
+filter whose weights fall by sqrt(3) - 2 = -0.27 per voxel (IEEE Signal Process Mag
 1999;16:22): 24 voxels away 2e-14 is left, below the rounding to whole HU."""
 
 ORDERS = {"linear": 1, "cubic": 3}
