@@ -3,7 +3,7 @@
 Ours: rules measure_scan and measure_radiomics with every family, run by Snakemake; counted are the
 CPU seconds of their processes, start and reading included. The peers, each in a process of its own,
 reading included too: TotalSegmentator's statistics of the same vertebrae, and pyradiomics with
-`preCrop` on `PEER_REGIONS` of them, taken times as many. pyradiomics is no dependency: name the
+`preCrop`, on `PEER_REGIONS` of them and scaled to all. pyradiomics is no dependency: name the
 Python of an environment that has `pyradiomics-bhklab` with --peer or in
 BONECAST_PYRADIOMICS_PYTHON, or it is left out.
 """
@@ -103,9 +103,11 @@ def totalsegmentator(folder: Path) -> None:
 
 
 def pyradiomics(folder: Path) -> None:
-    """Intensity and texture of some bodies at 1 mm."""
+    """Intensity and texture of some bodies at 1 mm; prints what it would be for all."""
     import logging
+    import time
 
+    import SimpleITK as sitk
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 
     logging.getLogger("radiomics").setLevel(logging.ERROR)
@@ -118,20 +120,27 @@ def pyradiomics(folder: Path) -> None:
     extractor.disableAllFeatures()
     for family in ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"):
         extractor.enableFeatureClassByName(family)
-    ct, bodies = (str(folder / name / "scan.nii.gz") for name in ("ct", "bodies"))
+    paths = (str(folder / name / "scan.nii.gz") for name in ("ct", "bodies"))
+    ct, bodies = map(sitk.ReadImage, paths)
+    before = time.process_time()
     for label in range(FIRST + 8, FIRST + 8 + PEER_REGIONS):
         extractor.execute(ct, bodies, label=label)
+    measured = time.process_time() - before
+    print(before + measured * LEVELS / PEER_REGIONS)
 
 
 def cpu_of(python: str, task: str, folder: Path) -> float:
-    """CPU seconds of one process."""
+    """CPU seconds of one process: those it prints, or else its own."""
     names = ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
     environment = os.environ | dict.fromkeys(names, "1")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [python, str(Path(__file__).resolve()), "--work", task, str(folder)]
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return float(done.stdout or own)
 
 
 def main() -> None:
@@ -156,8 +165,7 @@ def main() -> None:
                 sys.executable, "totalsegmentator", folder
             )
             if arguments.peer:
-                some = cpu_of(arguments.peer, "pyradiomics", folder)
-                seconds["pyradiomics"] = some * LEVELS / PEER_REGIONS
+                seconds["pyradiomics"] = cpu_of(arguments.peer, "pyradiomics", folder)
             rounds.append(seconds)
     middle = {name: statistics.median(row[name] for row in rounds) for name in rounds[0]}
     ours = sum(middle[rule] for rule in RULES)
