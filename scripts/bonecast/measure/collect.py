@@ -143,8 +143,8 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         vertebrae = renamed(vertebrae, shift)
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
         calibration = _read_json(files.calibration) if files.calibration else {}
-        if row["kvp"] is None:  # of a NIfTI file: told in the table of participants
-            row["kvp"] = calibration.get("kvp")
+        # That of the header, or what the table of participants says.
+        row["kvp"] = calibration.get("kvp", row["kvp"])
         row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
         density = {v.level: v.density.get(rois[0], {}) for v in vertebrae}
         row |= summarise_vbmd(density, levels, span(levels), min_levels, calibration)
