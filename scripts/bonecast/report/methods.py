@@ -38,7 +38,8 @@ def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
             ("Measurements", _measurements(facts, config["measure"])),
         ]
     if facts.model is not None:
-        sections.append(("Models", _models(facts)))
+        limit = config["model"]["min_robustness"]
+        sections.append(("Models", [*_models(facts), *_robustness(config["measure"], limit)]))
     limits = [LIMIT, *(LIMITS_OF_IMAGES if facts.scans is not None else ())]
     sections.append(("Limits", limits))
     return sections
@@ -130,6 +131,19 @@ def _radiomics(section: dict, scope: str) -> str:
         f"families {', '.join(settings.families)}, {bins}{filters}. A scan's value is the median "
         f"over {scope}."
     )
+
+
+def _robustness(measure: dict, limit: float | None) -> list[str]:
+    """Which radiomics were modelled, where they had to be robust."""
+    if limit is None:
+        return []
+    chosen = measure["radiomics"]["robustness"]
+    return [
+        f"Radiomics were modelled only where the lower end of the 95 % interval of their ICC(2,1) "
+        f"reached {limit:g}, over the scans of at most {chosen['participants']} participants drawn "
+        f"at random and {chosen['perturbations']} chains of perturbations each (after Zwanenburg et "
+        "al., Sci Rep 2019;9:614); these participants were left out of the models."
+    ]
 
 
 def _models(facts: Facts) -> list[str]:
