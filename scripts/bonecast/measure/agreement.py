@@ -90,3 +90,89 @@ def _mean_squares(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     residual = values - by_row - by_column + grand
     error = (residual**2).sum(axis=(-2, -1)) / ((n - 1) * (k - 1))
     return rows, columns, error, n, k
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two ways of measuring the same vertebrae agree; each value with its interval.
+
+    Attributes:
+        n: vertebrae compared.
+        n_participants: participants they belong to.
+        estimates: by name (`ESTIMATES`), value and lower and upper end of its 95 % interval.
+    """
+
+    n: int
+    n_participants: int
+    estimates: dict[str, tuple[float, float, float]]
+
+
+ESTIMATES = ("bias", "lower_limit", "upper_limit", "icc")
+"""Mean difference, the limits of agreement around it, ICC(2,1)."""
+
+LIMITS_Z = 1.96
+"""Limits of agreement hold 95 % of the differences (Bland & Altman, Lancet 1986;327:307)."""
+
+MIN_PARTICIPANTS = 5
+"""Fewer tell nothing of how participants differ (chosen here)."""
+
+RESAMPLES = 1000
+"""Resamples of participants for the intervals."""
+
+
+def agreement(
+    first: np.ndarray, second: np.ndarray, participants: np.ndarray, seed: int = 0
+) -> Agreement | None:
+    """Bland-Altman limits of agreement and ICC(2,1) of paired values within participants.
+
+    Vertebrae of one participant resemble each other. The variance of the differences is
+    therefore summed from that between and that within participants (Bland & Altman, J Biopharm
+    Stat 2007;17:571, the true value varying), and intervals are percentiles over resamples of
+    whole participants.
+
+    Args:
+        first, second: (n,) the paired values, none missing.
+        participants: (n,) whose vertebra each is.
+        seed: of the resamples.
+
+    Returns:
+        None with fewer than `MIN_PARTICIPANTS`. The difference is `first` minus `second`.
+    """
+    _, owner = np.unique(participants, return_inverse=True)
+    people = owner.max() + 1 if len(owner) else 0
+    if people < MIN_PARTICIPANTS:
+        return None
+    difference, total = first - second, first + second
+    terms = (np.ones(len(owner)), difference, difference**2, total, total**2)
+    sums = np.stack([np.bincount(owner, term, people) for term in terms], axis=1)
+    # Twice more: squares of a participant's sum over its count, and squares of its count.
+    sums = np.column_stack([sums, sums[:, 1] ** 2 / sums[:, 0], sums[:, 0] ** 2])
+    drawn = np.random.default_rng(seed).multinomial(
+        people, np.full(people, 1 / people), size=RESAMPLES
+    )
+    found = _estimate(sums.sum(axis=0), people)
+    spread = _estimate(drawn @ sums, people)
+    ends = np.nanquantile(spread, [0.025, 0.975], axis=0)
+    values = zip(found, *ends, strict=True)
+    named = {
+        name: tuple(float(x) for x in triple)
+        for name, triple in zip(ESTIMATES, values, strict=True)
+    }
+    return Agreement(len(owner), int(people), named)
+
+
+def _estimate(sums: np.ndarray, people: int) -> np.ndarray:
+    """`ESTIMATES` (..., 4) from sums (..., 7) over vertebrae, see `agreement`."""
+    n, d, dd, t, tt, between, nn = np.moveaxis(np.asarray(sums, float), -1, 0)
+    bias = d / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        among = (between - n * bias**2) / (people - 1)
+        inside = np.where(n > people, (dd - between) / (n - people), 0.0)
+        per_person = (n - nn / n) / (people - 1)
+        spread = np.sqrt(np.maximum((among - inside) / per_person, 0) + inside)
+        rows = (tt - t**2 / n) / (2 * (n - 1))
+        columns = n * bias**2 / 2
+        error = (dd - n * bias**2) / (2 * (n - 1))
+        icc = (rows - error) / (rows + error + 2 / n * (columns - error))
+    reach = LIMITS_Z * spread
+    return np.stack([bias, bias - reach, bias + reach, icc], axis=-1)

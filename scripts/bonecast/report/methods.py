@@ -139,10 +139,10 @@ def _robustness(measure: dict, limit: float | None) -> list[str]:
         return []
     chosen = measure["radiomics"]["robustness"]
     return [
-        f"Radiomics were modelled only where the lower end of the 95 % interval of their ICC(2,1) "
+        "Radiomics were modelled only where the lower end of the 95 % interval of their ICC(2,1) "
         f"reached {limit:g}, over the scans of at most {chosen['participants']} participants drawn "
-        f"at random and {chosen['perturbations']} chains of perturbations each (after Zwanenburg et "
-        "al., Sci Rep 2019;9:614); these participants were left out of the models."
+        f"at random and {chosen['perturbations']} chains of perturbations each (after Zwanenburg "
+        "et al., Sci Rep 2019;9:614); these participants were left out of the models."
     ]
 
 
