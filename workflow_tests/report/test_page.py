@@ -252,6 +252,19 @@ def test_methods_say_how_many_masks_a_person_corrected(paths, config):
     assert "1 scan: masks drawn by hand, where the backend found none." in page
 
 
+def test_methods_say_how_radiomics_were_computed_and_chosen(paths, config):
+    changed = yaml.safe_load(yaml.safe_dump(config))
+    changed["measure"]["radiomics"] |= {"preset": "ibsi_e", "wavelet": "haar"}
+    changed["model"]["min_robustness"] = 0.75
+    page = render(gather(paths, "mine", False, config), paths, changed)
+    assert "settings ibsi_e): image resampled to 2 mm by cubic interpolation" in page
+    assert "values within 3 standard deviations kept" in page
+    assert "32 bins between" in page and "wavelet_haar_hhh" in page
+    assert "reached 0.75, over the scans of at most 20 participants" in page
+    plain = render(gather(paths, "mine", False, config), paths, config)
+    assert "bins of 25 HU from −1000 HU" in plain and "ICC(2,1)" not in plain
+
+
 def test_summary_is_about_ten_lines(paths, config):
     text = summary_text(gather(paths, "tiny", True, config), "results/tiny/report.html")
     lines = text.splitlines()

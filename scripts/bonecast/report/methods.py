@@ -52,7 +52,8 @@ def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
             ("Measurements", _measurements(facts, config["measure"])),
         ]
     if facts.model is not None:
-        sections.append(("Models", _models(facts)))
+        limit = config["model"]["min_robustness"]
+        sections.append(("Models", [*_models(facts), *_robustness(config["measure"], limit)]))
     limits = [LIMIT, *(LIMITS_OF_IMAGES if facts.scans is not None else ())]
     sections.append(("Limits", limits))
     return sections
@@ -156,6 +157,7 @@ def _radiomics(section: dict, scope: str) -> str:
     )
 
 
+<<<<<<< HEAD
 def _density(facts: Facts, measure: dict) -> list[str]:
     """How densities and rigidity were computed, if they were."""
     methods = set(facts.scans.loc[facts.scans["vbmd_standard"].notna(), "calibration_method"])
@@ -194,6 +196,21 @@ def _composition() -> str:
     )
 
 
+=======
+def _robustness(measure: dict, limit: float | None) -> list[str]:
+    """Which radiomics were modelled, where they had to be robust."""
+    if limit is None:
+        return []
+    chosen = measure["radiomics"]["robustness"]
+    return [
+        "Radiomics were modelled only where the lower end of the 95 % interval of their ICC(2,1) "
+        f"reached {limit:g}, over the scans of at most {chosen['participants']} participants drawn "
+        f"at random and {chosen['perturbations']} chains of perturbations each (after Zwanenburg "
+        "et al., Sci Rep 2019;9:614); these participants were left out of the models."
+    ]
+
+
+>>>>>>> issue4-radiomics
 def _models(facts: Facts) -> list[str]:
     model = facts.model
     if model["status"] != "ok":
