@@ -157,7 +157,6 @@ def _radiomics(section: dict, scope: str) -> str:
     )
 
 
-<<<<<<< HEAD
 def _density(facts: Facts, measure: dict) -> list[str]:
     """How densities and rigidity were computed, if they were."""
     methods = set(facts.scans.loc[facts.scans["vbmd_standard"].notna(), "calibration_method"])
@@ -196,7 +195,6 @@ def _composition() -> str:
     )
 
 
-=======
 def _robustness(measure: dict, limit: float | None) -> list[str]:
     """Which radiomics were modelled, where they had to be robust."""
     if limit is None:
@@ -210,7 +208,6 @@ def _robustness(measure: dict, limit: float | None) -> list[str]:
     ]
 
 
->>>>>>> issue4-radiomics
 def _models(facts: Facts) -> list[str]:
     model = facts.model
     if model["status"] != "ok":
