@@ -32,8 +32,8 @@ WEDGE = {
 }
 """Anterior over posterior height of an intact body, smoothed from: T10 to L2 0.89 to 0.92, SD
 0.06 to 0.08 (MRI of 115 healthy adults, Surg Radiol Anat 2011;33:223,
-10.1007/s00276-010-0746-x); T9 to L5 wedging of 3 degrees forwards to 6 backwards (240
-skeletons, Eur Spine J 2010;19:768, 10.1007/s00586-009-1256-6, table 1); L5 30.3 over 26.3 mm
+10.1007/s00276-010-0746-x); T9 to L5 wedging of 4 degrees forwards to 6 backwards (means of 240
+adults, Eur Spine J 2010;19:768, 10.1007/s00586-009-1256-6, table 1); L5 30.3 over 26.3 mm
 (CT of 196, Int J Spine Surg 2021;15:1072). A scan's own offset is fitted on top of it."""
 
 HOLLOW = 0.06
