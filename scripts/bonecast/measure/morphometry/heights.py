@@ -43,7 +43,8 @@ the slope of a hollow end-plate."""
 
 WINDOW = 0.06
 """Part of the depth that middle and posterior height are means over: 2 mm, as near to a
-point as a grid of voxels comes."""
+point as a grid of voxels comes. Chosen here, on three public spines. Wider windows see less of
+a hollow: a vertebra that loses 26 % by this one loses 24 % by one of 0.10."""
 
 MIN_COLUMNS = 0.60
 """Share of a window's columns that must reach both end-plates."""
