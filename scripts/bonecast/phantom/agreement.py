@@ -59,7 +59,7 @@ def measure_agreement(
     def add(quantity, value, n):
         rows.append({"quantity": quantity, "value": round(float(value), 4), "n": int(n)})
 
-    for roi in ("hu_vol", "hu_circle200"):
+    for roi in ("hu_vol", "hu_circle200", "hu_ellipse"):
         measured = both[both[f"{roi}_mean_hu"].notna()]
         error = measured[f"{roi}_mean_hu"] - measured["trabecular_hu"]
         add(f"{roi}_median_absolute_error_hu", error.abs().median(), len(error))

@@ -64,9 +64,12 @@ NATURAL_BICONCAVITY = 0.96
 """Middle over posterior height of an intact body."""
 
 ANTERIOR_BAND = (0.10, 0.25)
-MIDDLE_BAND = (0.45, 0.55)
-POSTERIOR_BAND = (0.75, 0.90)
-"""Parts of the body's depth, from its anterior wall, where heights are defined."""
+MIDDLE_BAND = (1 / 3, 2 / 3)
+POSTERIOR_BAND = (0.75, 0.97)
+WINDOW = 0.06
+"""Where heights are defined, as parts of the body's depth from its anterior wall: the anterior one
+is the mean over its band, the middle one the least and the posterior one the greatest over a
+window within theirs, as `bonecast.measure.morphometry.heights` defines them."""
 
 GENANT_LOSS = {1: (0.215, 0.24), 2: (0.28, 0.37), 3: (0.43, 0.52)}
 """Planted loss of height by grade, inside the bands of Genant 1993 (10.1002/jbmr.5650080915)."""
@@ -121,13 +124,16 @@ class Vertebra:
         return intact * (1 - self.deformity.loss * shape)
 
     def heights_mm(self) -> tuple[float, float, float]:
-        """True anterior, middle and posterior height: means over the bands of depth."""
+        """True anterior, middle and posterior height."""
 
-        def mean(band):
-            v = self.depth_mm * (0.5 - np.linspace(*band, 21))
+        def mean(start: float, stop: float) -> float:
+            v = self.depth_mm * (0.5 - np.linspace(start, stop, 21))
             return float(self.height(v).mean())
 
-        return mean(ANTERIOR_BAND), mean(MIDDLE_BAND), mean(POSTERIOR_BAND)
+        def windows(start: float, stop: float) -> list[float]:
+            return [mean(s, s + WINDOW) for s in np.linspace(start, stop - WINDOW, 31)]
+
+        return mean(*ANTERIOR_BAND), min(windows(*MIDDLE_BAND)), max(windows(*POSTERIOR_BAND))
 
 
 @dataclass(frozen=True)

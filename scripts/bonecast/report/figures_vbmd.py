@@ -59,7 +59,7 @@ def draw_vbmd(people: pd.DataFrame) -> tuple[Figure, list[dict]]:
     with style():
         if people.empty:
             return blank_figure("No scan has a density of L1 and L2: nothing to show."), []
-        figure = new_figure(3.3)
+        figure = new_figure(3.6)
         left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
         unit = f"mg/cm\N{SUPERSCRIPT THREE} {STANDARD_WORDS[people['vbmd_standard'].iloc[0]]}"
         left.set_title("a  Density by age: line with 95 % band")
@@ -72,9 +72,8 @@ def draw_vbmd(people: pd.DataFrame) -> tuple[Figure, list[dict]]:
         rows += _line(left, people.dropna(subset=["age_years"]))
         if people["vbmd_standard"].iloc[0] == "k2hpo4":
             _limits(left)
-        low, high = left.get_ylim()
-        left.set_ylim(low, high + 0.3 * (high - low))  # room for the legend above the points
-        left.legend(loc="upper right", handlelength=1.4, borderaxespad=0)
+        handles, words = left.get_legend_handles_labels()
+        figure.legend(handles, words, loc="outside lower center", ncols=3, handlelength=1.4)
         rows += _points(right, people, "vbmd_l1l2_mgcc", "ea_weakest_kn", "rigidity")
         right.set_ylim(bottom=0)
     return figure, rows
