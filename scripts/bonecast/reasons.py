@@ -81,6 +81,7 @@ class Reason(StrEnum):
     KVP_NOT_120 = "kvp_not_120"
     KVP_UNKNOWN = "kvp_unknown"
     OTHER_STANDARD = "other_standard"
+    OTHER_SCALE = "other_scale"
     # Muscle, fat and aortic calcium
     NO_TISSUE_MASK = "no_tissue_mask"
     CUT_BY_FIELD_OF_VIEW = "cut_by_field_of_view"
@@ -190,6 +191,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.KVP_NOT_120: "The scan's tube voltage is not the 120 kV that the threshold assumes.",
     Reason.KVP_UNKNOWN: "The scan's tube voltage is not known, and the threshold assumes 120 kV.",
     Reason.OTHER_STANDARD: "The classes are defined for K2HPO4-equivalent density.",
+    Reason.OTHER_SCALE: (
+        "Densities by this method are on a scale of their own, to which the classes do not apply."
+    ),
     Reason.NO_TISSUE_MASK: "No mask of this tissue, and the CT alone does not tell it well enough.",
     Reason.CUT_BY_FIELD_OF_VIEW: "The structure goes on beyond the field of view.",
     Reason.PHASE_UNKNOWN: "Nothing says whether the scan was made with a contrast agent.",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bonecast.measure.calibration.vbmd import CLASS_LIMITS_MGCC, CLASSES
+from bonecast.measure.calibration.vbmd import CLASS_LIMITS_MGCC, CLASSES, OWN_SCALE
 from bonecast.report.figures_measure import (
     MAX_POINTS,
     SEX_MARKERS,
@@ -70,13 +70,19 @@ def draw_vbmd(people: pd.DataFrame) -> tuple[Figure, list[dict]]:
         right.set_ylabel("Least axial rigidity of the weakest body (kN)")
         rows = _points(left, people, "age_years", "vbmd_l1l2_mgcc", "age")
         rows += _line(left, people.dropna(subset=["age_years"]))
-        if people["vbmd_standard"].iloc[0] == "k2hpo4":
+        if _has_limits(people):
             _limits(left)
         handles, words = left.get_legend_handles_labels()
         figure.legend(handles, words, loc="outside lower center", ncols=3, handlelength=1.4)
         rows += _points(right, people, "vbmd_l1l2_mgcc", "ea_weakest_kn", "rigidity")
         right.set_ylim(bottom=0)
     return figure, rows
+
+
+def _has_limits(people: pd.DataFrame) -> bool:
+    """Whether the limits of the classes hold for everyone's densities."""
+    own = people["calibration_method"].isin(OWN_SCALE).any()
+    return people["vbmd_standard"].iloc[0] == "k2hpo4" and not own
 
 
 def _points(axes, people: pd.DataFrame, x: str, y: str, panel: str) -> list[dict]:

@@ -108,6 +108,12 @@ def test_hydroxyapatite_has_no_class():
     assert (found["vbmd_class_qct"], found["vbmd_class_reason"]) == (None, "other_standard")
 
 
+def test_densities_on_a_scale_of_their_own_have_no_class():
+    found = summarise(calibration_method="internal_michalski2020")
+    assert (found["vbmd_class_qct"], found["vbmd_class_reason"]) == (None, "other_scale")
+    assert summarise(calibration_method="internal_linear")["vbmd_class_qct"]
+
+
 def test_a_scan_without_calibration_or_measurement_says_why():
     empty = {name: level(None) for name in LEVELS}
     found = summarise(empty, reason="calibration_date_gap")

@@ -87,6 +87,10 @@ def add_vbmd(
         row["vbmd_reason"] = calibration.reason
 
 
+OWN_SCALE = ("internal_michalski2020",)
+"""Methods whose densities are not those of K2HPO4 in water: docs/calibration.md has by how much."""
+
+
 def vbmd_class(vbmd_mgcc: float) -> str:
     """Class of a QCT density of the spine, see `CLASS_LIMITS_MGCC`."""
     return CLASSES[sum(vbmd_mgcc >= limit for limit in CLASS_LIMITS_MGCC)]
@@ -234,6 +238,8 @@ def summarise_vbmd(
         unclassed = facts.get("reason") or Reason.TOO_FEW_LEVELS
     elif standard != "k2hpo4":
         unclassed = Reason.OTHER_STANDARD
+    elif facts.get("calibration_method") in OWN_SCALE:
+        unclassed = Reason.OTHER_SCALE
     else:
         unclassed = None if basis is not None else Reason.CONTRAST
     return out | {
