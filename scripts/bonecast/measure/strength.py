@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonecast.measure.calibration.model import METHODS, STANDARDS, Calibration
+from bonecast.measure.calibration.model import CALIBRATED, Calibration
 from bonecast.measure.columns import LEVEL, Column, included, reason
 from bonecast.measure.frame import Body, local_extent, resample_local, why_not_measured
 from bonecast.reasons import Reason
@@ -89,22 +89,7 @@ STRENGTH_COLUMNS = (
         block="strength",
     ),
     Column("material_law", "", "Law of the modulus", "measure.strength.law", "text", words=LAWS),
-    Column(
-        "calibration_method",
-        "",
-        "How HU were calibrated to density",
-        "calibration.json",
-        "text",
-        words=METHODS,
-    ),
-    Column(
-        "vbmd_standard",
-        "",
-        "What the density is equivalent to",
-        "calibration.json",
-        "text",
-        words=STANDARDS,
-    ),
+    *CALIBRATED,
     included("the values enter summaries"),
     reason("Why there are no values, or why they do not enter summaries"),
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bonecast.measure.columns import Column
 from bonecast.reasons import Reason
 
 METHODS = (
@@ -19,6 +20,26 @@ METHODS = (
 
 STANDARDS = ("k2hpo4", "caha")
 """What densities are equivalent to: dipotassium phosphate or calcium hydroxyapatite."""
+
+CALIBRATED = (
+    Column(
+        "calibration_method",
+        "",
+        "How HU were calibrated to density",
+        "calibration.json",
+        "text",
+        words=METHODS,
+    ),
+    Column(
+        "vbmd_standard",
+        "",
+        "What the density is equivalent to; the two never mix",
+        "calibration.json",
+        "text",
+        words=STANDARDS,
+    ),
+)
+"""Columns that stand beside every value that a calibration made."""
 
 
 @dataclass(frozen=True)

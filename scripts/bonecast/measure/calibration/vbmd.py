@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from bonecast.measure.acquisition import PHASES, Acquisition, corrected
-from bonecast.measure.calibration.model import METHODS, STANDARDS, Calibration
+from bonecast.measure.calibration.model import CALIBRATED, Calibration
 from bonecast.measure.columns import Column, reason
 from bonecast.reasons import Reason
 
@@ -19,25 +19,6 @@ CLASSES = ("osteoporosis", "low", "normal")
 
 MGCC_LIMITS = (-300.0, 2000.0)
 """Fat reads below nothing, as fat does in every calibration; solid bone above 1000."""
-
-_CALIBRATED = (
-    Column(
-        "calibration_method",
-        "",
-        "How HU were calibrated to density",
-        "calibration.json",
-        "text",
-        words=METHODS,
-    ),
-    Column(
-        "vbmd_standard",
-        "",
-        "What the density is equivalent to; the two never mix",
-        "calibration.json",
-        "text",
-        words=STANDARDS,
-    ),
-)
 
 VBMD_COLUMNS = (
     Column(
@@ -58,7 +39,7 @@ VBMD_COLUMNS = (
         high=MGCC_LIMITS[1],
         block="vbmd",
     ),
-    *_CALIBRATED,
+    *CALIBRATED,
     reason("Why there is no density", "vbmd_reason"),
 )
 """Columns added to density.tsv."""
@@ -156,7 +137,7 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
             low=0,
         ),
         reason("Why the density summaries are empty", "vbmd_reason"),
-        *_CALIBRATED,
+        *CALIBRATED,
         Column(
             "calibration_r2",
             "",
