@@ -132,8 +132,8 @@ def _draw_pair(
         axes.axhline(value, color=colour, ls=dashes)
     bias, lower_limit, upper_limit, icc = (found.estimates[name] for name in ESTIMATES)
     words = (
-        f"mean {bias[0]:+.1f} ({bias[1]:+.1f} to {bias[2]:+.1f}) HU\n"
-        f"limits {lower_limit[0]:+.0f} to {upper_limit[0]:+.0f} HU\n"
+        f"mean {bias[0]:+z.1f} ({bias[1]:+z.1f} to {bias[2]:+z.1f}) HU\n"
+        f"limits {lower_limit[0]:+z.0f} to {upper_limit[0]:+z.0f} HU\n"
         f"ICC(2,1) {icc[0]:.2f} ({icc[1]:.2f} to {icc[2]:.2f})\n"
         f"{found.n} vertebrae, {found.n_participants} participants"
     )
