@@ -126,13 +126,16 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
     ]
 
 
-def read_rows(table: str, columns: Sequence[str], option: str) -> list[tuple[str, dict[str, str]]]:
+def read_rows(
+    table: str, columns: Sequence[str], option: str, needed: Sequence[str] = ("participant_id",)
+) -> list[tuple[str, dict[str, str]]]:
     """Rows of a table as (where, cells); cells are text without surrounding blanks.
 
     Args:
         table: a path; .csv is read with commas, all else with tabs.
-        columns: those that are read; there has to be a column participant_id.
+        columns: those that are read.
         option: of the config, which names the table.
+        needed: columns that have to be there.
 
     Raises:
         CohortError: there is no such file, or its header or a row cannot be understood.
@@ -143,8 +146,8 @@ def read_rows(table: str, columns: Sequence[str], option: str) -> list[tuple[str
     with open(table, newline="", encoding="utf-8-sig") as stream:
         lines = list(csv.reader(stream, delimiter=delimiter))
     header = [name.strip() for name in lines[0]] if lines else []
-    if "participant_id" not in header:
-        raise CohortError(f"{table}: no column participant_id; found: {', '.join(header)}")
+    if missing := [name for name in needed if name not in header]:
+        raise CohortError(f"{table}: no column {', '.join(missing)}; found: {', '.join(header)}")
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise CohortError(f"{table}: column named twice: {', '.join(twice)}")

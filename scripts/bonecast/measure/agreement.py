@@ -57,23 +57,6 @@ def icc_agreement(values: np.ndarray, confidence: float = 0.95) -> Icc:
     return Icc(value, np.where(full, 1.0, lower), np.where(full, 1.0, upper))
 
 
-def icc_consistency(values: np.ndarray, confidence: float = 0.95) -> Icc:
-    """ICC(3,1): as `icc_agreement`, but blind to a constant difference between raters.
-
-    ICC(C,1) of McGraw & Wong, Psychol Methods 1996;1:30 (Tables 4 and 7).
-    """
-    rows, _, error, n, k = _mean_squares(values)
-    tail = (1 + confidence) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = rows / error
-        below = ratio / stats.f.ppf(tail, n - 1, (n - 1) * (k - 1))
-        above = ratio * stats.f.ppf(tail, (n - 1) * (k - 1), n - 1)
-        value = (rows - error) / (rows + (k - 1) * error)
-        lower, upper = ((f - 1) / (f + k - 1) for f in (below, above))
-    full = (value == 1) & (error == 0)
-    return Icc(value, np.where(full, 1.0, lower), np.where(full, 1.0, upper))
-
-
 def _mean_squares(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
     """Mean squares of subjects, raters and error of the two-way table; its two sizes."""
     values = np.asarray(values, float)
@@ -116,8 +99,8 @@ LIMITS_Z = 1.96
 MIN_PARTICIPANTS = 5
 """Fewer tell nothing of how participants differ (chosen here)."""
 
-RESAMPLES = 1000
-"""Resamples of participants for the intervals."""
+RESAMPLES, AT_ONCE = 1000, 50
+"""Resamples of participants for the intervals, and how many of them are held together."""
 
 
 def agreement(
@@ -147,11 +130,14 @@ def agreement(
     sums = np.stack([np.bincount(owner, term, people) for term in terms], axis=1)
     # Twice more: squares of a participant's sum over its count, and squares of its count.
     sums = np.column_stack([sums, sums[:, 1] ** 2 / sums[:, 0], sums[:, 0] ** 2])
-    drawn = np.random.default_rng(seed).multinomial(
-        people, np.full(people, 1 / people), size=RESAMPLES
-    )
     found = _estimate(sums.sum(axis=0), people)
-    spread = _estimate(drawn @ sums, people)
+    rng, equal = np.random.default_rng(seed), np.full(people, 1 / people)
+    spread = np.concatenate(
+        [
+            _estimate(rng.multinomial(people, equal, size=AT_ONCE) @ sums, people)
+            for _ in range(RESAMPLES // AT_ONCE)
+        ]
+    )
     ends = np.nanquantile(spread, [0.025, 0.975], axis=0)
     values = zip(found, *ends, strict=True)
     named = {

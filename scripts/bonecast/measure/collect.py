@@ -133,7 +133,6 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         segmentation, ct = _read_json(files.segmentation), _read_json(files.ct)
         vertebrae = read_vertebrae(files, features)
         for vertebra in vertebrae:
-            vertebra.set_aside_if_deformed()
             _add_naming(vertebra, segmentation)
         if segmentation["status"] == "ok":
             shifted_rows.append(
@@ -338,7 +337,7 @@ class _Chunks:
     def table(self) -> pa.Table:
         """All rows."""
         self._flush()
-        return pa.concat_tables(self._chunks).combine_chunks()
+        return pa.concat_tables(self._chunks)
 
 
 def _header(path: Path) -> list[str]:

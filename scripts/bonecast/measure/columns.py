@@ -58,6 +58,9 @@ class Column:
 
 LEVEL = Column("level", "", "Vertebral level", kind="text", words=tuple(LEVELS), block="id")
 
+HU = {"low": -1024.0, "high": 32767.0}
+"""What attenuation of a converted image can be: metal goes far beyond bone."""
+
 SHARED = ("included", "reason")
 """Columns that every family has: in a table of several families its name goes before."""
 

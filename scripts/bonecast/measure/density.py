@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonecast.measure.columns import LEVEL, Column, included, names, reason
+from bonecast.measure.columns import HU, LEVEL, Column, included, names, reason
 from bonecast.measure.frame import Body, why_not_measured
 from bonecast.measure.inclusion import bright_spot, find_implausible, find_outliers, in_order
 from bonecast.reasons import Reason
@@ -222,8 +222,6 @@ ROI_WORDS = {
     "hu_ellipse": "ellipse in the anterior body at mid-height, across its own axis",
 }
 """What each region is, in words."""
-
-HU = {"low": -1024.0, "high": 3071.0}
 
 VALUE_COLUMNS = (
     Column("mean_hu", "HU", "Mean attenuation", block="hu", **HU),

@@ -11,7 +11,7 @@ import numpy as np
 
 from bonecast.levels import LEVELS
 from bonecast.measure.acquisition import Acquisition
-from bonecast.measure.columns import Column, reason
+from bonecast.measure.columns import HU, Column, reason
 from bonecast.measure.summaries import Vertebra, span, words_for
 from bonecast.reasons import Reason
 
@@ -140,8 +140,9 @@ def _category_columns(roi: str) -> list[Column]:
     ]
 
 
-def _hu(name: str, definition: str, low: float = -1024, block: str = "hu") -> Column:
-    return Column(name, "HU", definition, "density.tsv", low=low, high=3071, block=block)
+def _hu(name: str, definition: str, low: float = HU["low"], block: str = "hu") -> Column:
+    limits = {"low": low, "high": HU["high"]}
+    return Column(name, "HU", definition, "density.tsv", **limits, block=block)
 
 
 def summarise_hu(

@@ -7,7 +7,7 @@ becomes that over T12 to L3 (shift +1, every name one level further down) or ove
 from dataclasses import replace
 
 from bonecast.levels import LEVELS, shift_levels
-from bonecast.measure.columns import Column
+from bonecast.measure.columns import HU, Column
 from bonecast.measure.density_summary import summarise_hu
 from bonecast.measure.summaries import Vertebra, span
 
@@ -15,7 +15,7 @@ SHIFTS = (-1, 0, 1)
 
 
 def _hu(name: str, definition: str) -> Column:
-    return Column(name, "HU", definition, "density.tsv", low=-1024, high=3071)
+    return Column(name, "HU", definition, "density.tsv", **HU)
 
 
 def _count(name: str) -> Column:

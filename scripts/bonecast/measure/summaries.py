@@ -1,9 +1,7 @@
 """From vertebrae to one row per scan: every summary beside the rule it is made by.
 
 A summary is empty, never zero, where fewer than the configured number of levels
-could be used; the reason stands beside it. Levels that are deformed (Genant grade
-1 or more) take no part in summaries of density and texture: a collapsed vertebra is
-denser than the bone the patient has.
+could be used; the reason stands beside it.
 """
 
 from collections.abc import Sequence
@@ -13,9 +11,6 @@ import numpy as np
 
 from bonecast.levels import LEVELS
 from bonecast.measure.columns import Column
-from bonecast.reasons import Reason
-
-DEFORMED_GRADE = 1
 
 
 @dataclass
@@ -41,23 +36,6 @@ class Vertebra:
     strength: dict = field(default_factory=dict)
     level_confidence: float | None = None
     level_flags: list[str] = field(default_factory=list)
-
-    @property
-    def deformed(self) -> bool:
-        """Genant grade 1 or more, from heights that could be trusted."""
-        grade = self.morphometry.get("genant_grade")
-        return bool(
-            self.morphometry.get("included") and grade is not None and grade >= DEFORMED_GRADE
-        )
-
-    def set_aside_if_deformed(self) -> None:
-        """Take density and texture of a deformed level out of the summaries, saying why."""
-        if not self.deformed:
-            return
-        for values in (*self.density.values(), self.radiomics, self.strength):
-            if values.get("included"):
-                values["included"], values["reason"] = False, str(Reason.DEFORMED)
-                values["reasons"] = str(Reason.DEFORMED)
 
 
 def span(levels: Sequence[str]) -> str:

@@ -91,7 +91,8 @@ def _best_energy(hu: np.ndarray, attenuation: np.ndarray) -> tuple[int, float]:
     y = attenuation - attenuation.mean(axis=0)
     r2 = (x @ y) ** 2 / ((x @ x) * (y**2).sum(axis=0))
     best = int(r2.argmax())
-    return best, float(r2[best])
+    # Rounding can take a perfect fit beyond 1.
+    return best, min(float(r2[best]), 1.0)
 
 
 def _fit_michalski(

@@ -35,8 +35,8 @@ def calibrate_rods(ct: Volume, rods: Sequence[dict], standard: str) -> Calibrati
     method = "phantom_mindways" if mindways else "phantom"
     hu = [rod_hu(ct, rod) if rod["mean_hu"] is None else rod["mean_hu"] for rod in rods]
     seen = [
-        {"rod": rod["rod"], "density_mgcc": rod["density_mgcc"], "mean_hu": value}
-        for rod, value in zip(rods, hu, strict=True)
+        {"rod": number, "density_mgcc": rod["density_mgcc"], "mean_hu": value}
+        for number, (rod, value) in enumerate(zip(rods, hu, strict=True), start=1)
     ]
     used = [i for i, value in enumerate(hu) if value is not None]
     density = np.array([rods[i]["density_mgcc"] for i in used], float)

@@ -5,14 +5,13 @@ listed at once. Dates and serial numbers of the scanners' table are for matching
 made from it here holds one.
 """
 
-import csv
 import datetime
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bonecast.cohort import CohortError
+from bonecast.cohort import CohortError, read_rows
 from bonecast.reasons import Reason
 
 REFERENCE_MGCC = 100.0
@@ -24,8 +23,10 @@ ROD_COLUMNS = ("participant_id", "rod", "density_mgcc", "water_mgcc", "mean_hu")
 PLACE_COLUMNS = ("x_mm", "y_mm", "z_mm", "radius_mm")
 """Where a rod is in the scan, in world mm (RAS+, as viewers of NIfTI show them)."""
 
-SCANNER_COLUMNS = ("scanner", "kvp", "kernel", "first_date", "last_date")
-ROW_COLUMNS = ("slope", "intercept", "standard", "r2")
+SCANNER_COLUMNS = (
+    *("scanner", "kvp", "kernel", "first_date", "last_date"),
+    *("slope", "intercept", "standard", "r2"),
+)
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def read_rods(path: str | Path, standard: str) -> dict[str, list[dict]]:
     """
     problems: list[str] = []
     rods: dict[str, list[dict]] = {}
-    header, rows = _read(path, ("participant_id", "rod", "density_mgcc"))
-    for number, row in rows:
+    needed = ("participant_id", "rod", "density_mgcc")
+    for number, row in _read(path, (*ROD_COLUMNS, *PLACE_COLUMNS), needed):
         names = (*ROD_COLUMNS[2:], *PLACE_COLUMNS)
         values = {name: _number(row, name, number, problems) for name in names}
         if not row["participant_id"]:
@@ -131,7 +132,7 @@ def read_scanner_table(path: str | Path, standard: str) -> list[ScannerRow]:
     """
     problems: list[str] = []
     found = []
-    _, rows = _read(path, ("scanner", "slope", "intercept", "standard"))
+    rows = _read(path, SCANNER_COLUMNS, ("scanner", "slope", "intercept", "standard"))
     for number, row in rows:
         numbers = {
             name: _number(row, name, number, problems)
@@ -147,6 +148,8 @@ def read_scanner_table(path: str | Path, standard: str) -> list[ScannerRow]:
             )
         if numbers["slope"] is None or numbers["slope"] <= 0 or numbers["intercept"] is None:
             problems.append(f"row {number}: slope must be above 0 and intercept a number")
+        if numbers["r2"] is not None and not 0 <= numbers["r2"] <= 1:
+            problems.append(f"row {number}: r2 must be from 0 to 1")
         if first and last and last < first:
             problems.append(f"row {number}: last_date is before first_date")
         found.append(
@@ -250,27 +253,17 @@ def _holds(row: ScannerRow, date: datetime.date | None) -> bool:
     return (row.first is None or row.first <= date) and (row.last is None or date <= row.last)
 
 
-def _read(path: str | Path, needed: tuple[str, ...]) -> tuple[list[str], list]:
-    """Header and numbered rows of a table; cells are text without surrounding blanks."""
-    path = Path(path)
-    if not path.is_file():
-        raise CohortError(f"measure.calibration.table: {path} not found.")
-    delimiter = "," if path.suffix == ".csv" else "\t"
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = [
-            [cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)
-        ]
-    header = lines[0] if lines else []
-    if missing := [name for name in needed if name not in header]:
-        raise CohortError(f"{path}: no column {', '.join(missing)}; found: {', '.join(header)}")
-    rows = [
-        (number, dict.fromkeys(header, "") | dict(zip(header, line, strict=False)))
-        for number, line in enumerate(lines[1:], start=2)
-        if any(line)
-    ]
+def _read(
+    path: str | Path, columns: Sequence[str], needed: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
+    """Numbered rows of a table, the header being row 1; columns it lacks are empty."""
+    rows = read_rows(str(path), columns, "cohort.calibration", needed)
     if not rows:
         raise CohortError(f"{path}: no rows")
-    return header, rows
+    return [
+        (int(where.removeprefix("row ")), dict.fromkeys(columns, "") | cells)
+        for where, cells in rows
+    ]
 
 
 def _number(row: dict, name: str, number: int, problems: list[str]) -> float | None:

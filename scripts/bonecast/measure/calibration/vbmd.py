@@ -17,17 +17,12 @@ ISCD guidance). For the mean of two lumbar bodies in K2HPO4-equivalent density."
 
 CLASSES = ("osteoporosis", "low", "normal")
 
-MGCC_LIMITS = (-300.0, 2000.0)
-"""Fat reads below nothing, as fat does in every calibration; solid bone above 1000."""
-
 VBMD_COLUMNS = (
     Column(
         "mean_vbmd_mgcc",
         "mg/cm3",
         "Mean density by the scan's calibration, not corrected for contrast",
         "calibration.json; docs/calibration.md",
-        low=MGCC_LIMITS[0],
-        high=MGCC_LIMITS[1],
         block="vbmd",
     ),
     Column(
@@ -35,8 +30,6 @@ VBMD_COLUMNS = (
         "mg/cm3",
         "The same with the configured correction for the scan's contrast phase",
         "measure.contrast.correction",
-        low=MGCC_LIMITS[0],
-        high=MGCC_LIMITS[1],
         block="vbmd",
     ),
     *CALIBRATED,
@@ -87,7 +80,6 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
         roi: region the densities are of.
     """
     qct = f"over L1 and L2, both included; ROI {roi}"
-    limits = {"low": MGCC_LIMITS[0], "high": MGCC_LIMITS[1]}
     whole = ()
     if name != "l1l2":
         rule = f"over the included levels of {words}; at least {min_levels} of them; ROI {roi}"
@@ -98,7 +90,6 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
                 f"Mean of the levels' mean density {rule}",
                 "density.tsv",
                 block="vbmd",
-                **limits,
             ),
         )
     return (
@@ -108,7 +99,6 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
             f"Mean of the levels' mean density {qct}",
             "ISCD 2007 and 2015: QCT of the spine",
             block="vbmd",
-            **limits,
         ),
         Column(
             "vbmd_l1l2_corrected_mgcc",
@@ -116,14 +106,14 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
             f"The same, corrected for contrast {qct}",
             "measure.contrast.correction",
             block="vbmd",
-            **limits,
         ),
         *whole,
         Column(
             "vbmd_class_qct",
             "",
             "osteoporosis below 80, low from 80, normal from 120 mg/cm3 of the mean of L1 and L2; "
-            "not a WHO class. With contrast: of the corrected density, else empty",
+            "not a WHO class. With contrast: of the corrected density, else empty; a scan of "
+            "unknown phase is classed as it reads",
             "PMC7495321, table 2",
             "text",
             words=CLASSES,

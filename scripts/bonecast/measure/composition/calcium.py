@@ -98,13 +98,18 @@ def measure_calcium(
         Rows of region `aorta`: level, region, agatston, method, included, reason.
     """
     known = {level: body for level, body in bodies.items() if body is not None}
-    middles_mm = {level: float(body.frame.origin_mm[2]) for level, body in known.items()}
+    to_voxel = np.linalg.inv(ct.affine)[2]
+    middles = {
+        level: float(to_voxel[:3] @ body.frame.origin_mm + to_voxel[3])
+        for level, body in known.items()
+    }
     reason = _why_not(tissue, contrast, kvp)
     rows = []
     for level in (name for name in bodies if name in CALCIUM_LEVELS):
         score, why = None, why_not_measured(level, bodies[level], levels) or reason
         if not why:
-            score, why = _score(level_slices(level, middles_mm, ct), ct, tissue, round(kvp))
+            slices = level_slices(level, middles, ct.data.shape[2])
+            score, why = _score(level, slices, ct, tissue, round(kvp))
         about = {"level": level, "region": AORTA, "method": None if why else MASKS}
         rows.append(about | {"agatston": score, "included": why is None, "reason": why})
     return rows
@@ -121,36 +126,40 @@ def _why_not(tissue: Volume | None, contrast: bool | None, kvp: float | None) ->
     return Reason.KVP_NOT_TABULATED if kvp is None or round(kvp) not in LESION_HU else None
 
 
-def level_slices(level: str, middles_mm: dict[str, float], ct: Volume) -> slice | None:
-    """Slices along z of a level; None where it reaches beyond the scan or stands alone.
+def level_slices(level: str, middles: dict[str, float], depth: int) -> slice | None:
+    """Slices of a level; None where it reaches beyond the scan or stands alone.
 
     Args:
         level: its name.
-        middles_mm: world z of the middle of every body, from head to foot.
-        ct: the scan.
+        middles: slice of the middle of every body, from head to foot, between whole numbers.
+        depth: slices of the scan.
     """
-    names = list(middles_mm)
-    i, here = names.index(level), middles_mm[level]
-    above = (middles_mm[names[i - 1]] - here) / 2 if i else None
-    below = (here - middles_mm[names[i + 1]]) / 2 if i + 1 < len(names) else None
+    names = list(middles)
+    i, here = names.index(level), middles[level]
+    above = (middles[names[i - 1]] - here) / 2 if i else None
+    below = (here - middles[names[i + 1]]) / 2 if i + 1 < len(names) else None
     if above is None and below is None:
         return None
     top, bottom = here + (above or below), here - (below or above)
-    start, spacing = ct.affine[2, 3], ct.spacing_mm[2]
-    first, last = (int(np.ceil((z - start) / spacing - 1e-6)) for z in (bottom, top))
-    return slice(first, last) if first >= 0 and last <= ct.data.shape[2] else None
+    first, last = (int(np.ceil(k - 1e-6)) for k in (bottom, top))
+    return slice(first, last) if first >= 0 and last <= depth else None
 
 
 def _score(
-    slices: slice | None, ct: Volume, tissue: Volume, kvp: int
+    level: str, slices: slice | None, ct: Volume, tissue: Volume, kvp: int
 ) -> tuple[float | None, Reason | None]:
-    """Score of some slices, or why there is none."""
+    """Score of a level's slices, or why there is none."""
     if slices is None:
         return None, Reason.TOUCHES_BORDER
     aorta = tissue.data[:, :, slices] == Tissue.AORTA
     box = bounding_box(aorta)
     if box is None:
-        return None, Reason.NO_TISSUE_MASK
+        # An aorta may divide above L4: there is none of it there to hold calcium.
+        ends_above = level == CALCIUM_LEVELS[-1] and (
+            (tissue.data[:, :, slices.stop :] == Tissue.AORTA).any()
+            and not (tissue.data[:, :, : slices.start] == Tissue.AORTA).any()
+        )
+        return (0.0, None) if ends_above else (None, Reason.NO_TISSUE_MASK)
     hu, aorta = ct.data[:, :, slices][box], aorta[box]
     blood = np.median(hu[aorta])
     noise = MAD_TO_SD * np.median(np.abs(hu[aorta] - blood))

@@ -124,7 +124,7 @@ def histograms(hu: np.ndarray, tissue: np.ndarray) -> np.ndarray:
     """How many voxels of each code have each attenuation: every region's numbers in one pass.
 
     Args:
-        hu: whole HU, any shape.
+        hu: HU, any shape.
         tissue: codes of the tissue map, the same shape.
 
     Returns:
@@ -132,7 +132,7 @@ def histograms(hu: np.ndarray, tissue: np.ndarray) -> np.ndarray:
     """
     used = (tissue > 0) & (tissue <= Tissue.AUTOCHTHON_RIGHT) & (hu >= LOW_HU) & (hu <= HIGH_HU)
     bins = HIGH_HU - LOW_HU + 1
-    place = tissue[used].astype(np.intp) * bins + (hu[used] - LOW_HU)
+    place = tissue[used].astype(np.intp) * bins + (np.rint(hu[used]).astype(np.intp) - LOW_HU)
     return np.bincount(place, minlength=(Tissue.AUTOCHTHON_RIGHT + 1) * bins).reshape(-1, bins)
 
 

@@ -46,6 +46,10 @@ WINDOW = 0.06
 point as a grid of voxels comes. Chosen here, on three public spines. Wider windows see less of
 a hollow: a vertebra that loses 26 % by this one loses 24 % by one of 0.10."""
 
+MIN_HEIGHT_MM = 5.0
+"""A mask whose greatest height is less is a scrap of one: an adult's T1 that lost two thirds of its
+height has as much. Chosen here."""
+
 MIN_COLUMNS = 0.60
 """Share of a window's columns that must reach both end-plates."""
 
@@ -88,7 +92,7 @@ def measure_shape(body: Body) -> Shape | None:
 
     Returns:
         None where in a window fewer than `MIN_COLUMNS` of the columns reach both
-        end-plates.
+        end-plates, or no height is `MIN_HEIGHT_MM`.
     """
     first = _find_plates(body, body.frame, COARSE_MM)
     if first is None:
@@ -105,6 +109,8 @@ def measure_shape(body: Body) -> Shape | None:
         _extreme_window(plates, rows, POSTERIOR, max),
     ]
     if any(window is None for window in windows):
+        return None
+    if max(window.height for window in windows) < MIN_HEIGHT_MM:
         return None
     upper, lower = (frame.axes.T @ _normal(slope) for slope in plates.slopes)
     return Shape(
