@@ -44,7 +44,8 @@ rule collect_measurements:
     benchmark:
         "<benchmarks>/collect_measurements.tsv"
     resources:
-        mem_mb=2000,
+        # Both tables in memory: some 20 levels of 2 kB a participant.
+        mem_mb=2000 + len(PARTICIPANTS) // 10,
         runtime=20,
     params:
         participants=participants_table(),

@@ -4,6 +4,8 @@ from bonecast.excluded_levels import read_excluded_levels
 from bonecast.measure.calibration.tables import read_rods, read_scanner_table
 from bonecast.measure.radiomics.settings import settings_of
 
+ATTENUATION_TABLE = os.path.join(WORKFLOW_HOME, "resources/calibration/mass_attenuation.csv")
+
 
 def calibration_table_input():
     """The user's table of rods or scanners as rule input; nothing where there is none."""

@@ -51,6 +51,8 @@ rule measure_scan:
             if CALIBRATION_METHOD == "table"
             else []
         ),
+        # Read by the library itself: named so that a correction of it is not missed.
+        attenuation=ATTENUATION_TABLE if CALIBRATION_METHOD == "internal" else [],
     output:
         density="<results>/participants/{participant}/density.tsv",
         morphometry="<results>/participants/{participant}/morphometry.tsv",
@@ -76,6 +78,7 @@ rule measure_scan:
         code=code_digest(
             "images.py",
             "measure/acquisition.py",
+            "measure/bodies.py",
             "measure/calibration",
             "measure/columns.py",
             "measure/composition",
@@ -84,6 +87,7 @@ rule measure_scan:
             "measure/frame.py",
             "measure/inclusion.py",
             "measure/morphometry",
+            "measure/plates.py",
             "measure/scan.py",
             "measure/strength.py",
             "measure/tables.py",
@@ -116,10 +120,14 @@ rule compile_radiomics:
 
 rule measure_radiomics:
     input:
-        crops="<results>/participants/{participant}/bodies.npz.gz",
-        density="<results>/participants/{participant}/density.tsv",
-        # Only where filters or splines look further than the crops reach.
-        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
+        # What the crops and the reasons are made of decides when they are old, so that a new
+        # calibration does not compute every texture again.
+        crops=ancient("<results>/participants/{participant}/bodies.npz.gz"),
+        density=ancient("<results>/participants/{participant}/density.tsv"),
+        made_of=[
+            "<results>/participants/{participant}/ct.nii.gz",
+            "<results>/participants/{participant}/bodies.nii.gz",
+        ],
         compiled="<results>/cache/radiomics.json",
     output:
         radiomics="<results>/participants/{participant}/radiomics.tsv",
@@ -132,14 +140,21 @@ rule measure_radiomics:
         runtime=10,
     params:
         levels=config["measure"]["levels"],
+        density=config["measure"]["density"],
+        excluded=lambda wildcards: known_of(wildcards)["excluded"],
         radiomics=RADIOMICS,
+        read_scan=RADIOMICS_NEEDS_SCAN,
         cache=RADIOMICS_CACHE,
         code=code_digest(
             "images.py",
+            "measure/bodies.py",
             "measure/columns.py",
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
+            "measure/inclusion.py",
+            "measure/morphometry",
+            "measure/plates.py",
             "measure/radiomics/features.py",
             "measure/radiomics/filters.py",
             "measure/radiomics/grid.py",

@@ -26,8 +26,10 @@ rule draw_qc:
         density=config["measure"]["density"],
         code=code_digest(
             "images.py",
+            "measure/bodies.py",
             "measure/frame.py",
             "measure/density.py",
+            "measure/plates.py",
             "report/palette.py",
             "report/qc.py",
             "report/qc_page.py",

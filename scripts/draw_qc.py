@@ -1,8 +1,8 @@
 """Draw the picture by which a person judges the segmentation of one scan."""
 
 from bonecast.images import load
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.density import DensitySettings, region_bits
-from bonecast.measure.frame import find_bodies
 from bonecast.reasons import Reason
 from bonecast.report.qc import draw_qc, place_regions
 from bonecast.report.qc_page import draw_exclusion_card, read_remarks, write_png

@@ -98,14 +98,14 @@ def cohort(tmp_path):
             density=[
                 _density("T12", 150.0),
                 _density("L1", 140.0),
-                _density("L2", 300.0),
+                _density("L2", 300.0, included=False, reason="deformed"),
                 _density("L3", 100.0),
                 _density("L4", None, included=False, reason="too_small"),
             ],
             shapes=[_shape("L1", 0), _shape("L2", 2), _shape("L3", 0), _shape("L5", 3)],
             radiomics=[
                 ["L1", "true", "", 10, 1.0],
-                ["L2", "true", "", 99, 9.0],
+                ["L2", "false", "deformed", 99, 9.0],
                 ["L3", "true", "", 20, ""],
                 ["L4", "false", "too_small", "", ""],
             ],
@@ -257,9 +257,16 @@ def test_files_written_read_back(cohort, tmp_path):
 
 
 def test_an_impossible_value_is_named(cohort):
-    _table(cohort[0].tables["density"], DENSITY, _density("L1", 5000.0))
-    with pytest.raises(ValueError, match=r"p1 L1 hu_vol_mean_hu = 5000.*-1024 to 3071"):
+    _table(cohort[0].tables["density"], DENSITY, _density("L1", -5000.0))
+    with pytest.raises(ValueError, match=r"p1 L1 hu_vol_mean_hu = -5000.*-1024 to 32767"):
         collect(cohort, SETTINGS)
+
+
+def test_metal_and_cement_stop_no_cohort(tmp_path):
+    bright = _density("L1", 9000.0, included=False, reason="metal")
+    one = _participant(tmp_path, "p", density=[bright, _density("L2", 110.0), _density("L3", 90.0)])
+    rows = {row["level"]: row for row in collect([one], SETTINGS).vertebrae.to_pylist()}
+    assert rows["L1"]["hu_vol_mean_hu"] == 9000 and rows["L1"]["hu_vol_reason"] == "metal"
 
 
 def test_a_cohort_without_a_single_scan_still_has_tables(cohort, tmp_path):

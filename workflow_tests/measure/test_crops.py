@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.crops import load_bodies, save_bodies
-from bonecast.measure.frame import find_bodies
 
 
 def test_bodies_come_back_as_they_were(three_bodies, tmp_path):

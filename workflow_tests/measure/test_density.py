@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from bonecast.images import load
 from bonecast.levels import VERSE_CODES
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.columns import names
 from bonecast.measure.density import (
     DENSITY_COLUMNS,
@@ -17,7 +18,7 @@ from bonecast.measure.density import (
     region,
     summarise,
 )
-from bonecast.measure.frame import depth_mm, find_bodies
+from bonecast.measure.frame import depth_mm
 from bonecast.segment.labelmaps import CONVENTIONS, translate
 
 LEVELS = ["T12", "L1", "L2", "L3", "L4", "L5"]

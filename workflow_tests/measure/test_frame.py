@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from bonecast.images import Volume
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.frame import (
     box_affine,
     boxes,
     centroid_mm,
-    find_bodies,
     grow,
     make_frame,
     resample_local,

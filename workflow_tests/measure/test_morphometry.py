@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.columns import names
-from bonecast.measure.frame import find_bodies
 from bonecast.measure.morphometry.deformity import (
     GENANT_LOSS,
     Expected,

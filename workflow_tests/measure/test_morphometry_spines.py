@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bonecast.images import Volume, load
-from bonecast.measure.frame import find_bodies
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.morphometry.summary import summarise_morphometry
 from bonecast.measure.morphometry.table import measure_morphometry
 from bonecast.measure.summaries import Vertebra

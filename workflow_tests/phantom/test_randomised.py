@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from bonecast.images import Volume, load
 from bonecast.levels import VERSE_CODES
-from bonecast.measure.frame import find_bodies
+from bonecast.measure.bodies import find_bodies
 from bonecast.phantom.anatomy import SPINE, Deformity, draw_torso
 from bonecast.phantom.donors import read_donors, spine_donors
 from bonecast.phantom.randomised import (

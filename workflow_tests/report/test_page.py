@@ -262,7 +262,7 @@ def test_methods_say_how_radiomics_were_computed_and_chosen(paths, config):
     assert "32 bins between" in page and "wavelet_haar_hhh" in page
     assert "reached 0.75, over the scans of at most 20 participants" in page
     plain = render(gather(paths, "mine", False, config), paths, config)
-    assert "bins of 25 HU from −1000 HU" in plain and "ICC(2,1)" not in plain
+    assert "bins of 25 HU from −1000 HU" in plain and "Radiomics were modelled only" not in plain
 
 
 def test_summary_is_about_ten_lines(paths, config):

@@ -9,8 +9,8 @@ from PIL import Image
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.density import DensitySettings, measure_density, region_bits
-from bonecast.measure.frame import find_bodies
 from bonecast.report import qc, qc_page
 from bonecast.report.palette import level_colour, rgb
 

@@ -7,8 +7,8 @@ import pytest
 
 from bonecast.images import Volume, load
 from bonecast.levels import VERSE_CODES
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.density import DensitySettings, measure_density
-from bonecast.measure.frame import find_bodies
 from bonecast.segment.instances import find_vertebrae
 from bonecast.segment.label import label_from_mask
 from bonecast.segment.nnunet import Network

@@ -1,4 +1,4 @@
-"""Local anatomical frames: the axes of one vertebra and a grid along them.
+"""Local anatomical frames: the axes of one vertebra along the spine and a grid along them.
 
 Positions are world mm (RAS+). A frame's axes are unit rows in the order
 left-right (to the patient's right), anterior-posterior (to anterior) and
@@ -254,10 +254,10 @@ class Body:
         return self.frame.to_local(places @ self.affine[:3, :3].T + self.affine[:3, 3])
 
 
-def find_bodies(
+def crop_bodies(
     bodies: Volume, vertebrae: Volume, ct: Volume | None = None
 ) -> dict[str, Body | None]:
-    """Crop every body of a scan and find its axes, from head to foot.
+    """Crop every body of a scan, with the axes that the spine gives it, from head to foot.
 
     Superior follows the smooth curve through all bodies; anterior points from the
     posterior elements to the body, or is RAS anterior where there are none.

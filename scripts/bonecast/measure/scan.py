@@ -6,12 +6,13 @@ from pathlib import Path
 
 from bonecast.images import Volume, load
 from bonecast.measure.acquisition import Acquisition, aorta_hu, describe
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
 from bonecast.measure.calibration.model import not_calibrated
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, add_vbmd
 from bonecast.measure.composition.measure import measure_composition
 from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings, measure_density
-from bonecast.measure.frame import Body, find_bodies
+from bonecast.measure.frame import Body
 from bonecast.measure.morphometry.table import measure_morphometry
 from bonecast.measure.strength import measure_strength
 from bonecast.reasons import Reason

@@ -23,6 +23,10 @@ END_FRACTION = 0.15
 """Part of the height left out at each end: slices there hold only part of a cross-section, the
 end-plate being curved. Chosen here, as for hu_vol; with thick slices at least one voxel."""
 
+WHOLE_SLICE = 0.8
+"""A slice whose cross-section is less than this part of the median one is cut by an end-plate and
+says nothing of the body's strength; the waist of a body has over 0.85. Chosen here."""
+
 LAWS = ("crawford2003", "kopperdahl2002")
 
 
@@ -113,7 +117,7 @@ class Rigidity:
 
 
 def rigidity(body: Body, density_mgcc: np.ndarray, law: str) -> Rigidity:
-    """Rigidity of the slices across a body's axis, its ends left out.
+    """Rigidity of the slices across a body's axis, its ends and slices cut there left out.
 
     Modulus is computed in the scan's voxels and then interpolated onto the slices: the laws are
     not linear, and what lies around the body does not enter.
@@ -131,11 +135,14 @@ def rigidity(body: Body, density_mgcc: np.ndarray, law: str) -> Rigidity:
     corner = [np.array([*(low[:2] - room), low[2] + margin])]
     corner.append(np.array([*(high[:2] + room), high[2] - margin]))
     grids = []
-    for values in (modulus_mpa(density_mgcc, law), yield_mpa(density_mgcc)):
+    laws = (np.ones(body.mask.shape), modulus_mpa(density_mgcc, law), yield_mpa(density_mgcc))
+    for values in laws:
         inside = np.where(body.mask, values, 0)
         grid, axes = resample_local(inside, body.affine, body.frame, *corner, STEP_MM)
         grids.append(grid.astype(np.float64))
-    stiffness, strength = grids
+    bone = grids[0].sum(axis=(0, 1))
+    whole = bone >= WHOLE_SLICE * np.median(bone)
+    stiffness, strength = (grid[:, :, whole] for grid in grids[1:])
     right, anterior = axes[0], axes[1]
     area = STEP_MM**2
     total = stiffness.sum(axis=(0, 1))

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 from bonecast.images import Volume, load
-from bonecast.measure.frame import box_affine, boxes, find_bodies, grow, resample_local
+from bonecast.measure.bodies import find_bodies
+from bonecast.measure.frame import box_affine, boxes, grow, resample_local
 from bonecast.segment.bodies import split_bodies
 
 STEP_MM = 1.0

@@ -5,9 +5,9 @@ import pytest
 
 from bonecast.images import Volume
 from bonecast.measure.acquisition import Acquisition, aorta_hu
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
 from bonecast.measure.calibration.tissues import sample_tissues, usable_hu
-from bonecast.measure.frame import find_bodies
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 

@@ -5,6 +5,7 @@ import pytest
 
 from bonecast.images import load
 from bonecast.measure.acquisition import Acquisition, corrections
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings
 from bonecast.measure.calibration.model import Calibration, not_calibrated
 from bonecast.measure.calibration.vbmd import (
@@ -16,7 +17,6 @@ from bonecast.measure.calibration.vbmd import (
 )
 from bonecast.measure.columns import names
 from bonecast.measure.density import DensitySettings
-from bonecast.measure.frame import find_bodies
 from bonecast.measure.scan import Scan, Settings, measure_scan
 from bonecast.reasons import Reason
 from bonecast.segment.bodies import split_bodies

@@ -7,7 +7,7 @@ import pytest
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
-from bonecast.measure.frame import find_bodies
+from bonecast.measure.bodies import find_bodies
 from bonecast.segment.tissues import Tissue
 
 HALF_WIDTH_MM, HALF_DEPTH_MM = 160.0, 110.0

@@ -1,5 +1,7 @@
 """Agatston scores against lesions counted by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,10 +120,49 @@ def test_a_lesion_is_scored_at_its_level(native):
 
 def test_levels_share_out_the_slices(native):
     trunk, ct = native
-    middles = {level: body.frame.origin_mm[2] for level, body in trunk.bodies.items()}
-    parts = [level_slices(level, middles, ct) for level in ("L4", "L3", "L2", "L1")]
+    first, spacing = ct.affine[2, 3], ct.spacing_mm[2]
+    middles = {
+        level: (body.frame.origin_mm[2] - first) / spacing for level, body in trunk.bodies.items()
+    }
+    parts = [level_slices(level, middles, ct.data.shape[2]) for level in ("L4", "L3", "L2", "L1")]
     assert all(low.stop == high.start for low, high in zip(parts, parts[1:], strict=False))
     assert sum(part.stop - part.start for part in parts) == pytest.approx(4 * 32 / 3, abs=1)
+
+
+@pytest.mark.parametrize("degrees", [-20, 20])
+def test_a_tilted_scan_has_its_lesion_at_the_same_level(native, degrees):
+    """The same voxels in world axes turned about x: what z of the world a slice has changes."""
+    trunk, ct = native
+    turn = np.eye(4)
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turn[1:3, 1:3] = [[c, -s], [s, c]]
+    tissue = replace(trunk.tissue, affine=turn @ trunk.tissue.affine)
+    bodies = {
+        level: replace(
+            body,
+            affine=turn @ body.affine,
+            frame=replace(
+                body.frame,
+                origin_mm=turn[:3, :3] @ body.frame.origin_mm,
+                axes=body.frame.axes @ turn[:3, :3].T,
+            ),
+        )
+        for level, body in trunk.bodies.items()
+    }
+    rows = measured(native, ct=replace(ct, affine=turn @ ct.affine), tissue=tissue, bodies=bodies)
+    scores = {level: row["agatston"] for level, row in rows.items()}
+    assert scores == {level: row["agatston"] for level, row in measured(native).items()}
+
+
+def test_an_aorta_that_divides_above_l4_has_no_calcium_there(native):
+    trunk, ct = native
+    end = round((trunk.bodies["L3"].frame.origin_mm[2] - ct.affine[2, 3]) / ct.spacing_mm[2]) - 3
+    short = trunk.tissue.data.copy()
+    below = short[:, :, :end]
+    below[below == Tissue.AORTA] = 0
+    rows = measured(native, tissue=trunk.tissue.like(short))
+    assert rows["L4"]["agatston"] == 0 and rows["L4"]["included"]
+    assert rows["L2"]["agatston"] == pytest.approx(16 * 4)
 
 
 @pytest.mark.parametrize(

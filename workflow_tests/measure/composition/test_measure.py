@@ -5,10 +5,10 @@ import pytest
 
 from bonecast.images import Volume
 from bonecast.levels import LEVELS
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.columns import names
 from bonecast.measure.composition.measure import COMPOSITION_COLUMNS, measure_composition
 from bonecast.measure.composition.regions import REGIONS, behind_vertebra
-from bonecast.measure.frame import find_bodies
 from bonecast.phantom.anatomy import draw_torso
 from bonecast.phantom.torso import Scanner, image_torso
 from bonecast.reasons import Reason

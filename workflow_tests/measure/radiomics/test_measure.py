@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bonecast.measure.bodies import find_bodies
 from bonecast.measure.columns import names
 from bonecast.measure.crops import load_bodies, save_bodies
-from bonecast.measure.frame import find_bodies
 from bonecast.measure.radiomics.measure import measure_radiomics
 from bonecast.measure.radiomics.names import FEATURES, radiomics_columns
 from bonecast.measure.radiomics.perturb import PerturbationSettings, perturb_radiomics

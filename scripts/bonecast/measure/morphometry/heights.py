@@ -8,25 +8,18 @@ of the depth: the six points of quantitative morphometry, each spread over some 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from bonecast.measure.frame import Body, Frame, local_extent, make_frame, resample_local
-
-COARSE_MM = (2.0, 2.0, 1.0)
-"""Local grid (right, anterior, superior) on which the body's own axis is found."""
+from bonecast.measure.frame import Body
+from bonecast.measure.plates import (
+    COARSE_MM,
+    Plates,
+    find_plates,
+    normal_of,
+    slice_axis,
+)
 
 FINE_MM = (1.5, 0.75, 0.5)
 """Local grid on which heights are measured."""
-
-SMOOTHING_FRACTION = 0.5
-"""Gaussian sigma across the end-plate, of the spacing of slices along the body: levels the
-steps that they cut into an oblique surface, and leaves height itself alone."""
-
-SLAB_FRACTION = 0.35
-"""Central part of the body's width on which heights are measured."""
-
-PLANE_FRACTION = 0.75
-"""Central part of width and depth that the plane of an end-plate is fitted to."""
 
 ANTERIOR = (0.10, 0.25)
 """Part of the depth, from the anterior wall, whose mean height is the anterior one."""
@@ -53,10 +46,6 @@ height has as much. Chosen here."""
 MIN_COLUMNS = 0.60
 """Share of a window's columns that must reach both end-plates."""
 
-SURFACE_TOLERANCE_MM = 2.0
-"""A column whose end-plate is further than this from the columns beside it is an
-osteophyte, a Schmorl node or a gap of the mask."""
-
 CORRELATION_MM = 3.0
 """Columns nearer to each other than this are not independent of each other; chosen here. On
 drawn spines whose surface was made rough by 0.7 mm (SD; noise smoothed by 2 mm) 67 % of errors lay
@@ -72,14 +61,12 @@ class Shape:
         heights: anterior, middle and posterior height.
         errors: their standard errors.
         depth_mm: from anterior to posterior wall.
-        frame: the body's own axes, superior midway between the end-plates' normals.
         upper, lower: unit normals of the end-plates in world axes (RAS), both upwards.
     """
 
     heights: np.ndarray
     errors: np.ndarray
     depth_mm: float
-    frame: Frame
     upper: np.ndarray
     lower: np.ndarray
 
@@ -87,19 +74,13 @@ class Shape:
 def measure_shape(body: Body) -> Shape | None:
     """Heights and end-plates of one body.
 
-    The body is looked at twice: first along the curve of the spine, then along the
-    axis midway between the end-plates found, which is the body's own.
-
     Returns:
         None where in a window fewer than `MIN_COLUMNS` of the columns reach both
         end-plates, or no height is `MIN_HEIGHT_MM`.
     """
-    first = _find_plates(body, body.frame, COARSE_MM)
-    if first is None:
+    if find_plates(body, body.frame, COARSE_MM) is None:
         return None
-    axis = body.frame.axes.T @ sum(_normal(slope) for slope in first.slopes)
-    frame = make_frame(body.frame.origin_mm, axis, body.frame.axes[1])
-    plates = _find_plates(body, frame, FINE_MM)
+    plates = find_plates(body, body.frame, FINE_MM)
     if plates is None:
         return None
     rows = _sum_rows(plates)
@@ -112,125 +93,14 @@ def measure_shape(body: Body) -> Shape | None:
         return None
     if max(window.height for window in windows) < MIN_HEIGHT_MM:
         return None
-    upper, lower = (frame.axes.T @ _normal(slope) for slope in plates.slopes)
+    upper, lower = (body.frame.axes.T @ normal_of(slope) for slope in plates.slopes)
     return Shape(
         heights=np.array([window.height for window in windows]),
-        errors=_errors(body, frame, plates, windows),
+        errors=_errors(body, plates, windows),
         depth_mm=plates.depth_mm,
-        frame=frame,
         upper=upper,
         lower=lower,
     )
-
-
-@dataclass(frozen=True)
-class _Plates:
-    """Both end-plates over the columns of a local grid, in mm.
-
-    `top`, `bottom`: (right, anterior), NaN without bone or away from the columns beside.
-    `slab`: which rows of right are measured. `slopes`: of the planes, (right, anterior).
-    """
-
-    anterior: np.ndarray
-    top: np.ndarray
-    bottom: np.ndarray
-    slab: np.ndarray
-    front_mm: float
-    back_mm: float
-    slopes: tuple[np.ndarray, np.ndarray]
-    step_mm: tuple[float, float, float]
-
-    @property
-    def depth_mm(self) -> float:
-        return self.front_mm - self.back_mm
-
-    @property
-    def share(self) -> np.ndarray:
-        """Part of the depth, from the anterior wall, at which each row of columns lies."""
-        return (self.front_mm - self.anterior) / self.depth_mm
-
-
-def _find_plates(body: Body, frame: Frame, step_mm) -> _Plates | None:
-    low, high = local_extent(body.mask, body.affine, frame)
-    grid, (right, anterior, up) = resample_local(
-        body.mask, body.affine, frame, low - 4, high + 4, step_mm
-    )
-    sigma = SMOOTHING_FRACTION * body.spacing_mm[_slice_axis(body, frame)]
-    grid = ndimage.gaussian_filter(grid, (sigma / step_mm[0], sigma / step_mm[1], 0))
-    inside = grid > 0.5
-    reached = inside.any(axis=2)
-    # Width at mid-depth: the posterior corners and pedicle stumps would widen it.
-    across = reached[:, np.abs(anterior) < 3].mean(axis=1) > 0.5
-    if not across.any():
-        return None
-    width = right[across]
-    aside = np.abs(right - width.mean()) / (np.ptp(width) / 2 + 1e-6)
-    slab = aside <= SLAB_FRACTION
-    top, bottom = _crossings(grid, inside, up)
-    height = (top - bottom)[slab]
-    if np.isnan(height).all():
-        return None
-    tall = np.nan_to_num(height) > 0.5 * np.nanmedian(height)
-    along = anterior[tall.mean(axis=0) > 0.5]
-    if len(along) < 5:
-        return None
-    front, back = along.max() + step_mm[1] / 2, along.min() - step_mm[1] / 2
-    inner = np.abs(anterior - (front + back) / 2) <= PLANE_FRACTION * (front - back) / 2
-    used = np.outer(aside <= PLANE_FRACTION, inner)
-    slopes = tuple(_fit_slopes(right, anterior, z, used) for z in (top, bottom))
-    for z, slope in zip((top, bottom), slopes, strict=True):
-        level = z - slope[0] * right[:, None]
-        z[np.abs(level - _row_median(level[slab])) > SURFACE_TOLERANCE_MM] = np.nan
-    return _Plates(anterior, top, bottom, slab, front, back, slopes, step_mm)
-
-
-def _slice_axis(body: Body, frame: Frame) -> int:
-    """The axis of the voxels that runs most nearly along the body's own."""
-    return int(np.argmax(np.abs(frame.axes[2] @ (body.affine[:3, :3] / body.spacing_mm))))
-
-
-def _row_median(columns: np.ndarray) -> np.ndarray:
-    """Median over right of every row of columns; NaN where there is none."""
-    seen = np.isfinite(columns).any(axis=0)
-    out = np.full(columns.shape[1], np.nan)
-    out[seen] = np.nanmedian(columns[:, seen], axis=0)
-    return out
-
-
-def _crossings(grid: np.ndarray, inside: np.ndarray, axis: np.ndarray):
-    """Where each column of the grid leaves the body at its top and bottom, between points."""
-    count = len(axis)
-    reached = inside.any(axis=2)
-    first = np.where(reached, inside.argmax(axis=2), 1)
-    last = np.where(reached, count - 1 - inside[:, :, ::-1].argmax(axis=2), count - 2)
-
-    def crossing(index, outward):
-        here = np.take_along_axis(grid, index[..., None], axis=2)[..., 0]
-        beyond = np.take_along_axis(grid, index[..., None] + outward, axis=2)[..., 0]
-        share = np.divide(here - 0.5, here - beyond, where=reached, out=np.full(here.shape, np.nan))
-        return axis[index] + outward * share * (axis[1] - axis[0])
-
-    return crossing(last, 1), crossing(first, -1)
-
-
-def _fit_slopes(right, anterior, height, used) -> np.ndarray:
-    """Slopes to right and to anterior of the robust plane through a surface's used columns."""
-    rows, columns = np.nonzero(used & np.isfinite(height))
-    z = height[rows, columns]
-    design = np.stack([np.ones(len(z)), right[rows], anterior[columns]], axis=1)
-    keep = np.abs(z - np.median(z)) < 3 * SURFACE_TOLERANCE_MM
-    for _ in range(3):
-        plane = np.linalg.lstsq(design[keep], z[keep], rcond=None)[0]
-        keep = np.abs(z - design @ plane) < SURFACE_TOLERANCE_MM
-        if np.count_nonzero(keep) < 4:
-            break
-    return plane[1:]
-
-
-def _normal(slopes: np.ndarray) -> np.ndarray:
-    """Unit normal, upwards, of a plane of these slopes."""
-    normal = np.array([-slopes[0], -slopes[1], 1.0])
-    return normal / np.linalg.norm(normal)
 
 
 @dataclass(frozen=True)
@@ -256,7 +126,7 @@ class _Rows:
     columns: int
 
 
-def _sum_rows(plates: _Plates) -> _Rows:
+def _sum_rows(plates: Plates) -> _Rows:
     heights = (plates.top - plates.bottom)[plates.slab]
     known = np.isfinite(heights)
     seen = known.sum(axis=0)
@@ -265,7 +135,7 @@ def _sum_rows(plates: _Plates) -> _Rows:
     return _Rows(plates.share, seen, total, (apart**2).sum(axis=0), len(heights))
 
 
-def _mean_window(plates: _Plates, rows: _Rows, start: float, stop: float) -> _Window | None:
+def _mean_window(plates: Plates, rows: _Rows, start: float, stop: float) -> _Window | None:
     """Mean height over a part of the depth."""
     inside = (rows.share >= start) & (rows.share <= stop)
     seen = rows.seen[inside].sum()
@@ -281,7 +151,7 @@ def _mean_window(plates: _Plates, rows: _Rows, start: float, stop: float) -> _Wi
 
 
 def _extreme_window(
-    plates: _Plates, rows: _Rows, part: tuple[float, float], extreme
+    plates: Plates, rows: _Rows, part: tuple[float, float], extreme
 ) -> _Window | None:
     """The window of `WINDOW` of the depth, within a part of it, of extreme height."""
     starts = np.arange(part[0], part[1] - WINDOW + 1e-9, WINDOW / 4)
@@ -292,7 +162,7 @@ def _extreme_window(
     return extreme(found, key=lambda window: window.height)
 
 
-def _errors(body: Body, frame: Frame, plates: _Plates, windows: list[_Window]) -> np.ndarray:
+def _errors(body: Body, plates: Plates, windows: list[_Window]) -> np.ndarray:
     """Standard errors (mm) of the heights.
 
     A mask places a surface only to the nearest voxel: its error is a sawtooth along the
@@ -301,8 +171,8 @@ def _errors(body: Body, frame: Frame, plates: _Plates, windows: list[_Window]) -
     summed here term by term of the sawtooth's Fourier series; roughness of the surface
     adds to it. Errors of different heights are taken as independent.
     """
-    right, anterior, up = frame.axes @ (body.affine[:3, :3] / body.spacing_mm)
-    k = _slice_axis(body, frame)
+    right, anterior, up = body.frame.axes @ (body.affine[:3, :3] / body.spacing_mm)
+    k = slice_axis(body, body.frame)
     spacing = body.spacing_mm[k]
     order = np.arange(1, 25)[:, None]
     lengths = np.array([window.length_mm for window in windows])

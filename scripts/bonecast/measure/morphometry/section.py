@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonecast.measure.frame import Body, Frame, local_extent, resample_local
+from bonecast.measure.frame import Body, local_extent, resample_local
 
 STEP_MM = 0.75
 """Grid in the section."""
@@ -24,20 +24,17 @@ class Section:
     width_mm: float
 
 
-def measure_section(body: Body, frame: Frame) -> Section:
+def measure_section(body: Body) -> Section:
     """Area and width of the section at the height of the body's centre.
 
     Voxels cut by the surface count in part, as linear interpolation has them.
-
-    Args:
-        frame: the body's own axes, origin at its centre.
     """
-    low, high = local_extent(body.mask, body.affine, frame)
+    low, high = local_extent(body.mask, body.affine, body.frame)
     low[2], high[2] = -PLANES_MM, PLANES_MM
     low[:2] -= 2
     high[:2] += 2
     grid, (_, anterior, _) = resample_local(
-        body.mask, body.affine, frame, low, high, (STEP_MM, STEP_MM, PLANES_MM)
+        body.mask, body.affine, body.frame, low, high, (STEP_MM, STEP_MM, PLANES_MM)
     )
     plane = grid.mean(axis=2)
     centre = np.average(anterior, weights=plane.sum(axis=0))

@@ -162,7 +162,7 @@ def _sizes(body: Body, shape: Shape) -> dict:
         ratio = shape.heights[k] / shape.heights[2]
         found[name] = float(ratio)
         found[f"{name}_se"] = float(ratio * np.hypot(relative[k], relative[2]))
-    section = measure_section(body, shape.frame)
+    section = measure_section(body)
     return found | {
         "depth_mm": shape.depth_mm,
         "width_mm": section.width_mm,
