@@ -140,6 +140,13 @@ def test_a_calibration_to_be_looked_at_is_flagged(facts, flagged):
     assert found["calibration_leave_one_out_mgcc"] == facts.get("leave_one_out_mgcc")
 
 
+def test_a_contradiction_reaches_the_scan():
+    facts = Acquisition(100.0, "none", "participants_table", 150.0, ("contrast", "kvp")).facts()
+    column = {c.name: c for c in vbmd_summary_columns("l1l4", "L1 to L4", 2, "hu_vol")}
+    found = summarise(**facts)["acquisition_conflicts"]
+    assert found == "contrast kvp" and found in column["acquisition_conflicts"].words
+
+
 def test_only_one_mean_where_the_summary_levels_are_l1_and_l2():
     columns = names(vbmd_summary_columns("l1l2", "L1 to L2", 2, "hu_vol"))
     assert len(columns) == len(set(columns))

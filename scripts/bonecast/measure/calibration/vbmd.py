@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from bonecast.measure.acquisition import PHASES, Acquisition, corrected
+from bonecast.measure.acquisition import CONFLICTS, PHASES, Acquisition, corrected
 from bonecast.measure.calibration.internal import LEAVE_ONE_OUT_LIMIT_MGCC, REFERENCE_HU
 from bonecast.measure.calibration.model import CALIBRATED, Calibration
 from bonecast.measure.columns import Column, reason
@@ -187,6 +187,16 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
             words=("participants_table", "aorta_hu", "header"),
             block="acquisition",
         ),
+        Column(
+            "acquisition_conflicts",
+            "",
+            "In what the participants table, which is believed, contradicts the HU of the aorta or "
+            "the header",
+            "calibration.json",
+            "text",
+            words=(*CONFLICTS, " ".join(CONFLICTS)),
+            block="acquisition",
+        ),
     )
 
 
@@ -246,6 +256,7 @@ def summarise_vbmd(
         "calibration_flagged": _flagged(facts),
         "contrast_phase": phase,
         "contrast_phase_source": facts.get("contrast_phase_source"),
+        "acquisition_conflicts": facts.get("acquisition_conflicts"),
     }
 
 
