@@ -1,7 +1,11 @@
 # What measuring is told: calibration, lists of the user, settings of radiomics. No rules here.
 from bonecast.cohort import draw_participants
 from bonecast.excluded_levels import read_excluded_levels
-from bonecast.measure.calibration.tables import read_rods, read_scanner_table
+from bonecast.measure.calibration.tables import (
+    check_row_numbers,
+    read_rods,
+    read_scanner_table,
+)
 from bonecast.measure.radiomics.settings import settings_of
 
 ATTENUATION_TABLE = os.path.join(WORKFLOW_HOME, "resources/calibration/mass_attenuation.csv")
@@ -30,9 +34,10 @@ def check_calibration_table():
     standard = config["measure"]["calibration"]["standard"]
     try:
         if CALIBRATION_METHOD == "phantom":
-            return read_rods(calibration_table_input(), standard)
+            return read_rods(calibration_table_input(), standard, PARTICIPANTS)
         if CALIBRATION_METHOD == "table" and workflow.is_main_process:
-            read_scanner_table(calibration_table_input(), standard)
+            rows = read_scanner_table(calibration_table_input(), standard)
+            check_row_numbers(rows, {name: row.calibration for name, row in COHORT.items()})
     except CohortError as error:
         raise WorkflowError(str(error)) from None
     return {}

@@ -1,8 +1,25 @@
 # Which masks, weights and settings the rules of segmentation take. No rules here.
 import glob
 
+from bonecast.cohort import check_masks
+
 KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
 KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
+
+
+def check_supplied_masks():
+    """Stop on masks that are named and not there, now rather than going on without them."""
+    options = ("masks", "bodies", "tissue")
+    folders = {f"segment.{option}": located(config["segment"][option]) for option in options}
+    try:
+        check_masks(COHORT.values(), folders, existing)
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# Once, not again in each job of a cluster.
+if not IS_TABULAR and workflow.is_main_process:
+    check_supplied_masks()
 
 
 def supplied_mask(wildcards, column, folder):

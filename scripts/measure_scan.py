@@ -39,6 +39,8 @@ if __name__ == "__main__":
             measured = measure_scan(scan, settings, known)
             for level in sorted(known.excluded.keys() - bodies.keys()):
                 log.warning("%s is on the list of excluded levels and not in the scan", level)
+            if conflicts := measured.calibration["acquisition_conflicts"]:
+                log.warning("the participants table contradicts the scan: %s", conflicts)
             picture = draw_slice(scan.ct, scan.vertebrae, bodies, scan.tissue, measured.composition)
         write_table(measured.density, DENSITY_FILE_COLUMNS, output.density)
         write_table(measured.morphometry, MORPHOMETRY_COLUMNS, output.morphometry)

@@ -1,8 +1,18 @@
 """Who is in a cohort: tables, folders, and every problem listed at once."""
 
+from pathlib import Path
+
 import pytest
 
-from bonecast.cohort import CohortError, batches, draw_participants, locate, read_cohort
+from bonecast.cohort import (
+    CohortError,
+    Participant,
+    batches,
+    check_masks,
+    draw_participants,
+    locate,
+    read_cohort,
+)
 
 
 @pytest.fixture
@@ -160,6 +170,26 @@ def test_paths_are_looked_for_from_here_then_input_then_home(tmp_path, monkeypat
     assert locate("shipped", around) == "../home/shipped"
     assert locate("nowhere", around) == "nowhere"
     assert locate("", around) == ""
+
+
+def test_masks_that_are_named_and_not_there_are_listed(tmp_path):
+    (tmp_path / "p1.nii.gz").touch()
+    here, folder = str(tmp_path / "p1.nii.gz"), str(tmp_path)
+    found = Participant("p1", mask=here, bodies=here, tissue=here)
+    check_masks([found, Participant("p2")], {"segment.masks": folder, "segment.bodies": None}, bool)
+    lost = Participant("p3", mask="a.nii.gz", bodies="b.nii.gz", tissue="made/c.nii.gz")
+    with pytest.raises(CohortError) as caught:
+        check_masks(
+            [found, lost],
+            {"segment.masks": "nowhere", "segment.bodies": here, "segment.tissue": "made/masks"},
+            lambda path: Path(path).exists() or path.startswith("made/"),
+        )
+    assert str(caught.value).splitlines()[1:] == [
+        "  p3: mask a.nii.gz not found",
+        "  p3: bodies b.nii.gz not found",
+        "  segment.masks: nowhere is not a folder",
+        f"  segment.bodies: {here} is not a folder",
+    ]
 
 
 def test_a_draw_does_not_depend_on_the_order_of_the_cohort():

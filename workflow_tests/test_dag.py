@@ -130,6 +130,7 @@ def test_the_demos_calibration_is_not_inherited(plan, scans):
             "scanner\tslope\tintercept\tstandard\nS1\t0.8\t0\tcaha\n",
             "row 2: standard 'caha'",
         ),
+        ("phantom", "participant_id\trod\tdensity_mgcc\np4\tA\t1\n", "no participant p4 in this"),
     ],
 )
 def test_mistakes_of_a_calibration_table_stop_the_run(plan, scans, tmp_path, method, text, message):
@@ -140,6 +141,19 @@ def test_mistakes_of_a_calibration_table_stop_the_run(plan, scans, tmp_path, met
     outcome = plan(config)
     assert not outcome.ok
     assert message in outcome.text
+
+
+def test_a_row_of_the_calibration_table_that_is_not_there_stops_the_run(plan, scans, tmp_path):
+    config = cohort(scans)
+    for name, text in (
+        ("calibration", "scanner\tslope\tintercept\tstandard\nS1\t0.8\t0\tk2hpo4\n"),
+        ("participants", "participant_id\tcalibration\np1\t2\np2\t3\n"),
+    ):
+        (tmp_path / f"{name}.tsv").write_text(text)
+        config["cohort"][name] = str(tmp_path / f"{name}.tsv")
+    outcome = plan(config)
+    assert not outcome.ok
+    assert "p2: no row 3" in outcome.text and "p1: no row" not in outcome.text
 
 
 def test_radiomics_can_be_left_out(plan, scans):
@@ -216,6 +230,23 @@ def test_a_missing_scan_is_left_to_the_job_to_record(plan, scans, tmp_path):
     config = cohort(scans)
     config["cohort"]["participants"] = str(table)
     assert plan(config).jobs["index_series"] == 2
+
+
+def test_masks_that_are_named_must_exist(plan, scans, tmp_path):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tmask\ttissue\np1\tlost.nii.gz\t\np2\t\tgone.nii.gz\np9\t\t\n")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    config["segment"]["bodies"] = "nowhere"
+    outcome = plan(config)
+    assert not outcome.ok
+    for problem in (
+        "p1: mask lost.nii.gz not found",
+        "p2: tissue gone.nii.gz not found",
+        "segment.bodies: nowhere is not a folder",
+    ):
+        assert problem in outcome.text
+    assert "p9:" not in outcome.text and "Traceback" not in outcome.text
 
 
 def test_a_missing_clinical_table_stops_the_run(plan, scans):

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -35,6 +35,9 @@ SIZES = {"height_m": (0.5, 2.5), "weight_kg": (10.0, 400.0)}
 """Columns of numbers and the range that is believed: a height of 172 is in cm."""
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
+
+MASKS = ("mask", "bodies", "tissue")
+"""Columns that hold paths of the user's masks."""
 
 
 class CohortError(ValueError):
@@ -198,6 +201,38 @@ def unknown_participant(name: str, participants: list[str]) -> str:
     near = difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
     hint = f"; near it: {', '.join(near)}" if near else ""
     return f"no participant {name} in this cohort{hint}"
+
+
+def check_masks(
+    participants: Iterable[Participant],
+    folders: Mapping[str, str | None],
+    exists: Callable[[str], object],
+) -> None:
+    """Refuse masks that are named and not there: a run would go on without them and not say so.
+
+    A participant without a file in a folder of masks is none of these.
+
+    Args:
+        participants: their paths as from `read_cohort`.
+        folders: option of the config to the folder it names, if any.
+        exists: whether a path is there, or will be.
+
+    Raises:
+        CohortError: lists every such path, by participant.
+    """
+    problems = [
+        f"{person.participant_id}: {column} {path} not found"
+        for person in participants
+        for column in MASKS
+        if (path := getattr(person, column)) and not exists(path)
+    ]
+    problems += [
+        f"{option}: {folder} is not a folder"
+        for option, folder in folders.items()
+        if folder and not (exists(folder) and not os.path.isfile(folder))
+    ]
+    if problems:
+        raise CohortError("masks that are not there:\n  " + "\n  ".join(problems))
 
 
 def _default_path(participant_id: str, folder: str) -> str:

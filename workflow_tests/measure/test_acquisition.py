@@ -28,6 +28,29 @@ def test_the_surest_source_tells_the_phase(header, phase, aorta, expected):
 
 
 @pytest.mark.parametrize(
+    ("header", "phase", "aorta", "kvp", "expected"),
+    [
+        (None, "none", 150.0, None, "contrast"),
+        (True, "none", None, None, "contrast"),
+        (True, "none", 150.0, 100.0, "contrast kvp"),
+        (False, "none", 60.0, 120.0, None),
+        (None, "portal", 60.0, None, "contrast"),
+        (True, "other", 30.0, None, "contrast"),
+        (False, "arterial", 150.0, None, None),
+        (False, "arterial", None, None, None),
+        (True, "", 30.0, 100.0, "kvp"),
+        (True, "unknown", 30.0, None, None),
+    ],
+)
+def test_what_the_table_says_against_the_scan_is_told(header, phase, aorta, kvp, expected):
+    found = describe({"kvp": 120.0, "contrast_header": header}, phase, aorta, kvp)
+    assert found.facts()["acquisition_conflicts"] == expected
+    assert found.kvp == (kvp or 120.0)
+    silent = describe({"kvp": None, "contrast_header": None}, phase, None, kvp)
+    assert silent.conflicts == () and silent.kvp == kvp
+
+
+@pytest.mark.parametrize(
     ("phase", "contrast"), [("none", False), ("unknown", None), ("portal", True), ("other", True)]
 )
 def test_contrast_is_known_or_not(phase, contrast):

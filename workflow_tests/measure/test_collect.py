@@ -220,16 +220,6 @@ def test_everyone_is_accounted_for(cohort):
     assert (p3["status"], p3["stage"], p3["n_levels_seen"]) == ("excluded", "ingest", 0)
 
 
-def test_a_doubtful_grade_does_not_set_density_aside(tmp_path):
-    one = _participant(
-        tmp_path,
-        "p",
-        density=[_density("L1", 100.0), _density("L2", 110.0)],
-        shapes=[_shape("L1", 2, included=False)],
-    )
-    assert collect([one], SETTINGS).scans["n_levels_hu"].to_pylist() == [2]
-
-
 def test_dictionary_names_every_column_once(cohort):
     tables = collect(cohort, SETTINGS)
     listed = [(row["table"], row["column"]) for row in tables.dictionary]

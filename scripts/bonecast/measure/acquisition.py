@@ -19,6 +19,9 @@ PHASES = ("none", "arterial", "portal", "other", "unknown")
 """Phases of contrast; `other`: there is contrast, of a later or an unknown phase. The same words
 as in the participants table (bonecast.cohort)."""
 
+CONFLICTS = ("contrast", "kvp")
+"""In what the participants table can contradict the scan or its header."""
+
 THRESHOLD_KVP = 120.0
 """Tube voltage that published HU thresholds were found at."""
 
@@ -53,12 +56,15 @@ class Acquisition:
         phase: one of `PHASES`.
         phase_source: `participants_table`, `aorta_hu`, `header`, or empty where nothing tells.
         aorta_hu: median HU of the aorta, None where it is not segmented.
+        conflicts: those of `CONFLICTS` in which the participants table, which is believed,
+            contradicts the scan or its header.
     """
 
     kvp: float | None = None
     phase: str = "unknown"
     phase_source: str = ""
     aorta_hu: float | None = None
+    conflicts: tuple[str, ...] = ()
 
     @property
     def has_contrast(self) -> bool | None:
@@ -78,10 +84,13 @@ class Acquisition:
             "contrast_phase": self.phase,
             "contrast_phase_source": self.phase_source or None,
             "aorta_hu": None if self.aorta_hu is None else round(self.aorta_hu, 1),
+            "acquisition_conflicts": " ".join(self.conflicts) or None,
         }
 
 
-def describe(facts: Mapping, phase: str = "", aorta: float | None = None) -> Acquisition:
+def describe(
+    facts: Mapping, phase: str = "", aorta: float | None = None, kvp: float | None = None
+) -> Acquisition:
     """Voltage and phase from what is known, the surest first.
 
     A phase the user gives is believed before the aorta's HU, and these before the header: a header
@@ -92,7 +101,9 @@ def describe(facts: Mapping, phase: str = "", aorta: float | None = None) -> Acq
         facts: `acquisition` of ct.json; keys kvp and contrast_header.
         phase: that of the participants table, empty where not given.
         aorta: as from `aorta_hu`.
+        kvp: that of the participants table, believed before the header's; None where not given.
     """
+    conflicts = _conflicts(facts, phase, aorta, kvp)
     source = ""
     if phase and phase != "unknown":
         source = "participants_table"
@@ -100,7 +111,23 @@ def describe(facts: Mapping, phase: str = "", aorta: float | None = None) -> Acq
         phase, source = ("other" if aorta > NATIVE_BLOOD_HU else "none"), "aorta_hu"
     elif facts.get("contrast_header") is not None:
         phase, source = ("other" if facts["contrast_header"] else "none"), "header"
-    return Acquisition(facts.get("kvp"), phase or "unknown", source, aorta)
+    kvp = facts.get("kvp") if kvp is None else kvp
+    return Acquisition(kvp, phase or "unknown", source, aorta, conflicts)
+
+
+def _conflicts(
+    facts: Mapping, phase: str, aorta: float | None, kvp: float | None
+) -> tuple[str, ...]:
+    """In what the participants table contradicts the aorta or the header; args as `describe`."""
+    bright = aorta is not None and aorta > NATIVE_BLOOD_HU
+    if phase == "none":
+        contrast = bright or bool(facts.get("contrast_header"))
+    else:
+        contrast = phase not in ("", "unknown") and aorta is not None and not bright
+    header = facts.get("kvp")
+    voltage = kvp is not None and header is not None and kvp != header
+    found = zip(CONFLICTS, (contrast, voltage), strict=True)
+    return tuple(name for name, contradicts in found if contradicts)
 
 
 def aorta_hu(ct: Volume, tissue: Volume | None) -> float | None:

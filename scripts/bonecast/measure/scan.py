@@ -111,9 +111,8 @@ class Known:
 
     def acquisition(self, scan: Scan) -> Acquisition:
         """How the scan was made: what the user says, then what its header and the scan say."""
-        kvp = self.header.get("kvp") if self.kvp is None else self.kvp
-        told = {**self.header, "kvp": kvp}
-        return describe(told, self.contrast_phase, aorta_hu(scan.ct, scan.tissue))
+        aorta = aorta_hu(scan.ct, scan.tissue)
+        return describe(self.header, self.contrast_phase, aorta, self.kvp)
 
 
 def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> Measured:

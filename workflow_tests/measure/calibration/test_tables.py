@@ -8,6 +8,7 @@ import pytest
 from bonecast.cohort import CohortError
 from bonecast.measure.calibration.tables import (
     ScanKey,
+    check_row_numbers,
     drift_hu_per_year,
     match,
     numbered,
@@ -72,6 +73,14 @@ def test_a_row_can_be_named_by_its_number(table):
     assert numbered(table, 99) == Reason.CALIBRATION_NO_SCANNER
 
 
+def test_row_numbers_beyond_the_table_are_listed_by_participant(table):
+    check_row_numbers(table, {"p1": 2, "p2": 7, "p3": None})
+    with pytest.raises(CohortError) as error:
+        check_row_numbers(table, {"p1": 1, "p2": 3, "p3": 8})
+    assert "p1: no row 1" in str(error.value) and "p3: no row 8" in str(error.value)
+    assert "p2" not in str(error.value)
+
+
 def test_drift_is_told_per_year(table):
     # 100 mg/cm3 was 127.5 HU and is 124.4 HU two years (731 days) later.
     expected = (102 / 0.82 - 102 / 0.80) / 731 * 365.25
@@ -126,7 +135,7 @@ def test_rods_are_read_by_participant(tmp_path):
         "p1,A,0,-3,,,,\np1,B,100,,10,-20,30,6\np2,A,0,1,,,,\n",
         encoding="utf-8",
     )
-    rods = read_rods(path, "caha")
+    rods = read_rods(path, "caha", ["p1", "p2"])
     assert list(rods) == ["p1", "p2"]
     assert rods["p1"][1] == {
         "rod": "B",
@@ -146,18 +155,20 @@ def test_every_problem_of_the_rods_is_listed(tmp_path):
     path.write_text(
         "participant_id\trod\tdensity_mgcc\twater_mgcc\tmean_hu\tx_mm\n"
         "p1\tA\t0\t1000\t5\t\n"
-        "p1\tB\t\t\t\t3\n",
+        "p1\tB\t\t\t\t3\n"
+        "patient-3\tA\t0\t\t5\t\n",
         encoding="utf-8",
     )
     with pytest.raises(CohortError) as error:
-        read_rods(path, "k2hpo4")
-    for part in ("row 3: density_mgcc is empty", "row 3: give mean_hu", "p1: water_mgcc"):
+        read_rods(path, "k2hpo4", ["p1", "patient-03"])
+    unknown = "row 4: no participant patient-3 in this cohort; near it: patient-03"
+    for part in ("row 3: density_mgcc is empty", "row 3: give mean_hu", "p1: water_mgcc", unknown):
         assert part in str(error.value)
 
 
 def test_a_table_that_is_not_there_or_lacks_a_column_is_refused(tmp_path):
     with pytest.raises(CohortError, match="not found"):
-        read_rods(tmp_path / "rods.tsv", "k2hpo4")
+        read_rods(tmp_path / "rods.tsv", "k2hpo4", [])
     (tmp_path / "rods.tsv").write_text("participant_id\trod\n", encoding="utf-8")
     with pytest.raises(CohortError, match="no column density_mgcc"):
-        read_rods(tmp_path / "rods.tsv", "k2hpo4")
+        read_rods(tmp_path / "rods.tsv", "k2hpo4", [])

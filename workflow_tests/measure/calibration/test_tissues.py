@@ -7,7 +7,7 @@ from bonecast.images import Volume
 from bonecast.measure.acquisition import Acquisition, aorta_hu
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
-from bonecast.measure.calibration.tissues import sample_tissues, usable_hu
+from bonecast.measure.calibration.tissues import MIN_COMPACT_MM2, sample_tissues, usable_hu
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 
@@ -16,7 +16,7 @@ SIZE = (200, 180, 12)
 SPACING_MM = (2.0, 2.0, 3.0)
 
 
-def draw(hu: dict[str, float], noise_hu: float = 15.0):
+def draw(hu: dict[str, float], noise_hu: float = 15.0, arch_mm=(14, 10)):
     """A torso: fat around muscle, a body with a compact block behind it, aorta, table, padding.
 
     Returns:
@@ -35,7 +35,8 @@ def draw(hu: dict[str, float], noise_hu: float = 15.0):
     aorta = np.hypot(x + 15, y - 25) < 11
     plane[aorta], tissue[aorta] = hu["blood"], Tissue.AORTA
     body = np.hypot(x / 22, (y + 10) / 16) < 1
-    arch = (np.abs(x) < 8) & (np.abs(y + 52) < 6)
+    side, front = arch_mm
+    arch = (np.abs(x) < side) & (np.abs(y + 52) < front)
     plane[body], plane[arch] = 150, hu["cortical_bone"]
     bone[body | arch], tissue[body | arch] = CODE, 0
     plane[(np.abs(y + 125) < 6) & (np.abs(x) < 150)] = -400  # the table
@@ -76,6 +77,15 @@ def test_blood_is_dropped_where_contrast_is_in_it(Scanner):
 def test_bone_that_is_nowhere_compact_is_not_sampled(Scanner):
     hu = Scanner(120).tissues_hu() | {"cortical_bone": 700.0}
     assert find(hu, False)["cortical_bone"].dropped == Reason.TISSUE_NOT_FOUND
+
+
+@pytest.mark.parametrize(("arch_mm", "found"), [((14, 10), True), ((8, 6), False)])
+def test_compact_bone_of_few_pixels_is_not_sampled(Scanner, arch_mm, found):
+    ct, vertebrae, _ = draw(Scanner(120).tissues_hu(), arch_mm=arch_mm)
+    samples = sample_tissues(ct, vertebrae, find_bodies(vertebrae, vertebrae, ct), None, False)
+    bone = samples["cortical_bone"]
+    assert bone.n_pixels * 4 > MIN_COMPACT_MM2  # of 2 x 2 mm: enough by area in either case
+    assert bone.dropped == (None if found else Reason.TISSUE_NOT_FOUND)
 
 
 def test_padding_is_not_taken_for_air(Scanner):

@@ -39,6 +39,11 @@ STANDARD_GCC = {"k2hpo4": 2.44, "caha": 3.16}
 REFERENCE_HU = 150.0
 """Trabecular bone at which the effect of leaving a tissue out is told; chosen here."""
 
+LEAVE_ONE_OUT_LIMIT_MGCC = 10.0
+"""Calibrations that leaving a tissue out moves further are flagged: the tissues contradict each
+other. Chosen here; a class of QCT, 80 to 120 mg/cm3, is 40 wide. R2 does not tell, for air and bone
+alone make it near 1."""
+
 
 def calibrate_tissues(
     tissues_hu: dict[str, float],

@@ -7,11 +7,11 @@ made from it here holds one.
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bonecast.cohort import CohortError, read_rows
+from bonecast.cohort import CohortError, read_rows, unknown_participant
 from bonecast.reasons import Reason
 
 REFERENCE_MGCC = 100.0
@@ -78,7 +78,7 @@ class ScanKey:
     date: datetime.date | None
 
 
-def read_rods(path: str | Path, standard: str) -> dict[str, list[dict]]:
+def read_rods(path: str | Path, standard: str, participants: list[str]) -> dict[str, list[dict]]:
     """Rods of every participant.
 
     Args:
@@ -86,6 +86,7 @@ def read_rods(path: str | Path, standard: str) -> dict[str, list[dict]]:
             or `x_mm`, `y_mm`, `z_mm`, `radius_mm` of a place in the scan; optionally `water_mgcc`,
             the rod's water-equivalent density, for the Mindways form.
         standard: what density_mgcc is equivalent to; goes into the rows.
+        participants: ids of the cohort; any other is refused.
 
     Returns:
         By participant, dicts of numbers (None where empty), in the order of the file.
@@ -96,11 +97,15 @@ def read_rods(path: str | Path, standard: str) -> dict[str, list[dict]]:
     problems: list[str] = []
     rods: dict[str, list[dict]] = {}
     needed = ("participant_id", "rod", "density_mgcc")
+    known = set(participants)
     for number, row in _read(path, (*ROD_COLUMNS, *PLACE_COLUMNS), needed):
         names = (*ROD_COLUMNS[2:], *PLACE_COLUMNS)
         values = {name: _number(row, name, number, problems) for name in names}
         if not row["participant_id"]:
             problems.append(f"row {number}: participant_id is empty")
+        elif row["participant_id"] not in known:
+            unknown = unknown_participant(row["participant_id"], participants)
+            problems.append(f"row {number}: {unknown}")
         if values["density_mgcc"] is None:
             problems.append(f"row {number}: density_mgcc is empty")
         placed = all(values[name] is not None for name in PLACE_COLUMNS)
@@ -197,6 +202,26 @@ def match(rows: Sequence[ScannerRow], key: ScanKey) -> ScannerRow | Reason:
 def numbered(rows: Sequence[ScannerRow], number: int) -> ScannerRow | Reason:
     """The calibration of a row number that the participants table gives."""
     return next((row for row in rows if row.number == number), Reason.CALIBRATION_NO_SCANNER)
+
+
+def check_row_numbers(rows: Sequence[ScannerRow], numbers: Mapping[str, int | None]) -> None:
+    """Refuse row numbers of the participants table that the scanners' table does not have.
+
+    Args:
+        rows: as from `read_scanner_table`.
+        numbers: by participant, None where not given.
+
+    Raises:
+        CohortError: lists every participant with such a number.
+    """
+    known = {row.number for row in rows}
+    problems = [
+        f"{name}: no row {number} in the table of scanners (the header is row 1)"
+        for name, number in numbers.items()
+        if number is not None and number not in known
+    ]
+    if problems:
+        raise CohortError("participants, column calibration:\n  " + "\n  ".join(problems))
 
 
 def drift_hu_per_year(rows: Sequence[ScannerRow]) -> dict[int, float]:

@@ -42,6 +42,10 @@ MIN_SAMPLE_MM2 = 60.0
 MIN_COMPACT_MM2 = 15.0
 """The same for compact bone, which is thin."""
 
+MIN_COMPACT_PIXELS = 50
+"""Least number of pixels of compact bone, over all slices: fewer are the tips of a few cortices,
+blurred, whose median lies far below compact bone's and decides the calibration; chosen here."""
+
 MUSCLE_REACH_MM = (50.0, 15.0, 80.0)
 """Back muscle lies this far to either side of the body's centre, and from 15 to 80 mm behind."""
 
@@ -178,8 +182,10 @@ def _slices(bodies: dict[str, Body | None], depth: int) -> list[tuple[int, Body]
 
 def _judge(name: str, parts: list[np.ndarray], source: str, pixel_mm2: float) -> Sample:
     values = np.concatenate(parts) if parts else np.empty(0)
-    least = MIN_COMPACT_MM2 if name == "cortical_bone" else MIN_SAMPLE_MM2
-    if len(values) * pixel_mm2 < least:
+    least = MIN_SAMPLE_MM2 / pixel_mm2
+    if name == "cortical_bone":
+        least = max(MIN_COMPACT_MM2 / pixel_mm2, MIN_COMPACT_PIXELS)
+    if len(values) < least:
         return Sample(None, len(values), source, Reason.TISSUE_NOT_FOUND)
     hu = float(np.median(values))
     low, high = SANE_HU[name]

@@ -3,7 +3,8 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from bonecast.measure.acquisition import PHASES, Acquisition, corrected
+from bonecast.measure.acquisition import CONFLICTS, PHASES, Acquisition, corrected
+from bonecast.measure.calibration.internal import LEAVE_ONE_OUT_LIMIT_MGCC, REFERENCE_HU
 from bonecast.measure.calibration.model import CALIBRATED, Calibration
 from bonecast.measure.columns import Column, reason
 from bonecast.reasons import Reason
@@ -131,10 +132,27 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
         Column(
             "calibration_r2",
             "",
-            "Coefficient of determination of the calibration",
+            "Coefficient of determination of the calibration; that of tissues is near 1 even where "
+            "one is wrong, see calibration_leave_one_out_mgcc",
             "calibration.json",
             low=0,
             high=1,
+        ),
+        Column(
+            "calibration_leave_one_out_mgcc",
+            "mg/cm3",
+            f"By how much leaving out one tissue other than air and bone moves the density at "
+            f"{REFERENCE_HU:g} HU, at most; of calibrations by four tissues or more",
+            "calibration.json",
+            low=0,
+        ),
+        Column(
+            "calibration_tissues",
+            "",
+            "Tissues that a calibration by tissues could use; without calibration: those it had. "
+            "Why others could not be used is in calibration.json",
+            "calibration.json",
+            "text",
         ),
         Column(
             "calibration_drift_hu_per_year",
@@ -145,8 +163,9 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
         Column(
             "calibration_flagged",
             "",
-            "Whether the scanner drifted faster than the limit, or rods of a phantom lie badly "
-            "on a line (R2 below 0.99)",
+            "Whether the scanner drifted faster than the limit, rods of a phantom lie badly on a "
+            "line (R2 below 0.99), or leaving out a tissue moves the density by more than "
+            f"{LEAVE_ONE_OUT_LIMIT_MGCC:g} mg/cm3",
             "calibration.json; measure.calibration.drift_limit_hu_per_year",
             "bool",
         ),
@@ -166,6 +185,16 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
             "calibration.json",
             "text",
             words=("participants_table", "aorta_hu", "header"),
+            block="acquisition",
+        ),
+        Column(
+            "acquisition_conflicts",
+            "",
+            "In what the participants table, which is believed, contradicts the HU of the aorta or "
+            "the header",
+            "calibration.json",
+            "text",
+            words=(*CONFLICTS, " ".join(CONFLICTS)),
             block="acquisition",
         ),
     )
@@ -221,10 +250,13 @@ def summarise_vbmd(
         "calibration_method": facts.get("calibration_method"),
         "vbmd_standard": standard,
         "calibration_r2": facts.get("r2"),
+        "calibration_leave_one_out_mgcc": facts.get("leave_one_out_mgcc"),
+        "calibration_tissues": _tissues(facts),
         "calibration_drift_hu_per_year": facts.get("drift_hu_per_year"),
         "calibration_flagged": _flagged(facts),
         "contrast_phase": phase,
         "contrast_phase_source": facts.get("contrast_phase_source"),
+        "acquisition_conflicts": facts.get("acquisition_conflicts"),
     }
 
 
@@ -232,7 +264,16 @@ def _flagged(facts: Mapping) -> bool | None:
     """Whether a calibration is to be looked at; None where there is none."""
     if not facts or facts.get("reason"):
         return None
-    return bool(facts.get("drift_beyond_limit") or facts.get("r2_low"))
+    apart = facts.get("leave_one_out_mgcc") or 0
+    return bool(
+        facts.get("drift_beyond_limit") or facts.get("r2_low") or apart > LEAVE_ONE_OUT_LIMIT_MGCC
+    )
+
+
+def _tissues(facts: Mapping) -> str | None:
+    """Names of the tissues that could be used, separated by blanks."""
+    samples = facts.get("tissues") or {}
+    return " ".join(name for name, sample in samples.items() if not sample["dropped"]) or None
 
 
 def _mean(rows: Sequence[Mapping], column: str) -> float | None:
