@@ -148,6 +148,7 @@ def test_what_is_derived_is_near_the_masks(draw_trunk, spacing_mm):
         assert sat["area_cm2"] == pytest.approx(truth[level, "sat"]["area_cm2"], rel=0.03)
         assert sat["slab_area_cm2"] == pytest.approx(truth[level, "sat"]["slab_area_cm2"], rel=0.03)
         assert back["area_cm2"] is None and back["included"]
+        assert (sat["reason"], back["reason"]) == (None, Reason.AREA_NOT_DERIVED)
         assert back["density_hu"] == pytest.approx(52, abs=1)
         for name in ("muscle", "psoas", "imat", "vat"):
             assert rows[level, name]["reason"] == Reason.NO_TISSUE_MASK

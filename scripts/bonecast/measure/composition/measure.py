@@ -173,7 +173,7 @@ def _derived(
             row["slab_density_hu"] = float(values.mean())
         if name == "back_muscles":
             # Only a part of the muscle, of no particular area.
-            row |= {"area_cm2": None, "slab_area_cm2": None}
+            row |= {"area_cm2": None, "slab_area_cm2": None, "reason": Reason.AREA_NOT_DERIVED}
         rows[name] = row
     return rows
 
@@ -222,7 +222,10 @@ ABOUT_COLUMNS = (
         words=(MASKS, DERIVED),
     ),
     included("the values enter summaries"),
-    reason("Why not included"),
+    reason(
+        f"Why not included; {Reason.AREA_NOT_DERIVED}: why area_cm2 and slab_area_cm2 are empty, "
+        "while the attenuation is included"
+    ),
 )
 
 CALCIUM_COLUMNS = (
