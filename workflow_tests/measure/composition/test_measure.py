@@ -6,7 +6,11 @@ import pytest
 from bonecast.images import Volume
 from bonecast.levels import LEVELS
 from bonecast.measure.columns import names
-from bonecast.measure.composition.measure import COMPOSITION_COLUMNS, measure_composition
+from bonecast.measure.composition.measure import (
+    COMPOSITION_COLUMNS,
+    level_columns,
+    measure_composition,
+)
 from bonecast.measure.composition.regions import REGIONS, behind_vertebra
 from bonecast.measure.frame import find_bodies
 from bonecast.phantom.anatomy import draw_torso
@@ -211,3 +215,10 @@ def test_levels_left_out_have_rows_and_no_values(trunk):
     others = [row for row in rows if row["level"] != "L3"]
     assert {row["reason"] for row in others} == {Reason.LEVEL_NOT_ANALYSED}
     assert all(row["area_cm2"] is None and row["density_hu"] is None for row in others)
+
+
+def test_a_mean_lies_in_the_window_of_its_region():
+    ranges = {column.name: (column.low, column.high) for column in level_columns()}
+    assert ranges["imat_density_hu"] == ranges["sat_slab_density_hu"] == (-190, -30)
+    assert ranges["muscle_density_hu"] == (-29, 150)
+    assert ranges["imat_area_cm2"] == (0, None)

@@ -1,6 +1,7 @@
 """Area and attenuation of muscle and fat at the level of every vertebra."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -252,15 +253,11 @@ COMPOSITION_COLUMNS = (
 
 def level_columns() -> tuple[Column, ...]:
     """Columns of composition in a table of one row for each level."""
-    about = {
-        name: f"{region.words}, {region.window_hu[0]} to {region.window_hu[1]} HU"
-        for name, region in REGIONS.items()
-    }
-    return (
-        *(
-            c
-            for name in REGIONS
-            for c in prefixed(name, VALUE_COLUMNS + ABOUT_COLUMNS, about[name])
-        ),
-        *prefixed(AORTA, CALCIUM_COLUMNS + ABOUT_COLUMNS, "aorta"),
-    )
+    columns = []
+    for name, region in REGIONS.items():
+        low, high = region.window_hu
+        # A mean lies in the region's own window.
+        values = (replace(c, low=low, high=high) if c.unit == "HU" else c for c in VALUE_COLUMNS)
+        about = f"{region.words}, {low} to {high} HU"
+        columns += prefixed(name, (*values, *ABOUT_COLUMNS), about)
+    return (*columns, *prefixed(AORTA, CALCIUM_COLUMNS + ABOUT_COLUMNS, "aorta"))
