@@ -99,7 +99,8 @@ def test_a_level_shift_that_is_none_is_listed(table, tmp_path, shift):
     ("text", "message"),
     [
         ("", "no column participant_id"),
-        ("id\tsite\np1\ta\n", "no column participant_id; found: id, site"),
+        ("id\tsite\np1\ta\n", "no column participant_id; found: id, site$"),
+        ("participant_id,site\np1,a\n", r"separated by commas\? name it \.csv"),
         ("participant_id\tsite\tsite\np1\ta\tb\n", "column named twice: site"),
         ("participant_id\tpaht\np1\ta\n", "unknown column paht"),
         ("participant_id\n", "no participants"),

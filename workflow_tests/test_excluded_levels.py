@@ -3,7 +3,7 @@
 import pytest
 
 from bonecast.cohort import CohortError
-from bonecast.excluded_levels import CODES, read_excluded_levels
+from bonecast.excluded_levels import CODES, MAX_HINTS, read_excluded_levels
 from bonecast.reasons import Reason
 
 PARTICIPANTS = ["p1", "p2", "patient-03"]
@@ -56,6 +56,15 @@ def test_every_problem_is_listed_by_row(table):
     assert "row 4: reason must be one of haemangioma" in message
     assert "strange look" not in message
     assert "row 5: p1 L2 is already in row 2" in message
+
+
+def test_only_the_first_unknown_ids_are_compared_with_the_cohort(table):
+    rows = "".join(f"patient-3{i}\tL1\n" for i in range(MAX_HINTS + 5))
+    with pytest.raises(CohortError) as caught:
+        read_excluded_levels(table("participant_id\tlevel\n" + rows), PARTICIPANTS)
+    message = str(caught.value)
+    assert message.count("no participant") == MAX_HINTS + 5
+    assert message.count("near it: patient-03") == MAX_HINTS
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,10 @@ def read_rows(
         lines = list(csv.reader(stream, delimiter=delimiter))
     header = [name.strip() for name in lines[0]] if lines else []
     if missing := [name for name in needed if name not in header]:
-        raise CohortError(f"{table}: no column {', '.join(missing)}; found: {', '.join(header)}")
+        found = ", ".join(header)
+        if len(header) == 1 and delimiter == "\t" and "," in found:
+            found += "; separated by commas? name it .csv"
+        raise CohortError(f"{table}: no column {', '.join(missing)}; found: {found}")
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise CohortError(f"{table}: column named twice: {', '.join(twice)}")

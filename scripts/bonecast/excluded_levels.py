@@ -25,6 +25,10 @@ CODES = {
 """What column reason may hold, and the code that stands for it in the tables."""
 
 
+MAX_HINTS = 20
+"""Unknown ids that are compared with those of the cohort: in a large one each takes time."""
+
+
 def read_excluded_levels(table: str, participants: list[str]) -> dict[str, dict[str, str]]:
     """The vertebrae to be left out of all summaries.
 
@@ -45,11 +49,13 @@ def read_excluded_levels(table: str, participants: list[str]) -> dict[str, dict[
     found: dict[str, dict[str, str]] = {}
     first_seen: dict[tuple[str, str], str] = {}
     problems = []
-    known = set(participants)
+    known, unknown = set(participants), 0
     for where, row in rows:
         name, level, reason = (row.get(column, "") for column in COLUMNS)
         if name not in known:
-            problems.append(f"{where}: {unknown_participant(name, participants)}")
+            unknown += 1
+            near = participants if unknown <= MAX_HINTS else []
+            problems.append(f"{where}: {unknown_participant(name, near)}")
         if level not in LEVELS:
             problems.append(f"{where}: level {level!r} must be one of {LEVELS[0]} to {LEVELS[-1]}")
         if reason not in CODES:

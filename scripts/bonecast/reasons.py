@@ -84,6 +84,7 @@ class Reason(StrEnum):
     OTHER_SCALE = "other_scale"
     # Muscle, fat and aortic calcium
     NO_TISSUE_MASK = "no_tissue_mask"
+    AREA_NOT_DERIVED = "area_not_derived"
     CUT_BY_FIELD_OF_VIEW = "cut_by_field_of_view"
     PHASE_UNKNOWN = "phase_unknown"
     KVP_NOT_TABULATED = "kvp_not_tabulated"
@@ -195,6 +196,9 @@ SENTENCES: dict[Reason, str] = {
         "Densities by this method are on a scale of their own, to which the classes do not apply."
     ),
     Reason.NO_TISSUE_MASK: "No mask of this tissue, and the CT alone does not tell it well enough.",
+    Reason.AREA_NOT_DERIVED: (
+        "Only a part of the muscle is found without a mask: its attenuation is given, no area."
+    ),
     Reason.CUT_BY_FIELD_OF_VIEW: "The structure goes on beyond the field of view.",
     Reason.PHASE_UNKNOWN: "Nothing says whether the scan was made with a contrast agent.",
     Reason.KVP_NOT_TABULATED: (

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
+from bonecast.measure.composition.summary import Person
 from bonecast.measure.morphometry.summary import SDI_LEVELS
 
 SETTINGS = {
@@ -174,6 +175,33 @@ def test_density_and_strength_reach_the_tables(tmp_path):
         400,
         True,
     )
+
+
+def test_texture_switched_off_is_empty_and_not_zero(cohort):
+    on = collect(cohort, SETTINGS).scans.to_pylist()
+    found = [(row["n_levels_radiomics"], row["radiomics_reason"]) for row in on]
+    assert found == [(3, None), (0, "too_few_levels"), (0, "too_few_levels")]
+    for one in cohort:
+        del one.tables["radiomics"]
+    off = collect(cohort, SETTINGS).scans
+    assert off["n_levels_radiomics"].to_pylist() == [None] * 3
+
+
+def test_sex_and_voltage_of_the_participants_table_come_first(tmp_path):
+    shape = ["L3", "muscle", 130, 36, "masks", "true", ""]
+    one = _participant(tmp_path, "p1", composition=[shape])
+    ct = json.loads(one.ct.read_text())
+    ct["acquisition"]["patient_sex"] = "F"
+    one.ct.write_text(json.dumps(ct))
+    calibration = tmp_path / "calibration.json"
+    calibration.write_text(json.dumps({"kvp": 100.0, "calibration_method": "none"}))
+    told = replace(one, person=Person("M"))
+    rows = collect([one, told, replace(told, calibration=calibration)], SETTINGS).scans.to_pylist()
+    assert [row["patient_sex"] for row in rows] == ["F", "M", "M"]
+    # 130 cm2 is enough for a woman, 36 HU for neither limit but hers.
+    assert [row["low_sma_derstine"] for row in rows] == [False, True, True]
+    assert [row["low_smd_derstine"] for row in rows] == [False, True, None]
+    assert rows[2]["limits_reason"] == "kvp_not_120"
 
 
 def test_a_fractured_level_keeps_its_values_and_says_why_they_are_unused(cohort):

@@ -150,7 +150,9 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         strength = {v.level: v.strength for v in vertebrae}
         row |= summarise_strength(strength, levels, span(levels), min_levels)
         row |= summarise_morphometry(vertebrae, min_levels)
-        row |= _composition(files, ct, vertebrae)
+        composition = {v.level: v.composition for v in vertebrae}
+        person = replace(files.person, sex=row["patient_sex"])
+        row |= summarise_composition(composition, person, row["kvp"])
         row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)
         if exclusion:
@@ -247,13 +249,6 @@ def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:
     return row
 
 
-def _composition(files: ParticipantFiles, ct: dict, vertebrae: list[Vertebra]) -> dict:
-    """Summaries of composition; the header says the sex where the participants table does not."""
-    sex = files.person.sex or (ct.get("acquisition") or {}).get("patient_sex")
-    levels = {vertebra.level: vertebra.composition for vertebra in vertebrae}
-    return summarise_composition(levels, replace(files.person, sex=sex))
-
-
 def _scan_row(
     files: ParticipantFiles,
     segmentation: dict,
@@ -271,6 +266,7 @@ def _scan_row(
         "reason": None,
     }
     row |= {name: acquisition.get(name) for name in names(ACQUISITION)}
+    row["patient_sex"] = files.person.sex or row["patient_sex"]
     if isinstance(row["pixel_spacing_mm"], list):
         row["pixel_spacing_mm"] = row["pixel_spacing_mm"][0]
     shown = shift_levels(segmentation.get("levels") or {}, shift)

@@ -36,7 +36,7 @@ def _text(name: str, definition: str, source: str, block: str = "id", words=()) 
 
 
 def _header(name: str, unit: str, definition: str, **more) -> Column:
-    return Column(name, unit, definition, "ct.json", block="acquisition", **more)
+    return Column(name, unit, definition, **({"source": "ct.json", "block": "acquisition"} | more))
 
 
 PARTICIPANT = (
@@ -57,7 +57,7 @@ EXCLUSION_COLUMNS = (
 ACQUISITION = (
     _header("manufacturer", "", "Manufacturer of the scanner", kind="text"),
     _header("model", "", "Model of the scanner", kind="text"),
-    _header("kvp", "kV", "Tube voltage", low=0),
+    _header("kvp", "kV", "Tube voltage", low=0, source="ct.json or participants.tsv"),
     _header("tube_current_ma", "mA", "Tube current", low=0),
     _header("kernel", "", "Reconstruction kernel", kind="text"),
     _header("slice_thickness_mm", "mm", "Slice thickness", low=0),
@@ -66,9 +66,17 @@ ACQUISITION = (
     _header("table_height_mm", "mm", "Table height"),
     _header("contrast_header", "", "Whether the header names a contrast agent", kind="bool"),
     _header("patient_age_years", "years", "Age at the scan according to the header", low=0),
-    _header("patient_sex", "", "Sex according to the header", kind="text", words=("F", "M")),
+    _header(
+        "patient_sex",
+        "",
+        "Sex according to the table of participants or else the header",
+        source="participants.tsv or ct.json",
+        kind="text",
+        words=("F", "M"),
+    ),
 )
-"""Facts of ct.json that become columns of the scans table."""
+"""Facts of ct.json that become columns of the scans table; the table of participants may know
+better."""
 
 NAMING = (
     Column("n_levels_seen", "count", "Levels segmented in the scan", kind="int", low=0),

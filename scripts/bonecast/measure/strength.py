@@ -53,24 +53,32 @@ def yield_mpa(density_mgcc: np.ndarray) -> np.ndarray:
     return 37.4 * np.clip(np.asarray(density_mgcc, float) / 1000, 0, None) ** 1.39
 
 
+UNCORRECTED = "from density not corrected for contrast"
 BUCKLEY = "Buckley et al., Bone 2007;40:767"
 STRENGTH_COLUMNS = (
     LEVEL,
     Column(
         "ea_min_kn",
         "kN",
-        "Least axial rigidity of the slices across the body's axis: sum of modulus times area",
+        "Least axial rigidity of the slices across the body's axis: sum of modulus times area; "
+        f"{UNCORRECTED}",
         BUCKLEY,
         low=0,
         block="strength",
     ),
     Column(
-        "ea_mean_kn", "kN", "Mean axial rigidity of these slices", BUCKLEY, low=0, block="strength"
+        "ea_mean_kn",
+        "kN",
+        f"Mean axial rigidity of these slices; {UNCORRECTED}",
+        BUCKLEY,
+        low=0,
+        block="strength",
     ),
     Column(
         "ei_lr_min_nmm2",
         "N mm2",
-        "Least bending rigidity about the left-right axis through the centroid of stiffness",
+        "Least bending rigidity about the left-right axis through the centroid of stiffness; "
+        f"{UNCORRECTED}",
         "beam theory: sum of modulus times squared distance",
         low=0,
         block="strength",
@@ -78,7 +86,7 @@ STRENGTH_COLUMNS = (
     Column(
         "ei_ap_min_nmm2",
         "N mm2",
-        "The same about the anterior-posterior axis",
+        f"The same about the anterior-posterior axis; {UNCORRECTED}",
         "beam theory: sum of modulus times squared distance",
         low=0,
         block="strength",
@@ -87,7 +95,7 @@ STRENGTH_COLUMNS = (
         "strength_index",
         "index",
         "Least sum over a slice of yield stress times area, in units of 1000 N; an index: it was "
-        "not validated as a force",
+        f"not validated as a force; {UNCORRECTED}",
         "yield stress: Kopperdahl et al., J Orthop Res 2002",
         low=0,
         block="strength",
@@ -209,7 +217,7 @@ def measure_strength(
 
 def strength_summary_columns(name: str, words: str, min_levels: int) -> tuple[Column, ...]:
     """Summaries of one scan; `name` and `words` are of the summary levels."""
-    where = f"over the included levels of {words}; at least {min_levels} of them"
+    where = f"over the included levels of {words}; at least {min_levels} of them; {UNCORRECTED}"
     numbers = {"source": "strength.tsv", "low": 0, "block": "strength"}
     return (
         Column(f"ea_min_{name}_kn", "kN", f"Mean of the levels' ea_min_kn {where}", **numbers),
@@ -220,7 +228,13 @@ def strength_summary_columns(name: str, words: str, min_levels: int) -> tuple[Co
             f"Mean of the levels' strength_index {where}; not validated as a force",
             **numbers,
         ),
-        Column("n_levels_strength", "count", f"Levels {where}", kind="int", low=0),
+        Column(
+            "n_levels_strength",
+            "count",
+            f"Levels of {words} that entered the strength summaries",
+            kind="int",
+            low=0,
+        ),
         reason("Why the strength summaries are empty", "strength_reason"),
     )
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bonecast.levels import LEVELS
-from bonecast.measure.columns import Column
+from bonecast.measure.columns import Column, reason
+from bonecast.reasons import Reason
 
 
 @dataclass
@@ -53,18 +54,24 @@ def radiomics_summary_columns(
         Column(
             "n_levels_radiomics",
             "count",
-            "Levels that entered the texture summaries",
+            "Levels that entered the texture summaries; empty where radiomics is switched off",
             kind="int",
             low=0,
         ),
         *(replace(column, definition=f"{column.definition}. {rule}") for column in features),
+        reason("Why the texture summaries are empty", "radiomics_reason"),
     )
 
 
 def summarise_radiomics(
     vertebrae: list[Vertebra], features: list[str], levels: list[str], min_levels: int
 ) -> dict:
-    """Median of each feature of one scan; empty where too few levels have it."""
+    """Median of each feature of one scan; empty where too few levels have it.
+
+    Without features, as where radiomics is switched off, the number of levels is empty too.
+    """
+    if not features:
+        return {"n_levels_radiomics": None, "radiomics_reason": None}
     rows = [
         [vertebra.radiomics[name] for name in features]
         for vertebra in vertebrae
@@ -72,8 +79,8 @@ def summarise_radiomics(
     ]
     out: dict = dict.fromkeys(features)
     out["n_levels_radiomics"] = len(rows)
-    if len(rows) < min_levels or not features:
-        return out
+    if len(rows) < min_levels:
+        return out | {"radiomics_reason": str(Reason.TOO_FEW_LEVELS)}
     values = np.array(rows, dtype=float)
     enough = np.isfinite(values).sum(axis=0) >= min_levels
     medians = np.full(len(features), np.nan)

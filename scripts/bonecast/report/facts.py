@@ -219,9 +219,9 @@ def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
 
 
 def _level_reasons(vertebrae: pd.DataFrame, roi: str) -> list[dict]:
-    """Vertebrae whose density, height or texture is not used, counted by reason."""
+    """Vertebrae whose density, height, strength or texture is not used, counted by reason."""
     columns = {"density": f"{roi}_reason", "height": "morphometry_reason"}
-    columns["texture"] = "radiomics_reason"
+    columns |= {"strength": "strength_reason", "texture": "radiomics_reason"}
     rows = []
     for what, column in columns.items():
         if column not in vertebrae:

@@ -35,7 +35,8 @@ def roi_agreement(
     vertebrae_path: str | Path, rois: Sequence[str], outputs: Mapping[str, str], dpi: int
 ) -> None:
     """Bland-Altman plots of every pair of regions, over the vertebrae included in both."""
-    figure, rows = draw_agreement(pd.read_parquet(vertebrae_path), rois)
+    columns = ["participant_id", "level", *(name for roi in rois for name in _needed(roi))]
+    figure, rows = draw_agreement(pd.read_parquet(vertebrae_path, columns=columns), rois)
     save_figure(figure, rows, COLUMNS, outputs, dpi)
 
 
@@ -77,11 +78,15 @@ def draw_agreement(vertebrae: pd.DataFrame, rois: Sequence[str]) -> tuple[Figure
     return figure, [row for names, pair in pairs.items() for row in _rows(names, *pair)]
 
 
+def _needed(roi: str) -> list[str]:
+    """Columns of a region that are compared."""
+    return [f"{roi}_mean_hu", f"{roi}_included"]
+
+
 def _paired(vertebrae: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """participant_id, level, first, second of the vertebrae included in both regions."""
-    needed = [f"{roi}_{what}" for roi in (first, second) for what in ("mean_hu", "included")]
     columns = ["participant_id", "level", "first", "second"]
-    if not set(needed) <= set(vertebrae.columns):
+    if not {*_needed(first), *_needed(second)} <= set(vertebrae.columns):
         return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
     both = vertebrae[f"{first}_included"].fillna(False) & vertebrae[f"{second}_included"].fillna(
         False

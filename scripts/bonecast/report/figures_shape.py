@@ -19,6 +19,9 @@ DEFORMITY_COLUMNS = (
     *("q25_loss_percent", "median_loss_percent", "q75_loss_percent"),
 )
 
+NEEDED = ["level", "morphometry_included", "genant_grade", "genant_alternative", "height_loss"]
+"""Columns of the vertebrae table that are drawn."""
+
 GRADES = {
     1: (ORANGE, "", "grade 1 (deformity)"),
     2: (VERMILION, "//", "grade 2 (fracture)"),
@@ -32,7 +35,7 @@ MAX_POINTS = 20_000
 
 def deformities_by_level(vertebrae_path: str | Path, outputs: Mapping[str, str], dpi: int) -> None:
     """Share of each Genant grade by level, and the loss of height of every vertebra."""
-    figure, rows = draw_deformities(pd.read_parquet(vertebrae_path))
+    figure, rows = draw_deformities(pd.read_parquet(vertebrae_path, columns=NEEDED))
     save_figure(figure, rows, DEFORMITY_COLUMNS, outputs, dpi)
 
 

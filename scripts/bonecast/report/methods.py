@@ -175,7 +175,8 @@ def _density(facts: Facts, measure: dict) -> list[str]:
         f"Density ({standard}-equivalent, mg/cm3) was calibrated from attenuation by {words}. "
         f"{contrast} Axial and bending rigidity of each vertebral body were summed over slices "
         f"across its axis (Buckley et al., Bone 2007;40:767; modulus: "
-        f"{measure['strength']['law']}); they and the strength index were not validated in newtons."
+        f"{measure['strength']['law']}), from density not corrected for contrast medium; they and "
+        "the strength index were not validated in newtons."
     ]
 
 

@@ -7,7 +7,11 @@ from bonecast.images import Volume
 from bonecast.levels import LEVELS
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.columns import names
-from bonecast.measure.composition.measure import COMPOSITION_COLUMNS, measure_composition
+from bonecast.measure.composition.measure import (
+    COMPOSITION_COLUMNS,
+    level_columns,
+    measure_composition,
+)
 from bonecast.measure.composition.regions import REGIONS, behind_vertebra
 from bonecast.phantom.anatomy import draw_torso
 from bonecast.phantom.torso import Scanner, image_torso
@@ -148,6 +152,7 @@ def test_what_is_derived_is_near_the_masks(draw_trunk, spacing_mm):
         assert sat["area_cm2"] == pytest.approx(truth[level, "sat"]["area_cm2"], rel=0.03)
         assert sat["slab_area_cm2"] == pytest.approx(truth[level, "sat"]["slab_area_cm2"], rel=0.03)
         assert back["area_cm2"] is None and back["included"]
+        assert (sat["reason"], back["reason"]) == (None, Reason.AREA_NOT_DERIVED)
         assert back["density_hu"] == pytest.approx(52, abs=1)
         for name in ("muscle", "psoas", "imat", "vat"):
             assert rows[level, name]["reason"] == Reason.NO_TISSUE_MASK
@@ -210,3 +215,10 @@ def test_levels_left_out_have_rows_and_no_values(trunk):
     others = [row for row in rows if row["level"] != "L3"]
     assert {row["reason"] for row in others} == {Reason.LEVEL_NOT_ANALYSED}
     assert all(row["area_cm2"] is None and row["density_hu"] is None for row in others)
+
+
+def test_a_mean_lies_in_the_window_of_its_region():
+    ranges = {column.name: (column.low, column.high) for column in level_columns()}
+    assert ranges["imat_density_hu"] == ranges["sat_slab_density_hu"] == (-190, -30)
+    assert ranges["muscle_density_hu"] == (-29, 150)
+    assert ranges["imat_area_cm2"] == (0, None)

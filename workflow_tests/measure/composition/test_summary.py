@@ -135,6 +135,29 @@ def test_limits_are_judged_as_far_as_the_person_is_known(person, judged, reason)
         assert out["low_sma_derstine"] is True and out["low_smd_derstine"] is True
 
 
+@pytest.mark.parametrize(
+    ("kvp", "empty", "reason"),
+    [
+        (None, set(), None),
+        (120.0, set(), None),
+        (100.0, {"low_smd_martin", "low_smd_derstine"}, Reason.KVP_NOT_120),
+    ],
+)
+def test_limits_of_attenuation_hold_at_120_kv(kvp, empty, reason):
+    out = summarise_composition({"L3": level()}, Person("M", 1.8, 90.0), kvp)
+    assert {name for name in LIMITS if out[name] is None} == empty
+    assert out["limits_reason"] == reason
+    assert out["muscle_density_hu"] == 36.0
+
+
+def test_limits_of_attenuation_say_what_changes_it():
+    rows = {c.name: c.definition for c in COMPOSITION_SUMMARY_COLUMNS if c.name in LIMITS}
+    assert {name for name, text in rows.items() if "contrast medium raises" in text} == {
+        "low_smd_martin",
+        "low_smd_derstine",
+    }
+
+
 def test_limits_hold_at_l3_alone():
     out = summarise_composition({"L2": level()}, Person("M", 1.8, 90.0))
     assert {out[name] for name in LIMITS} == {None}

@@ -1,6 +1,7 @@
 """Area and attenuation of muscle and fat at the level of every vertebra."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -173,7 +174,7 @@ def _derived(
             row["slab_density_hu"] = float(values.mean())
         if name == "back_muscles":
             # Only a part of the muscle, of no particular area.
-            row |= {"area_cm2": None, "slab_area_cm2": None}
+            row |= {"area_cm2": None, "slab_area_cm2": None, "reason": Reason.AREA_NOT_DERIVED}
         rows[name] = row
     return rows
 
@@ -222,7 +223,10 @@ ABOUT_COLUMNS = (
         words=(MASKS, DERIVED),
     ),
     included("the values enter summaries"),
-    reason("Why not included"),
+    reason(
+        f"Why not included; {Reason.AREA_NOT_DERIVED}: why area_cm2 and slab_area_cm2 are empty, "
+        "while the attenuation is included"
+    ),
 )
 
 CALCIUM_COLUMNS = (
@@ -249,15 +253,11 @@ COMPOSITION_COLUMNS = (
 
 def level_columns() -> tuple[Column, ...]:
     """Columns of composition in a table of one row for each level."""
-    about = {
-        name: f"{region.words}, {region.window_hu[0]} to {region.window_hu[1]} HU"
-        for name, region in REGIONS.items()
-    }
-    return (
-        *(
-            c
-            for name in REGIONS
-            for c in prefixed(name, VALUE_COLUMNS + ABOUT_COLUMNS, about[name])
-        ),
-        *prefixed(AORTA, CALCIUM_COLUMNS + ABOUT_COLUMNS, "aorta"),
-    )
+    columns = []
+    for name, region in REGIONS.items():
+        low, high = region.window_hu
+        # A mean lies in the region's own window.
+        values = (replace(c, low=low, high=high) if c.unit == "HU" else c for c in VALUE_COLUMNS)
+        about = f"{region.words}, {low} to {high} HU"
+        columns += prefixed(name, (*values, *ABOUT_COLUMNS), about)
+    return (*columns, *prefixed(AORTA, CALCIUM_COLUMNS + ABOUT_COLUMNS, "aorta"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log1p
 
+from bonecast.measure.acquisition import THRESHOLD_KVP
 from bonecast.measure.columns import Column, names, reason
 from bonecast.measure.composition.calcium import AORTA, CALCIUM_LEVELS
 from bonecast.measure.composition.regions import DERIVED, MASKS, REGIONS
@@ -33,6 +34,11 @@ class Limit:
     women: tuple[float, float]
     men: tuple[float, float]
     source: str
+
+    @property
+    def of_attenuation(self) -> bool:
+        """Whether it is a limit of HU, which tube voltage and contrast medium change."""
+        return self.judged.endswith("_hu")
 
     @property
     def words(self) -> str:
@@ -93,12 +99,15 @@ def limit_for(limit: Limit, person: Person) -> float | Reason:
     return low if person.bmi < OVERWEIGHT_BMI else high
 
 
-def summarise_composition(levels: Mapping[str, Mapping[str, dict]], person: Person) -> dict:
+def summarise_composition(
+    levels: Mapping[str, Mapping[str, dict]], person: Person, kvp: float | None = None
+) -> dict:
     """Composition of a scan, as in `COMPOSITION_SUMMARY_COLUMNS`.
 
     Args:
         levels: by level and region, the columns of composition.tsv.
         person: the participant.
+        kvp: tube voltage in kV, None where not known.
     """
     out: dict = dict.fromkeys(names(COMPOSITION_SUMMARY_COLUMNS))
     level = level_used(levels)
@@ -120,7 +129,7 @@ def summarise_composition(levels: Mapping[str, Mapping[str, dict]], person: Pers
             out[index] = None if area is None else area / person.height_m**2
         if out["smi_cm2_m2"] is not None:
             out["smg"] = out["smi_cm2_m2"] * out["muscle_density_hu"]
-    return out | _judged(out, person) | _calcium(levels)
+    return out | _judged(out, person, kvp) | _calcium(levels)
 
 
 def level_used(levels: Mapping[str, Mapping[str, dict]]) -> str | None:
@@ -144,8 +153,11 @@ def _ratio(regions: Mapping[str, dict]) -> float | None:
     return areas[0] / areas[1] if None not in areas and areas[1] > 0 else None
 
 
-def _judged(values: Mapping, person: Person) -> dict:
-    """What is below a published limit, and the first reason why one could not be judged."""
+def _judged(values: Mapping, person: Person, kvp: float | None) -> dict:
+    """What is below a published limit, and the first reason why one could not be judged.
+
+    Limits of attenuation are not judged at a tube voltage known to be other than THRESHOLD_KVP.
+    """
     out: dict = dict.fromkeys([*LIMITS, "limits_reason"])
     if values["composition_reason"] or values["composition_level"] != FALLBACK[0]:
         not_there = str(Reason.NOT_AT_L3)
@@ -153,13 +165,15 @@ def _judged(values: Mapping, person: Person) -> dict:
     missing = set()
     for name, limit in LIMITS.items():
         value, lowest = values[limit.judged], limit_for(limit, person)
-        if value is None:
+        if limit.of_attenuation and kvp not in (None, THRESHOLD_KVP):
+            missing.add(Reason.KVP_NOT_120)
+        elif value is None:
             missing.add(Reason.NO_HEIGHT)
         elif isinstance(lowest, Reason):
             missing.add(lowest)
         else:
             out[name] = value < lowest
-    first = (Reason.NO_SEX, Reason.NO_HEIGHT, Reason.NO_WEIGHT)
+    first = (Reason.KVP_NOT_120, Reason.NO_SEX, Reason.NO_HEIGHT, Reason.NO_WEIGHT)
     out["limits_reason"] = next((str(code) for code in first if code in missing), None)
     return out
 
@@ -173,6 +187,13 @@ def _calcium(levels: Mapping[str, Mapping[str, dict]]) -> dict:
         return {"aortic_calcium_agatston": total, "aortic_calcium_log1p": log1p(total)}
     why = next((row["reason"] for row in rows if row and not row["included"]), None)
     return {"aortic_calcium_reason": str(why or Reason.TOO_FEW_LEVELS)}
+
+
+ATTENUATION_WORDS = (
+    "; contrast medium raises the attenuation of muscle; empty where the tube voltage is known "
+    f"not to be {THRESHOLD_KVP:g} kV"
+)
+"""What more there is to say of a limit of attenuation."""
 
 
 def _value(name: str, unit: str, definition: str, source: str = "composition.tsv", **more):
@@ -209,7 +230,14 @@ COMPOSITION_SUMMARY_COLUMNS = (
         block="calcium",
     ),
     *(
-        Column(name, "", f"{limit.words}, at L3", limit.source, kind="bool", block="limits")
+        Column(
+            name,
+            "",
+            f"{limit.words}, at L3{ATTENUATION_WORDS if limit.of_attenuation else ''}",
+            limit.source,
+            kind="bool",
+            block="limits",
+        )
         for name, limit in LIMITS.items()
     ),
     Column(

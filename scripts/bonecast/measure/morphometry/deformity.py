@@ -74,7 +74,7 @@ class Deformity:
         loss, loss_sd: the greatest loss, and the standard deviation of its error.
         grade, kind: Genant's grade 0 to 3; none, wedge, biconcave or crush.
         probability: that the true loss lies within the grade's limits.
-        alternative: the next likeliest grade, where its probability is `UNSURE` or more.
+        alternative: the likeliest other grade, where its probability is `UNSURE` or more.
     """
 
     anterior_ratio: float | None

@@ -53,7 +53,7 @@ def morphometry_summary_columns(min_levels: int) -> tuple[Column, ...]:
         shape(
             "min_height_ratio", "ratio", "Lowest of wedge, biconcave and crush ratio", kind="float"
         ),
-        Column("n_levels_morphometry", "count", "Levels graded", kind="int", low=0),
+        Column("n_levels_morphometry", "count", f"Levels of {words} graded", kind="int", low=0),
         Column(
             "n_unsure_grades",
             "count",

@@ -93,7 +93,7 @@ MORPHOMETRY_COLUMNS = (
     _quality(
         "genant_alternative",
         "grade",
-        "The next likeliest grade, where its probability is 0.2 or more",
+        "The likeliest other grade, where its probability is 0.2 or more",
         kind="int",
         low=0,
         high=3,
