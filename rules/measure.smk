@@ -120,14 +120,10 @@ rule compile_radiomics:
 
 rule measure_radiomics:
     input:
-        # What the crops and the reasons are made of decides when they are old, so that a new
-        # calibration does not compute every texture again.
-        crops=ancient("<results>/participants/{participant}/bodies.npz.gz"),
-        density=ancient("<results>/participants/{participant}/density.tsv"),
-        made_of=[
-            "<results>/participants/{participant}/ct.nii.gz",
-            "<results>/participants/{participant}/bodies.nii.gz",
-        ],
+        crops="<results>/participants/{participant}/bodies.npz.gz",
+        density="<results>/participants/{participant}/density.tsv",
+        # Only where filters or splines look further than the crops reach.
+        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
         compiled="<results>/cache/radiomics.json",
     output:
         radiomics="<results>/participants/{participant}/radiomics.tsv",
@@ -140,21 +136,14 @@ rule measure_radiomics:
         runtime=10,
     params:
         levels=config["measure"]["levels"],
-        density=config["measure"]["density"],
-        excluded=lambda wildcards: known_of(wildcards)["excluded"],
         radiomics=RADIOMICS,
-        read_scan=RADIOMICS_NEEDS_SCAN,
         cache=RADIOMICS_CACHE,
         code=code_digest(
             "images.py",
-            "measure/bodies.py",
             "measure/columns.py",
             "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
-            "measure/inclusion.py",
-            "measure/morphometry",
-            "measure/plates.py",
             "measure/radiomics/features.py",
             "measure/radiomics/filters.py",
             "measure/radiomics/grid.py",

@@ -4,7 +4,7 @@
 
 rule perturb_radiomics:
     input:
-        crops=ancient("<results>/participants/{participant}/bodies.npz.gz"),
+        crops="<results>/participants/{participant}/bodies.npz.gz",
         radiomics="<results>/participants/{participant}/radiomics.tsv",
         ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
         compiled="<results>/cache/radiomics.json",

@@ -16,7 +16,7 @@ if __name__ == "__main__":
         bodies = load_bodies(snakemake.input.crops)
         left_out = read_reasons(snakemake.input.density)
         # Read again only where filters or splines look further than the crops reach.
-        ct = load(snakemake.input.made_of[0]) if snakemake.params.read_scan and bodies else None
+        ct = load(snakemake.input.ct) if snakemake.input.ct and bodies else None
         rows = measure_radiomics(bodies, snakemake.params.levels, settings, left_out, ct)
         write_table(rows, radiomics_columns(settings.columns), snakemake.output.radiomics)
         log.info("%d vertebrae", len(rows))
