@@ -78,6 +78,7 @@ def measure_shape(body: Body) -> Shape | None:
         None where in a window fewer than `MIN_COLUMNS` of the columns reach both
         end-plates, or no height is `MIN_HEIGHT_MM`.
     """
+    # A body whose end-plates cannot be told has the axes of the spine, not its own.
     if find_plates(body, body.frame, COARSE_MM) is None:
         return None
     plates = find_plates(body, body.frame, FINE_MM)
