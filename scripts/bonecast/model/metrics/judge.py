@@ -114,12 +114,16 @@ def _judge(candidates, sample, levels, reference, options, jobs) -> dict[str, li
         same = [c for c in candidates if c.block == reference and c.learner == candidate.learner]
         others = [] if candidate.supplied else [*same, *bases]
         pairs += [(candidate, base) for base in others if base is not candidate]
-    work = [delayed(_judge_alone)(c, sample, levels, options) for c in candidates]
-    work += [delayed(_compare)(c, base, sample, options) for c, base in pairs]
-    done = Parallel(n_jobs=jobs)(work)
+    alone = Parallel(n_jobs=jobs)(
+        delayed(_judge_alone)(c, sample, levels, options) for c in candidates
+    )
+    known = {id(c): values for c, (_, values) in zip(candidates, alone, strict=True)}
+    compared = Parallel(n_jobs=jobs)(
+        delayed(_compare)(c, base, known[id(c)], known[id(base)], sample, options)
+        for c, base in pairs
+    )
     found = {name: [] for name in TABLE_COLUMNS}
-    alone, compared = done[: len(candidates)], done[len(candidates) :]
-    for candidate, tables in zip(candidates, alone, strict=True):
+    for candidate, (tables, _) in zip(candidates, alone, strict=True):
         for name, table in tables.items():
             found[name].append(table.assign(block=candidate.block, learner=candidate.learner))
         for (other, base), table in zip(pairs, compared, strict=True):
@@ -130,8 +134,10 @@ def _judge(candidates, sample, levels, reference, options, jobs) -> dict[str, li
     return found
 
 
-def _judge_alone(candidate: Candidate, sample: Sample, levels, options: _Options):
-    """Every table of one model, without the columns that name it."""
+def _judge_alone(
+    candidate: Candidate, sample: Sample, levels: Mapping[str, np.ndarray], options: _Options
+) -> tuple[dict[str, pd.DataFrame], Values]:
+    """Every table of one model, without the columns that name it, and what may be compared."""
     usable = candidate.usable
     candidate, sample = candidate.take(usable), sample.take(usable)
     levels = {name: level[usable] for name, level in levels.items()}
@@ -144,30 +150,44 @@ def _judge_alone(candidate: Candidate, sample: Sample, levels, options: _Options
     ):
         rows = _rows(found, part).assign(subgroup=subgroup, level=level, note=note)
         parts.append(rows.assign(reference=""))
-    return {
+    tables = {
         "metrics": _rows(values | fitted, sample).assign(reference=""),
         "subgroups": pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(),
-        "calibration_curves": calibration_table(candidate, few, curves)
-        if curves
-        else pd.DataFrame(),
+        "calibration_curves": calibration_table(candidate, few, curves),
         "decision_curves": decision_table(candidate, few),
         "roc_curves": roc_table(candidate, sample),
     }
+    return tables, {key: v for key, v in values.items() if key[0] in COMPARED[sample.kind]}
 
 
-def _compare(candidate: Candidate, base: Candidate, sample: Sample, options: _Options):
-    """Differences from another model on the patients whom both predict."""
+def _compare(
+    candidate: Candidate,
+    base: Candidate,
+    ours: Values,
+    theirs: Values,
+    sample: Sample,
+    options: _Options,
+) -> pd.DataFrame:
+    """Differences from another model on the patients whom both predict.
+
+    Args:
+        ours, theirs: what may be compared, each over all patients that the model predicts.
+    """
+    only = COMPARED[sample.kind]
     both = candidate.usable & base.usable
-    candidate, base, sample = candidate.take(both), base.take(both), sample.take(both)
-    ours, theirs = (measure(c, sample, only=COMPARED[sample.kind]) for c in (candidate, base))
+    shared = sample.take(both)
+    if both.sum() < candidate.usable.sum():
+        ours = measure(candidate.take(both), shared, only=only)
+    if both.sum() < base.usable.sum():
+        theirs = measure(base.take(both), shared, only=only)
     values = {
         (f"delta_{name}", horizon, threshold): value - theirs[name, horizon, threshold]
         for (name, horizon, threshold), value in ours.items()
-        if (name, horizon, threshold) in theirs and name in COMPARED[sample.kind]
+        if (name, horizon, threshold) in theirs
     }
     if options.nri:
-        values |= measure_reclassification(candidate, base, sample)
-    return _rows(values, sample)
+        values |= measure_reclassification(candidate.take(both), base.take(both), shared)
+    return _rows(values, shared)
 
 
 def _rows(values: Values, sample: Sample) -> pd.DataFrame:
