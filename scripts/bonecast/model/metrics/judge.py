@@ -1,5 +1,6 @@
 """Tables of every metric and curve from held-out predictions."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,8 +23,10 @@ from bonecast.model.metrics.measure import (
     measure_reclassification,
 )
 from bonecast.model.metrics.resamples import percentile_interval
+from bonecast.model.metrics.scores import with_scores
 from bonecast.model.metrics.subgroups import levels_of, measure_subgroups
 from bonecast.model.outcome import SURVIVAL, Outcome
+from bonecast.model.validate import PREDICTION_COLUMNS
 
 SITE = "site"
 BY_SITE = "leave_one_site_out"
@@ -40,30 +43,35 @@ class _Options:
 
 def judge_predictions(
     frame: pd.DataFrame,
-    predictions: pd.DataFrame,
+    parts: Sequence[pd.DataFrame],
     features: Mapping,
     settings: Mapping,
+    log: logging.Logger,
     jobs: int = 1,
-) -> dict[str, pd.DataFrame]:
-    """Judge every model of every design on the patients it was held out from.
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Judge every model and supplied score of every design on the patients held out in it.
 
     Args:
         frame: analysis set, a row per patient: `participant_id`, `time_years` and `event` or
-            `outcome`, and the columns of the subgroups.
-        predictions: columns participant_id, design, block, learner, repeat, fold, horizon_years,
-            lp, predicted, threshold. A design is judged on the patients with rows in it.
-        features: `endpoint`, `kind`, `horizons_years`, `reference`.
+            `outcome`, the scores and the columns of the subgroups.
+        parts: held-out predictions (columns: `validate.PREDICTION_COLUMNS`), of one design or a
+            part of one each.
+        features: content of features.json.
         settings: `bootstrap`, `curve_bootstrap`, `seed`, `thresholds`, `subgroups`, `age_bands`,
             `min_events`, `nri`, as in the section `model` of the configuration.
         jobs: processes; results do not depend on it.
 
     Returns:
-        `metrics`, `subgroups`, `calibration_curves`, `decision_curves`, `roc_curves` with the
-        columns of `TABLE_COLUMNS`. What cannot be estimated is NaN beside its n and events.
+        The predictions of all parts and of the scores, and the tables `metrics`, `subgroups`,
+        `calibration_curves`, `decision_curves`, `roc_curves` with the columns of
+        `TABLE_COLUMNS`. What cannot be estimated is NaN beside its n and events.
 
     Raises:
         ValueError: a patient who is not in the analysis set, or who is predicted twice.
     """
+    full = [part for part in parts if len(part)]
+    predictions = pd.concat(full, ignore_index=True) if full else _no_predictions(parts)
+    predictions = with_scores(frame, predictions, features["scores"])
     kind = features["kind"]
     horizons = tuple(sorted(features["horizons_years"])) if kind == SURVIVAL else ()
     options = _Options(
@@ -74,7 +82,7 @@ def judge_predictions(
     )
     pieces = {name: [] for name in TABLE_COLUMNS}
     if kind == SURVIVAL and not horizons:
-        predictions = predictions.iloc[:0]
+        return predictions, {name: _gather([], c, "") for name, c in TABLE_COLUMNS.items()}
     for design, rows in predictions.groupby("design", sort=False):
         unknown = set(rows["participant_id"]) - set(frame["participant_id"])
         if unknown:
@@ -90,13 +98,21 @@ def judge_predictions(
         if design == BY_SITE and SITE not in names:
             names.append(SITE)
         levels = levels_of(judged, names, settings["age_bands"])
+        log.info(
+            "%s: judging %d models and scores on %d patients and %d resamples",
+            *(design, len(candidates), len(judged), settings["bootstrap"]),
+        )
         found = _judge(candidates, sample, levels, features.get("reference", ""), options, jobs)
         for name, tables in found.items():
             pieces[name] += [table.assign(design=design) for table in tables if len(table)]
-    return {
+    return predictions, {
         name: _gather(pieces[name], columns, features["endpoint"])
         for name, columns in TABLE_COLUMNS.items()
     }
+
+
+def _no_predictions(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return parts[0] if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
 
 
 def _gather(tables: list[pd.DataFrame], columns: list[str], endpoint: str) -> pd.DataFrame:
