@@ -31,7 +31,11 @@ from sksurv.util import Surv
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from bonecast.model.recipe import LAMBDA_RATIO, LearnerSettings, Recipe, deal_folds
+from bonecast.model.learners.base import LearnerSettings
+from bonecast.model.learners.penalised_cox import LAMBDA_RATIO, fit_penalised_cox
+from bonecast.model.outcome import SURVIVAL, Outcome
+from bonecast.model.recipe import Recipe, deal_folds
+from bonecast.model.transform import Layout, Patients
 
 FOLDS = 5
 HORIZONS_YEARS = (2.0, 5.0)
@@ -39,8 +43,8 @@ GOAL_REPEAT_S = 15.0
 GOAL_TIMES = 4.0
 
 
-def draw(patients: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Features by block with 2 % missing, follow-up in years, and event 0, 1 or 2."""
+def draw(patients: int) -> tuple[dict[str, np.ndarray], Outcome]:
+    """Features by block, 2 % of them missing, and the outcome."""
     rng = np.random.default_rng(7)
     clinical = rng.normal(size=(patients, 8))
     hu = rng.normal(0, 0.8, (patients, 1)) + rng.normal(0, 0.6, (patients, 12))
@@ -55,22 +59,29 @@ def draw(patients: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     blocks = {"clinical": clinical, "hu": hu, "radiomics": radiomics}
     for values in blocks.values():
         values[rng.random(values.shape) < 0.02] = np.nan
-    return blocks, follow_up.round(3).clip(0.001), event
+    time_years = follow_up.round(3).clip(0.001)
+    return blocks, Outcome(SURVIVAL, time_years, event, np.full(patients, np.nan))
 
 
-def run_ours(x, blocks, x_death, follow_up, event, train, settings, seed) -> np.ndarray:
+def run_ours(patients, outcome, layout, train, settings, seed) -> np.ndarray:
     """Linear predictors of the patients held out; their absolute risks are made as well."""
     recipe = Recipe.fit(
-        x[train], x_death[train], follow_up[train], event[train], blocks, settings, seed
+        patients.take(train),
+        outcome.take(train),
+        layout,
+        fit_penalised_cox,
+        settings,
+        HORIZONS_YEARS,
+        seed,
     )
-    recipe.risk(x[~train], x_death[~train], HORIZONS_YEARS)
-    return recipe.linear_predictor(x[~train])
+    return recipe.predict(patients.take(~train)).lp
 
 
-def run_usual(x, follow_up, event, train, settings, seed) -> np.ndarray:
+def run_usual(patients, outcome, train, settings, seed) -> np.ndarray:
     """Linear predictors of the patients held out."""
-    y = Surv.from_arrays(event[train] == 1, follow_up[train])
-    inner = PredefinedSplit(deal_folds(event[train], settings.inner_folds, seed))
+    x, known = patients.x, outcome.take(train)
+    y = Surv.from_arrays(known.event == 1, known.time)
+    inner = PredefinedSplit(deal_folds(known.strata(), settings.inner_folds, seed))
     prepare = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     ready = prepare.fit_transform(x[train])
     name = CoxnetSurvivalAnalysis.__name__.lower()
@@ -94,26 +105,31 @@ def main() -> None:
     parser.add_argument("--outer-folds", type=int, default=1, help="of 5, for the usual way")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    single, follow_up, event = draw(arguments.patients)
+    single, outcome = draw(arguments.patients)
+    names = {name: (name,) * x.shape[1] for name, x in single.items()}
     matrices = single | {"multimodal": np.hstack(list(single.values()))}
-    names = {name: [name] * x.shape[1] for name, x in single.items()}
-    names["multimodal"] = sum(names.values(), [])
-    x_death = single["clinical"][:, :2]
-    settings = LearnerSettings(inner_folds=5)
+    names["multimodal"] = sum(names.values(), ())
+    death, site = single["clinical"][:, :2], np.full(arguments.patients, "")
+    models = {
+        name: (Patients(x, death, site), Layout(tuple(map(str, range(x.shape[1]))), names[name]))
+        for name, x in matrices.items()
+    }
+    settings = LearnerSettings(inner_folds=FOLDS)
     cpu = {"ours": [], "usual": []}
-    c_index = {(who, block): [] for who in cpu for block in matrices}
+    c_index = {(who, block): [] for who in cpu for block in models}
     repeats = []
     for number in range(arguments.rounds):
-        folds = deal_folds(event, FOLDS, number)
+        folds = deal_folds(outcome.strata(), FOLDS, number)
         compared = [(number + k) % FOLDS for k in range(arguments.outer_folds)]
         spent = dict.fromkeys(cpu, 0.0)
         whole = 0.0
         for fold in range(FOLDS):
             train = folds != fold
-            test = event[~train] == 1, follow_up[~train]
-            for block, x in matrices.items():
+            held_out = outcome.take(~train)
+            test = held_out.event == 1, held_out.time
+            for block, (patients, layout) in models.items():
                 before = time.process_time()
-                lp = run_ours(x, names[block], x_death, follow_up, event, train, settings, number)
+                lp = run_ours(patients, outcome, layout, train, settings, number)
                 seconds = time.process_time() - before
                 whole += seconds
                 if fold not in compared:
@@ -121,13 +137,14 @@ def main() -> None:
                 spent["ours"] += seconds
                 c_index["ours", block].append(concordance_index_censored(*test, lp)[0])
                 before = time.process_time()
-                lp = run_usual(x, follow_up, event, train, settings, number)
+                lp = run_usual(patients, outcome, train, settings, number)
                 spent["usual"] += time.process_time() - before
                 c_index["usual", block].append(concordance_index_censored(*test, lp)[0])
         repeats.append(whole)
         for who, seconds in spent.items():
             cpu[who].append(seconds / arguments.outer_folds)
         print(f"round {number + 1}: " + ", ".join(f"{k} {v[-1]:.2f} s" for k, v in cpu.items()))
+    event = outcome.event
     events = int((event == 1).sum())
     print(f"{arguments.patients} patients, {events} fractures, {int((event == 2).sum())} deaths")
     middle = {who: statistics.median(seconds) for who, seconds in cpu.items()}
@@ -141,7 +158,7 @@ def main() -> None:
         f"{'GridSearchCV, one outer fold':32s} {middle['usual']:8.2f} s,"
         f" {middle['usual'] / middle['ours']:.1f} times ours (goal: at least {GOAL_TIMES:g})"
     )
-    for block in matrices:
+    for block in models:
         ours, usual = (statistics.mean(c_index[who, block]) for who in cpu)
         print(f"Harrell's C of held-out patients, {block:12s} ours {ours:.3f}, usual {usual:.3f}")
 
