@@ -1,6 +1,9 @@
 """Learners by outcome and name. Each module holds one; the recipe around them is shared."""
 
 from bonecast.model.learners.base import Fit
+from bonecast.model.learners.boosting import fit_boosting
+from bonecast.model.learners.fine_gray import fit_fine_gray
+from bonecast.model.learners.forest import fit_forest
 from bonecast.model.learners.penalised_cox import fit_penalised_cox
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL
 
@@ -8,7 +11,12 @@ SUPPLIED = "supplied_score"
 """Learner name of a score that the user computed elsewhere."""
 
 LEARNERS: dict[str, dict[str, tuple[str, Fit]]] = {
-    SURVIVAL: {"penalised": ("penalised_cox", fit_penalised_cox)},
+    SURVIVAL: {
+        "penalised": ("penalised_cox", fit_penalised_cox),
+        "fine_gray": ("fine_gray", fit_fine_gray),
+        "forest": ("forest", fit_forest),
+        "boosting": ("boosting", fit_boosting),
+    },
     BINARY: {},
     CONTINUOUS: {},
 }
