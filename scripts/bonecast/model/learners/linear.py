@@ -50,7 +50,8 @@ class PenalisedLinear:
         """The same model with effects times `slope` and the mean of the training patients."""
         effects = slope * self.coefficients
         intercept = float(outcome.value.mean() - ready.mean(axis=0) @ effects)
-        return replace(self, coefficients=effects, intercept=intercept)
+        tuning = self.tuning | {"slope": slope}
+        return replace(self, coefficients=effects, intercept=intercept, tuning=tuning)
 
     def to_json(self) -> dict:
         """Everything `predict` uses, as plain values."""

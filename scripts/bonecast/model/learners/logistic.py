@@ -65,7 +65,8 @@ class PenalisedLogistic:
         """The same model with effects times `slope` and the intercept of the training patients."""
         effects = slope * self.coefficients
         intercept = _intercept(ready @ effects, outcome.value)
-        return replace(self, coefficients=effects, intercept=intercept)
+        tuning = self.tuning | {"slope": slope}
+        return replace(self, coefficients=effects, intercept=intercept, tuning=tuning)
 
     def to_json(self) -> dict:
         """Everything `predict` uses, as plain values."""
