@@ -23,21 +23,14 @@ class TooSmall(Exception):
     """The cohort does not carry the design; the message says what is lacking."""
 
 
-def describe_features(
-    frame: pd.DataFrame,
-    endpoint: str,
-    blocks: Mapping[str, Sequence[str]],
-    scores: Sequence[str],
-    renamed: Mapping[str, str],
-    settings: Mapping,
-) -> dict:
+def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
     """Content of features.json.
 
     Args:
-        frame: the analysis set.
-        blocks: columns of each block, without `multimodal`.
+        analysis: a `cohort.AnalysisSet`.
         settings: the section `model` of the configuration.
     """
+    frame, blocks = analysis.frame, analysis.blocks
     kind = KINDS[endpoint]
     outcome = Outcome.of(frame, kind)
     wanted = sorted(settings["horizons_years"]) if kind == SURVIVAL else []
@@ -56,13 +49,13 @@ def describe_features(
         "endpoint": endpoint,
         "kind": kind,
         "blocks": {name: list(columns) for name, columns in blocks.items()},
-        "scores": list(scores),
+        "scores": list(analysis.scores),
         "horizons_years": list(horizons),
         "horizons_dropped_years": [t for t in wanted if t not in horizons],
         "death_columns": [c for c in DEATH_COLUMNS if c in frame] if kind == SURVIVAL else [],
         "reference": reference if reference in names else (names or [""])[0],
-        "renamed": dict(renamed),
-        "warnings": [],
+        "renamed": dict(analysis.renamed),
+        "warnings": list(analysis.warnings),
     }
 
 
