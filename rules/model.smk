@@ -17,7 +17,9 @@ rule admit_patients:
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest(
             "model/admission.py",
+            "model/clinical.py",
             "model/cohort.py",
+            "model/doubts.py",
             "model/endpoints.py",
             "model/features.py",
             "model/outcome.py",

@@ -7,34 +7,19 @@ already (tabular mode). Either ends in an `AnalysisSet`.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
-from bonecast.cohort import CohortError
 from bonecast.model import endpoints
-from bonecast.model.admission import AGE, COVARIATE, IDENTIFIER, NUMBER, SEX, SEXES
-from bonecast.model.admission import Cells, check, numbers, read_text_table, refuse
+from bonecast.model.admission import refuse
+from bonecast.model.clinical import flat, in_use, read_clinical, renaming
 from bonecast.model.endpoints import ColumnNames, read_outcome
 from bonecast.model.features import MULTIMODAL
-from bonecast.model.vertebrae import AT, level_columns, measured_vertebrae, vertebrae_of_table
+from bonecast.model.vertebrae import level_columns, measured_vertebrae, vertebrae_of_table
 from bonecast.reasons import Reason
-
-IMAGE_BLOCKS = ("hu", "vbmd", "strength", "morphometry", "composition", "radiomics")
-
-LABEL_COLUMNS = ("site", "session_id", "dxa_t_score", "osteoporosis", "bmd")
-"""Columns of a clinical table that are no covariates, whatever the configuration names."""
-
-MADE_SUBGROUPS = ("sex", "age_band")
-"""Subgroups that are made of columns with a meaning of their own."""
 
 SCANNER, SCANNER_PARTS = "scanner", ("manufacturer", "model")
 
-RESERVED = ("participant_id", "site", "time_years", "event", "outcome", "sex", "entry")
-"""Columns that an analysis set gives a meaning of its own."""
-
 EXCLUSION_COLUMNS = ("participant_id", "stage", "reason", "detail")
-
-ANYTHING = Cells(lambda cells: cells.notna(), "text")
 
 
 @dataclass(frozen=True)
@@ -61,16 +46,6 @@ class AnalysisSet:
     )
     renamed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Clinical:
-    """A clinical table that was found without problems."""
-
-    text: pd.DataFrame
-    frame: pd.DataFrame
-    blocks: dict[str, list[str]]
-    scores: list[str]
 
 
 def admit(
@@ -125,18 +100,6 @@ def without_fragile(
     return dictionary[~fragile]
 
 
-def check_clinical(path: str, settings: Mapping) -> None:
-    """Check a clinical table before there are scans to join it with.
-
-    Args:
-        settings: the section `model` of the configuration; all of its `endpoints` are checked.
-
-    Raises:
-        CohortError: lists every problem of the table, by participant and column.
-    """
-    _read_clinical(path, settings["endpoints"], settings, implicit=True)
-
-
 def from_table(
     path: str, endpoint: str, settings: Mapping, vertebrae: str | None = None
 ) -> AnalysisSet:
@@ -150,12 +113,12 @@ def from_table(
         CohortError: lists every problem of the tables, by participant and column.
     """
     names = ColumnNames.of(settings["columns"])
-    table = _read_clinical(path, [endpoint], settings, implicit=False)
+    table = read_clinical(path, [endpoint], settings, implicit=False)
     frame, blocks = table.frame, table.blocks
     warnings: list[str] = []
     if vertebrae:
-        wanted = _in_use(settings["vertebra_columns"], settings)
-        columns = _flat(wanted)
+        wanted = in_use(settings["vertebra_columns"], settings)
+        columns = flat(wanted)
         identifier = names.participant_id or "participant_id"
         by_vertebra = vertebrae_of_table(vertebrae, columns, identifier)
         wide, of_levels = level_columns(by_vertebra, wanted)
@@ -171,8 +134,8 @@ def from_table(
         frame.reset_index(drop=True),
         _in_order(blocks, settings),
         scores,
-        _exclusions(excluded),
-        _renaming(names),
+        exclusions_table(excluded),
+        renaming(names),
         warnings + more,
     )
 
@@ -200,7 +163,7 @@ def from_scans(
     Raises:
         CohortError: lists every problem of the clinical table, by participant and column.
     """
-    table = _read_clinical(clinical, [endpoint], settings, implicit=True)
+    table = read_clinical(clinical, [endpoint], settings, implicit=True)
     scans = scans.set_index(scans["participant_id"].astype(str), drop=True)
     columns, measured, warnings = _measured(scans, dictionary, endpoint, settings, vertebrae)
     columns |= table.blocks
@@ -234,8 +197,8 @@ def from_scans(
         frame.reset_index(drop=True),
         _in_order(columns, settings),
         scores,
-        _exclusions([*excluded, *without_outcome]),
-        _renaming(ColumnNames.of(settings["columns"])),
+        exclusions_table([*excluded, *without_outcome]),
+        renaming(ColumnNames.of(settings["columns"])),
         warnings + more,
     )
 
@@ -248,7 +211,7 @@ def _measured(
     vertebrae: pd.DataFrame | None,
 ) -> tuple[dict[str, list[str]], pd.DataFrame, list[str]]:
     """Columns of each image block, the features by participant, and what was left out."""
-    by_level = _in_use(settings["vertebra_columns"], settings)
+    by_level = in_use(settings["vertebra_columns"], settings)
     own = {*settings["block_columns"], *by_level, MULTIMODAL}
     described = dictionary[dictionary["table"] == "scans"]
     columns = {
@@ -268,13 +231,11 @@ def _measured(
         )
     for block in [block for block, members in columns.items() if not members]:
         del columns[block]
-        if block in IMAGE_BLOCKS:
-            warnings.append(f"block {block} is left out: it has no column in this cohort")
     image = list(dict.fromkeys(c for members in columns.values() for c in members))
     values = {c: pd.to_numeric(scans[c], errors="coerce").astype(float) for c in image}
     measured = pd.DataFrame(values, index=scans.index)
     if vertebrae is not None and by_level:
-        table = measured_vertebrae(vertebrae, dictionary, _flat(by_level))
+        table = measured_vertebrae(vertebrae, dictionary, flat(by_level))
         wide, of_levels = level_columns(table, by_level)
         measured, columns = measured.join(wide), columns | of_levels
     return columns, measured, warnings
@@ -290,95 +251,6 @@ def _facts(scans: pd.DataFrame, subgroups: Sequence[str]) -> pd.DataFrame:
         elif name in scans:
             facts[name] = scans[name]
     return pd.DataFrame(facts, index=scans.index).astype(object).fillna("").astype(str)
-
-
-def _read_clinical(path: str, of: Sequence[str], settings: Mapping, implicit: bool) -> _Clinical:
-    """A checked clinical table, with everything but the outcome as numbers.
-
-    Args:
-        of: endpoints whose outcome it must hold.
-        implicit: whether the block `clinical` takes what is in no other; and ids must be there.
-    """
-    names = ColumnNames.of(settings["columns"])
-    if names.participant_id is None and implicit:
-        raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
-    text = read_text_table(path)
-    identifier = names.participant_id or "participant_id"
-    if names.participant_id is None:
-        width = len(str(len(text)))
-        text[identifier] = [f"row{number:0{width}d}" for number in range(1, len(text) + 1)]
-    scores = [score for score in settings["score_columns"] if score in text]
-    subgroups = [s for s in settings["subgroups"] if s in text and s not in MADE_SUBGROUPS]
-    blocks = {b: list(c) for b, c in _in_use(settings["block_columns"], settings).items()}
-    if implicit and "clinical" in settings["blocks"] and "clinical" not in blocks:
-        taken = {identifier, *names.own(), *LABEL_COLUMNS, *scores, *subgroups, *_flat(blocks)}
-        blocks["clinical"] = [column for column in text if column not in taken]
-    features = _flat(blocks)
-    terms = _flat(settings["hazard_ratio_models"]) if endpoints.FRACTURE in of else []
-    terms = [term for term in terms if term in text or not implicit]
-
-    roles = {names.age_years: AGE, names.sex: SEXES, names.entry: NUMBER}
-    if not implicit:
-        roles[names.site] = ANYTHING
-    roles.pop(None, None)
-    cells = dict.fromkeys([*features, *terms, *scores], COVARIATE) | roles
-    for endpoint in of:
-        cells |= endpoints.outcome_cells(endpoint, names, settings)
-    cells |= {identifier: IDENTIFIER}
-    rename = _renaming(names)
-
-    def more() -> list[str]:
-        lines = [
-            f"column {c}: Bonecast gives this name a meaning of its own; call the column otherwise"
-            for c in dict.fromkeys([*features, *terms, *scores])
-            if c not in rename and (c in RESERVED or c in rename.values() or AT in c)
-        ]
-        for endpoint in of:
-            lines += endpoints.leaks([*features, *terms], endpoint, names, settings)
-            lines += endpoints.contradictions(text, endpoint, names, settings, identifier)
-        return lines
-
-    check(text, cells, identifier, str(path), more)
-    frame = _frame(text, identifier, names, [*features, *terms, *scores], subgroups)
-    named = {block: [rename.get(c, c) for c in members] for block, members in blocks.items()}
-    return _Clinical(text, frame, named, scores)
-
-
-def _frame(
-    text: pd.DataFrame,
-    identifier: str,
-    names: ColumnNames,
-    covariates: Sequence[str],
-    subgroups: Sequence[str],
-) -> pd.DataFrame:
-    """All but the outcome, as in an analysis set."""
-    columns = {"participant_id": text[identifier], "site": pd.Series("", text.index)}
-    if names.age_years:
-        columns["age_years"] = numbers(text[names.age_years])
-    if names.sex:
-        columns["sex"] = text[names.sex]
-        columns["sex_male"] = text[names.sex].map(SEX).astype(float)
-    if names.entry:
-        columns["entry"] = numbers(text[names.entry])
-    columns |= {column: text[column] for column in subgroups if column not in columns}
-    features = [c for c in dict.fromkeys(covariates) if c not in (names.age_years, names.sex)]
-    # A subgroup that is a feature too is kept as the number.
-    columns |= {column: numbers(text[column]) for column in features}
-    return pd.DataFrame(columns, index=text.index)
-
-
-def _renaming(names: ColumnNames) -> dict[str, str]:
-    """From the user's name of a column with a meaning to the feature it becomes."""
-    features = {names.age_years: "age_years", names.sex: "sex_male"}
-    return {name: feature for name, feature in features.items() if name}
-
-
-def _flat(blocks: Mapping[str, Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(column for members in blocks.values() for column in members))
-
-
-def _in_use(blocks: Mapping[str, Sequence[str]], settings: Mapping) -> dict[str, Sequence[str]]:
-    return {block: blocks[block] for block in settings["blocks"] if block in blocks}
 
 
 def _in_order(blocks: Mapping[str, list[str]], settings: Mapping) -> dict[str, list[str]]:
@@ -426,7 +298,8 @@ def _with_outcome(
     return frame.astype({"event": int} if "event" in outcome else {}), excluded
 
 
-def _exclusions(excluded: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+def exclusions_table(excluded: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """Rows of exclusions.tsv of (participant_id, reason, detail)."""
     rows = [
         {"participant_id": participant, "stage": "model", "reason": str(reason), "detail": detail}
         for participant, reason, detail in excluded

@@ -28,14 +28,15 @@ def per_level(vertebrae: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         Indexed by participant_id; columns in the order given, levels from head to foot.
     """
     rows = vertebrae[vertebrae["level"].isin(SPINE)]
-    wide = rows.pivot(index="participant_id", columns="level", values=list(columns))
+    of_level = {level: part.set_index("participant_id") for level, part in rows.groupby("level")}
     named = {
-        f"{column}{AT}{level}": wide[column, level].astype(float)
+        f"{column}{AT}{level}": of_level[level][column].astype(float)
         for column in columns
         for level in SPINE
-        if (column, level) in wide and wide[column, level].notna().any()
+        if level in of_level and of_level[level][column].notna().any()
     }
-    return pd.DataFrame(named, index=wide.index)
+    everyone = pd.Index(rows["participant_id"].unique(), name="participant_id")
+    return pd.DataFrame(named, index=everyone)
 
 
 def measured_vertebrae(
@@ -63,7 +64,7 @@ def measured_vertebrae(
         values[column] = pd.to_numeric(vertebrae[column]).astype(float)
         flag = _flag(column, str(described.loc[column, "block"]), vertebrae.columns)
         if flag:
-            included = vertebrae[flag].fillna(False).astype(bool)  # noqa: FBT003
+            included = vertebrae[flag].fillna(False).astype(bool)
             values[column] = values[column].where(included)
     keys = vertebrae[["participant_id", "level"]].astype(str)
     return keys.join(pd.DataFrame(values, index=vertebrae.index))
