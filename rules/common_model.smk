@@ -11,6 +11,14 @@ RECIPE_CODE = (
     "model/risk.py",
     "model/transform.py",
 )
+# The same of every rule that divides patients or predicts those of an analysis set.
+VALIDATION_CODE = (
+    *RECIPE_CODE,
+    "model/designs.py",
+    "model/features.py",
+    "model/importance.py",
+    "model/validate.py",
+)
 ADMISSION_KEYS = (
     "columns",
     "time_unit",
@@ -43,6 +51,7 @@ RECIPE_KEYS = (
     "seed",
 )
 VALIDATION_KEYS = (*RECIPE_KEYS, "learners", "folds", "repeats", "train_until")
+PREDICTION_KEYS = ("columns", "block_columns", "vertebra_columns")
 JUDGE_KEYS = (
     "blocks",
     "learners",
@@ -88,13 +97,44 @@ def model_inputs(wildcards):
     return inputs
 
 
+def model_of_endpoint(path, endpoint):
+    """A saved model; {endpoint} in its path stands for the endpoint."""
+    return located(path.replace("{endpoint}", endpoint))
+
+
+def check_validation():
+    """Stop on a design or an external model that lacks what it needs."""
+    model = config["model"]
+    if "temporal" in model["designs"]:
+        if model["train_until"] is None or model["columns"]["entry"] is None:
+            raise WorkflowError(
+                "model.designs: temporal needs model.columns.entry, the column that orders "
+                "patients in time, and model.train_until, the last entry that is learned from."
+            )
+    path = model["external_model"]
+    for endpoint in ENDPOINTS if path else []:
+        found = model_of_endpoint(path, endpoint)
+        if not os.path.exists(found):
+            raise WorkflowError(f"model.external_model: {found} not found.")
+        if os.path.abspath(found).startswith(os.path.abspath(OWN_MODELS) + os.sep):
+            raise WorkflowError(
+                f"model.external_model: {found} is this cohort's own: a model is external only "
+                "where it has seen nobody of the cohort."
+            )
+
+
+OWN_MODELS = f"results/{config['cohort']['name']}/models"
+EXTERNAL_MODEL = config["model"]["external_model"]
+check_validation()
+
 # Designs with patients held out, each with the jobs it is done in.
 HELD_OUT_JOBS = {
     design: jobs_of(design, config["model"])
     for design in config["model"]["designs"]
     if design != "optimism_bootstrap"
 }
-EXTERNAL_MODEL = config["model"]["external_model"]
+# A job of one fold has nothing to divide; more threads than a job has folds would wait.
+VALIDATION_THREADS = {"none": 8, "repeats": 4, "folds": 1}[config["model"]["split_jobs"]]
 
 
 def validation_parts(extension):
@@ -106,3 +146,33 @@ def validation_parts(extension):
         for part in jobs
     ]
     return parts + ([f"{folder}/external/all.{extension}"] if EXTERNAL_MODEL else [])
+
+
+def external_model(wildcards):
+    """The model of another cohort."""
+    return model_of_endpoint(EXTERNAL_MODEL, wildcards.endpoint) if EXTERNAL_MODEL else []
+
+
+def predicted_endpoints():
+    """Endpoints of the saved models that predict: all, or that of the one model's folder."""
+    path = config["predict"]["model"]
+    if not path:
+        return []
+    if "{endpoint}" in path:
+        return ENDPOINTS
+    folder = os.path.basename(os.path.dirname(path))
+    return [folder if folder in ENDPOINTS else ENDPOINT]
+
+
+def prediction_inputs(wildcards):
+    """The saved model, and the new patients: their table, or this cohort's scans."""
+    inputs = {"model": model_of_endpoint(config["predict"]["model"], wildcards.endpoint)}
+    if config["predict"]["table"]:
+        return inputs | {"table": located(config["predict"]["table"])}
+    inputs["scans"] = "<results>/tables/scans.parquet"
+    inputs["dictionary"] = "<results>/tables/data_dictionary.csv"
+    if config["model"]["vertebra_columns"]:
+        inputs["vertebrae"] = "<results>/tables/vertebrae.parquet"
+    if HAS_CLINICAL:
+        inputs["clinical"] = located(config["cohort"]["clinical"])
+    return inputs
