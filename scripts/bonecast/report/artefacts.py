@@ -9,14 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from bonecast import __version__
+from bonecast.model.outcome import BINARY, KINDS, SURVIVAL
 from bonecast.report.tables import read_table
 
-SURVIVAL, BINARY, CONTINUOUS = "survival", "binary", "continuous"
-
-EVENT_WORDS = {SURVIVAL: "fractures", BINARY: "patients with the diagnosis", CONTINUOUS: ""}
-"""What an event is, by kind of endpoint; a number has none."""
-
-MAIN_DESIGN = "repeated_nested_cv"
+MAIN_DESIGN, OPTIMISM = "repeated_nested_cv", "optimism_bootstrap"
 
 FILES = {
     "settings": "settings.json",
@@ -66,8 +62,14 @@ class Artefacts:
     @property
     def kind(self) -> str:
         """survival, binary or continuous."""
-        kind = self.settings.get("kind") or self.features.get("kind")
-        return kind or (SURVIVAL if "event" in self.frame else BINARY)
+        return KINDS[self.endpoint]
+
+    @property
+    def event_words(self) -> str:
+        """What events are, plural; empty for a number."""
+        if self.kind == SURVIVAL:
+            return "fractures"
+        return f"patients with {self.endpoint}" if self.kind == BINARY else ""
 
     @property
     def fitted(self) -> bool:
@@ -82,13 +84,9 @@ class Artefacts:
     @property
     def blocks(self) -> dict[str, list[str]]:
         """Columns of each block, multimodal last where it is more than one block."""
-        blocks = {
-            name: list(members["columns"] if isinstance(members, Mapping) else members)
-            for name, members in (
-                self.settings.get("blocks") or self.features.get("blocks") or {}
-            ).items()
-        }
-        return blocks
+        modelled = self.settings.get("blocks") or {}
+        blocks = {name: list(block["columns"]) for name, block in modelled.items()}
+        return blocks or dict(self.features.get("blocks") or {})
 
     @property
     def single_blocks(self) -> dict[str, list[str]]:
@@ -142,31 +140,28 @@ class Artefacts:
         return site[site != ""].value_counts().sort_index().to_dict()
 
     @property
-    def designs(self) -> list[str]:
-        """Names of the validation designs that were run, the main one first."""
-        listed = [entry["name"] for entry in self.settings.get("designs") or []]
-        listed = listed or [(self.settings.get("design") or {}).get("name", "")]
+    def designs(self) -> dict[str, dict]:
+        """The validation designs with patients held out: name, and its folds and numbers."""
+        entries = {entry["name"]: entry for entry in self.settings.get("designs") or []}
         seen = list(self.metrics["design"].unique()) if "design" in self.metrics else []
-        return [name for name in dict.fromkeys([*listed, *seen]) if name]
+        names = dict.fromkeys([*(n for n, e in entries.items() if e.get("folds") != 0), *seen])
+        return {name: entries.get(name, {}) for name in names}
 
     @property
-    def learners(self) -> dict[str, str]:
-        """How each learner works, in words, the main one first."""
-        listed = self.settings.get("learners")
-        if listed:
-            return {entry["name"]: entry.get("words", "") for entry in listed}
-        old = self.settings.get("learner") or {}
-        return {old["name"]: old.get("fracture", "")} if "name" in old else {}
+    def learners(self) -> list[str]:
+        """Names of the learners, the main one first."""
+        return list(self.settings.get("learners") or [])
 
     @property
     def main_learner(self) -> str:
         """The first learner, which the final model is saved of."""
-        return next(iter(self.learners), "")
+        return self.learners[0] if self.learners else ""
 
     @property
     def main_design(self) -> str:
         """Repeated nested cross-validation where it was run, else the first design."""
-        return MAIN_DESIGN if MAIN_DESIGN in self.designs else next(iter(self.designs), "")
+        names = [name for name in self.designs if name != OPTIMISM]
+        return MAIN_DESIGN if MAIN_DESIGN in names else next(iter(names), "")
 
     def option(self, name: str, default=None):
         """An option of the section `model` of the configuration."""

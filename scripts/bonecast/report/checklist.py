@@ -6,21 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from bonecast.report.artefacts import BINARY, CONTINUOUS, EVENT_WORDS, Artefacts
+from bonecast.model.outcome import BINARY, CONTINUOUS
+from bonecast.report.artefacts import Artefacts
 from bonecast.report.figures_flow import sentence_of
-from bonecast.report.tables import METRIC_WORDS, block_name, interval_text
+from bonecast.report.methods_models import DESIGN_WORDS
+from bonecast.report.tables import METRIC_WORDS, block_name, counted, interval_text
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "checklists"
 
 TO_CONFIRM, NOT_APPLICABLE = "author to confirm", "not applicable"
 
-DESIGN_WORDS = {
-    "repeated_nested_cv": "repeated nested cross-validation",
-    "leave_one_site_out": "leave-one-site-out",
-    "temporal": "temporal split",
-    "external": "validation in another cohort",
-    "optimism_bootstrap": "Harrell's optimism bootstrap",
-}
+FLEXIBLE = ("forest", "boosting")
+"""Learners made of trees, beside a regression."""
 
 CALIBRATION = ("oe_ratio", "calibration_slope", "ici", "bias")
 DISCRIMINATION = {BINARY: "auc", CONTINUOUS: "r2"}
@@ -48,6 +45,11 @@ def read_list(name: str) -> pd.DataFrame:
     return pd.read_csv(FOLDER / name, sep="\t", dtype=str, keep_default_na=False)
 
 
+def percent(share: float) -> str:
+    """A share as the texts print it: 12 %, and <1 % for what would round to nothing."""
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
 def enumerated(parts: Iterable[str]) -> str:
     """Parts joined by commas, the last by `and`."""
     *first, last = list(parts) or [""]
@@ -65,7 +67,7 @@ def cohort_words(artefacts: Artefacts) -> str:
     """Patients, events and follow-up in one line."""
     text = f"{artefacts.patients:,} patients"
     if artefacts.events is not None:
-        text += f", {artefacts.events:,} {EVENT_WORDS[artefacts.kind]}"
+        text += f", {artefacts.events:,} {artefacts.event_words}"
     if artefacts.person_years:
         text += f", {artefacts.deaths:,} deaths before fracture"
         text += f", {artefacts.person_years:,.0f} person-years"
@@ -85,21 +87,14 @@ def exclusion_words(artefacts: Artefacts) -> str:
 def design_words(artefacts: Artefacts) -> str:
     """The validation designs in words, with folds, repeats and numbers where they are known."""
     texts = []
-    entries = {entry["name"]: entry for entry in artefacts.settings.get("designs") or []}
-    old = artefacts.settings.get("design") or {}
-    entries.setdefault(old.get("name", ""), old)
-    for name in artefacts.designs:
-        entry = entries.get(name, {})
+    for name, entry in artefacts.designs.items():
         facts = [
-            f"{entry[key]:,} {words}"
-            for key, words in (
-                ("folds", "folds"),
-                ("repeats", "repeats"),
-                ("n_train", "patients to learn from"),
-                ("n_test", "patients to test on"),
-            )
-            if isinstance(entry.get(key), int)
+            counted(entry[key], noun)
+            for key, noun in (("folds", "fold"), ("repeats", "repeat"))
+            if entry.get(key, 1) > 1
         ]
+        if "patients_held_out" in entry:
+            facts.append(f"{counted(entry['patients_held_out'], 'patient')} held out")
         words = DESIGN_WORDS.get(name, name)
         texts.append(words + (f" ({', '.join(facts)})" if facts else ""))
     return "; ".join(texts)

@@ -7,9 +7,11 @@ items of judgement.
 
 import pandas as pd
 
+from bonecast.model.prepare import PreparationSettings
 from bonecast.report.artefacts import Artefacts
 from bonecast.report.checklist import (
     CALIBRATION,
+    FLEXIBLE,
     NOT_APPLICABLE,
     TO_CONFIRM,
     Answer,
@@ -33,9 +35,6 @@ RADIOMICS = ("radiomics", "deep")
 """Blocks that make a study one of radiomics."""
 
 NON_RADIOMIC = ("clinical", "hu", "vbmd", "strength", "morphometry", "composition", "dxa")
-
-FLEXIBLE = ("forest", "boosting")
-"""Learners compared with a plain regression."""
 
 NOTE = (
     "METRICS (Kocak et al., Insights Imaging 2024;15:8) in words of this project. 'yes' and 'no' "
@@ -189,7 +188,8 @@ def _robust(a: Artefacts) -> Answer:
 
 def _redundant(a: Artefacts) -> Answer:
     limit = a.option("correlation_limit")
-    if limit is None or not a.fitted:
+    wide = any(len(columns) > PreparationSettings().wide_block for columns in a.blocks.values())
+    if limit is None or not a.fitted or not wide:
         return Answer(TO_CONFIRM)
     return Answer(
         YES,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from bonecast.model.cox import EfronLikelihood
+from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL
 from bonecast.model.sample_size import (
     SHARE_OF_MAX_R2,
     SampleSize,
@@ -13,7 +14,7 @@ from bonecast.model.sample_size import (
     max_r2_survival,
     survival_sample_size,
 )
-from bonecast.report.artefacts import BINARY, CONTINUOUS, EVENT_WORDS, SURVIVAL, Artefacts
+from bonecast.report.artefacts import Artefacts
 
 ASSUMED, OBSERVED = "assumed", "observed"
 
@@ -171,7 +172,7 @@ def _start(artefacts: Artefacts, parameters: int) -> str:
         per = artefacts.patients / parameters
         return f"This cohort has {artefacts.patients:,} patients for {counted}, {per:,.1f} each."
     per = artefacts.events / parameters
-    words = EVENT_WORDS[artefacts.kind]
+    words = artefacts.event_words
     return f"This cohort has {artefacts.events:,} {words} for {counted}, {per:,.1f} per parameter."
 
 
@@ -185,9 +186,9 @@ def sentence(artefacts: Artefacts, parameters: int, needed: SampleSize, source: 
     if source == OBSERVED:
         origin = "as observed in held-out patients"
     elif artefacts.kind == CONTINUOUS:
-        origin = f"assumed to be {SHARE_OF_MAX_R2:.0%} of the variance"
+        origin = f"assumed to be {100 * SHARE_OF_MAX_R2:.0f} % of the variance"
     else:
-        origin = f"assumed to be {SHARE_OF_MAX_R2:.0%} of the largest possible"
+        origin = f"assumed to be {100 * SHARE_OF_MAX_R2:.0f} % of the largest possible"
     events = ""
     if needed.events is not None:
         per = needed.events / parameters

@@ -10,7 +10,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from bonecast.report.artefacts import BINARY, SURVIVAL, Artefacts
+from bonecast.model.outcome import BINARY, SURVIVAL
+from bonecast.report.artefacts import Artefacts
 from bonecast.report.tables import block_name
 
 SMALL_CELL = 5
@@ -194,9 +195,11 @@ def _share(n: int, of: int) -> str:
 
 
 def _digits(values: pd.Series) -> int:
-    """Decimals that two digits of the standard deviation need."""
+    """Decimals by the size of the standard deviation: two digits of a small one, one as a rule."""
     sd = values.std()
-    return 1 if not sd > 0 else int(np.clip(1 - math.floor(math.log10(sd)), 0, 5))
+    if not sd > 0:
+        return 1
+    return 0 if sd >= 100 else int(np.clip(1 - math.floor(math.log10(sd)), 1, 5))
 
 
 def _row(block: str, variable: str, level: str, statistic: str, cells: list[str]) -> list[str]:

@@ -8,18 +8,22 @@ import pandas as pd
 
 from bonecast.report.artefacts import Artefacts
 from bonecast.report.checklist import (
+    FLEXIBLE,
     NOT_APPLICABLE,
     TO_CONFIRM,
     Answer,
     Answers,
     cohort_words,
     design_words,
+    enumerated,
     exclusion_words,
     listed,
     metric_words,
+    percent,
     performance_words,
     read_list,
 )
+from bonecast.report.methods_models import learner_sentences
 from bonecast.report.sample_size import ASSUMED
 from bonecast.report.tables import block_name
 
@@ -105,7 +109,9 @@ def _preparation(a: Artefacts) -> Answer:
     quantile, limit = a.option("winsor_quantile"), a.option("max_missing")
     steps = ["values are checked by column, and every problem stops the run"]
     if limit is not None:
-        steps.append(f"columns missing in more than {limit:.0%} of a training fold are dropped")
+        steps.append(
+            f"columns missing in more than {percent(limit)} of a training fold are dropped"
+        )
     if quantile:
         steps.append(f"values beyond the quantiles {quantile:g} and {1 - quantile:g} are pulled in")
     harmonised = a.option("harmonise") not in (None, "none")
@@ -155,7 +161,7 @@ def _sample_size(sample_sizes: pd.DataFrame) -> Answer:
 def _missing(a: Artefacts) -> Answer:
     shares = a.settings.get("missing_share") or {}
     worst = {
-        name: f"{share:.0%}" for name, share in sorted(shares.items(), key=lambda kv: -kv[1])[:5]
+        name: percent(share) for name, share in sorted(shares.items(), key=lambda kv: -kv[1])[:5]
     }
     most = "; ".join(f"{name} {share}" for name, share in worst.items())
     values = (
@@ -180,19 +186,18 @@ def _data_use(a: Artefacts) -> Answer:
 
 
 def _handling(a: Artefacts) -> Answer:
+    trees = [name for name in a.learners if name in FLEXIBLE]
+    own = f" {enumerated(trees).capitalize()}: trees find their own form." if trees else ""
     return Answer(
         FILLED,
         "Numbers enter as linear terms, pulled in at extreme quantiles and divided by their "
-        "standard deviation, as learned in the training fold; yes/no as 1/0. Forests and boosting "
-        "find their own form.",
+        f"standard deviation, as learned in the training fold; yes/no as 1/0.{own}",
     )
 
 
 def _models(a: Artefacts) -> Answer:
-    learners = "; ".join(f"{name}: {words}" for name, words in a.learners.items())
-    inner = a.option("inner_folds")
-    tuned = f" Tuned in {inner} inner folds of each training fold." if inner else ""
-    return Answer(FILLED, f"{learners}.{tuned} Validation: {design_words(a)}.")
+    learners = " ".join(learner_sentences(a.learners, a.option("inner_folds")))
+    return Answer(FILLED, f"{learners} Validation: {design_words(a)}.")
 
 
 def _clusters(a: Artefacts) -> Answer:
@@ -257,7 +262,7 @@ def _output(a: Artefacts) -> Answer:
 
 
 def _differences(a: Artefacts) -> Answer:
-    if not set(a.designs) & set(HELD_OUT):
+    if not a.designs.keys() & set(HELD_OUT):
         return Answer(NOT_APPLICABLE, "Evaluated within the development cohort.")
     return Answer(TO_CONFIRM, f"Designs: {design_words(a)}.")
 
@@ -282,7 +287,7 @@ def _characteristics(a: Artefacts) -> Answer:
 
 
 def _comparison(a: Artefacts) -> Answer:
-    if not set(a.designs) & set(HELD_OUT):
+    if not a.designs.keys() & set(HELD_OUT):
         return Answer(NOT_APPLICABLE, "Evaluated within the development cohort.")
     return Answer(TO_CONFIRM, "Table 1 of the other cohort is in its own results.")
 
