@@ -1,4 +1,8 @@
 PUBLICATION = "<results>/models/{endpoint}/publication"
+CHECKLISTS = [
+    os.path.join(WORKFLOW_HOME, f"resources/checklists/{name}.tsv")
+    for name in ("tripod_ai", "metrics")
+]
 
 
 rule write_publication_tables:
@@ -12,6 +16,7 @@ rule write_publication_tables:
         subgroups="<results>/models/{endpoint}/subgroups.tsv",
         coefficients="<results>/models/{endpoint}/coefficients.tsv",
         model="<results>/models/{endpoint}/model.json",
+        lists=CHECKLISTS,
     output:
         table_one=report(
             f"{PUBLICATION}/table_one.tsv",
@@ -52,8 +57,12 @@ rule write_publication_tables:
         runtime=10,
     params:
         config={key: config[key] for key in ("model", "measure", "segment")},
-        models=code_digest("model"),
         code=code_digest(
+            "model/cox.py",
+            "model/outcome.py",
+            "model/prepare.py",
+            "model/sample_size.py",
+            "reasons.py",
             "report/artefacts.py",
             "report/checklist.py",
             "report/methods_models.py",
@@ -65,6 +74,7 @@ rule write_publication_tables:
             "report/tables.py",
             "report/tripod.py",
         ),
+        models=code_digest("model"),
     message:
         "Writing the publication tables of {wildcards.endpoint}"
     script:

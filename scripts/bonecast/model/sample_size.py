@@ -145,7 +145,9 @@ def continuous_sample_size(parameters: int, r2: float, mean: float, sd: float) -
     third = RESIDUAL_PATIENTS + parameters
     fourth = None
     if mean > 0:
-        fourth = max(first, second, third)
+        # The t quantile is above the normal one: no fewer than that asks for.
+        least = math.ceil((Z * sd / (MARGIN_MEAN * mean)) ** 2 * (1 - r2))
+        fourth = max(first, second, third, least)
         while _half_width_mean(fourth, parameters, r2, sd) > MARGIN_MEAN * mean:
             fourth += 1
     return SampleSize((first, second, third, fourth), r2, 1.0, None)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from bonecast.model.outcome import BINARY, CONTINUOUS
+from bonecast.reasons import Reason
 from bonecast.report.artefacts import Artefacts
-from bonecast.report.figures_flow import sentence_of
 from bonecast.report.methods_models import DESIGN_WORDS
 from bonecast.report.tables import METRIC_WORDS, block_name, counted, interval_text
 
@@ -80,7 +80,7 @@ def exclusion_words(artefacts: Artefacts) -> str:
     if not counts:
         return "nobody was left out of the models"
     # Detail of a few patients stays in exclusions.tsv, which is not for publication.
-    reasons = [f"{n:,}: {sentence_of(reason).rstrip('.')}" for reason, n in counts.items()]
+    reasons = [f"{n:,}: {Reason(reason).sentence.rstrip('.')}" for reason, n in counts.items()]
     return f"left out of the models {sum(counts.values()):,} ({'; '.join(reasons)})"
 
 
