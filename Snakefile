@@ -21,6 +21,7 @@ container: os.path.join(WORKFLOW_FOLDER, "envs", "bonecast.sif")
 include: "rules/common.smk"
 include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
+include: "rules/common_model.smk"
 
 
 pathvars:
@@ -77,8 +78,8 @@ rule models:
     input:
         collect(
             "<results>/models/{endpoint}/{file}",
-            endpoint=[ENDPOINT] if HAS_MODELS else [],
-            file=["predictions.parquet", "metrics.tsv"],
+            endpoint=ENDPOINTS if HAS_MODELS else [],
+            file=["predictions.parquet", "metrics.tsv", "model.json", "coefficients.tsv"],
         ),
 
 

@@ -77,7 +77,9 @@ HAS_CLINICAL = config["cohort"]["clinical"] is not None and not IS_TABULAR
 HAS_MODELS = HAS_CLINICAL or IS_TABULAR
 BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
-ENDPOINT = config["model"]["endpoint"]
+ENDPOINTS = config["model"]["endpoints"]
+# What is told of a cohort as a whole, such as the flow diagram, is told for the first.
+ENDPOINT = ENDPOINTS[0]
 
 if HAS_CLINICAL and not IS_DEMO and not os.path.exists(located(config["cohort"]["clinical"])):
     raise WorkflowError(f"cohort.clinical: {config['cohort']['clinical']} not found.")
@@ -88,6 +90,7 @@ wildcard_constraints:
     # Ids outside the cohort are refused by `participant_row`.
     participant=PARTICIPANT_PATTERN,
     batch=r"\d\d\d+",
+    endpoint="|".join(ENDPOINTS),
 
 
 def participant_row(wildcards):
@@ -163,7 +166,7 @@ IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "composition", "radiomi
 def check_blocks():
     """Stop on a block that nothing defines, now rather than after the scans are segmented."""
     model = config["model"]
-    known = {"multimodal"} | set(model["block_columns"])
+    known = {"multimodal"} | set(model["block_columns"]) | set(model["vertebra_columns"])
     known |= set() if IS_TABULAR else {"clinical"} | IMAGE_BLOCKS
     unknown = [block for block in model["blocks"] if block not in known]
     if unknown:
@@ -189,20 +192,6 @@ def check_clinical_table():
 # Once, not again in each job of a cluster.
 if HAS_CLINICAL and not IS_DEMO and workflow.is_main_process:
     check_clinical_table()
-
-
-def model_inputs(wildcards):
-    """The user's own table, or the measured scans and the clinical table."""
-    if IS_TABULAR:
-        return {"table": located(config["model"]["table"])}
-    inputs = {
-        "scans": "<results>/tables/scans.parquet",
-        "dictionary": "<results>/tables/data_dictionary.csv",
-        "clinical": located(config["cohort"]["clinical"]),
-    }
-    if ROBUST_ONLY:
-        inputs["robustness"] = "<results>/tables/radiomics_robustness.tsv"
-    return inputs
 
 
 TABLES = [

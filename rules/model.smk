@@ -1,6 +1,98 @@
-rule fit_models:
+rule admit_patients:
     input:
         unpack(model_inputs),
+    output:
+        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
+        features="<results>/models/{endpoint}/features.json",
+        exclusions="<results>/models/{endpoint}/exclusions.tsv",
+    log:
+        "<logs>/models/{endpoint}/admit_patients.log",
+    benchmark:
+        "<benchmarks>/models/{endpoint}/admit_patients.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=model_settings(ADMISSION_KEYS),
+        set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
+        code=code_digest(
+            "model/cohort.py",
+            "model/features.py",
+            "model/outcome.py",
+            "reasons.py",
+        ),
+    message:
+        "Admitting patients to the models of {wildcards.endpoint}"
+    script:
+        "../scripts/admit_patients.py"
+
+
+rule validate_models:
+    input:
+        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
+        features="<results>/models/{endpoint}/features.json",
+    output:
+        predictions="<results>/models/{endpoint}/validation/{design}/{part}.parquet",
+        facts="<results>/models/{endpoint}/validation/{design}/{part}.json",
+    log:
+        "<logs>/models/{endpoint}/validation/{design}/{part}/validate_models.log",
+    benchmark:
+        "<benchmarks>/models/{endpoint}/validation/{design}/{part}/validate_models.tsv"
+    wildcard_constraints:
+        design="|".join(HELD_OUT_JOBS) or "none",
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=model_settings(VALIDATION_KEYS),
+        code=code_digest(*RECIPE_CODE, "model/designs.py", "model/validate.py"),
+    message:
+        "Validating the models of {wildcards.endpoint}: {wildcards.design}, {wildcards.part}"
+    script:
+        "../scripts/validate_models.py"
+
+
+rule fit_final_models:
+    input:
+        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
+        features="<results>/models/{endpoint}/features.json",
+        facts=validation_parts("json"),
+    output:
+        model="<results>/models/{endpoint}/model.json",
+        coefficients="<results>/models/{endpoint}/coefficients.tsv",
+        hazard_ratios="<results>/models/{endpoint}/hazard_ratios.tsv",
+    log:
+        "<logs>/models/{endpoint}/fit_final_models.log",
+    benchmark:
+        "<benchmarks>/models/{endpoint}/fit_final_models.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=model_settings(
+            (*RECIPE_KEYS, "learners", "stability_bootstrap", "hazard_ratio_models")
+        ),
+        code=code_digest(
+            *RECIPE_CODE,
+            "model/designs.py",
+            "model/final.py",
+            "model/hazard_ratios.py",
+            "model/validate.py",
+        ),
+    message:
+        "Fitting the final models of {wildcards.endpoint}"
+    script:
+        "../scripts/fit_final_models.py"
+
+
+rule judge_models:
+    input:
+        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
+        features="<results>/models/{endpoint}/features.json",
+        predictions=validation_parts("parquet"),
+        facts=validation_parts("json"),
     output:
         predictions="<results>/models/{endpoint}/predictions.parquet",
         metrics=report(
@@ -9,26 +101,24 @@ rule fit_models:
             category="Models",
             labels={"endpoint": "{endpoint}", "table": "metrics"},
         ),
-        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
-        coefficients="<results>/models/{endpoint}/coefficients.tsv",
-        hazard_ratios="<results>/models/{endpoint}/hazard_ratios.tsv",
-        exclusions="<results>/models/{endpoint}/exclusions.tsv",
+        subgroups="<results>/models/{endpoint}/subgroups.tsv",
+        calibration_curves="<results>/models/{endpoint}/calibration_curves.tsv",
+        decision_curves="<results>/models/{endpoint}/decision_curves.tsv",
+        roc_curves="<results>/models/{endpoint}/roc_curves.tsv",
+        importance="<results>/models/{endpoint}/importance.tsv",
         settings="<results>/models/{endpoint}/settings.json",
     log:
-        "<logs>/models/{endpoint}/fit_models.log",
+        "<logs>/models/{endpoint}/judge_models.log",
     benchmark:
-        "<benchmarks>/models/{endpoint}/fit_models.tsv"
-    wildcard_constraints:
-        endpoint=ENDPOINT,
+        "<benchmarks>/models/{endpoint}/judge_models.tsv"
     threads: 2
     resources:
         mem_mb=4000,
-        runtime=120,
+        runtime=60,
     params:
-        settings=lookup("model", within=config),
-        set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
+        settings=model_settings(JUDGE_KEYS),
         code=code_digest("model", "reasons.py"),
     message:
-        "Fitting and validating the models of {wildcards.endpoint}"
+        "Judging the models of {wildcards.endpoint}"
     script:
-        "../scripts/fit_models.py"
+        "../scripts/judge_models.py"

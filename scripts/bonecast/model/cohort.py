@@ -5,7 +5,7 @@ already (tabular mode). Either ends in an `AnalysisSet`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,8 @@ import pandas as pd
 import pandera.pandas as pa
 
 from bonecast.cohort import PARTICIPANT_PATTERN, CohortError
+from bonecast.model.features import MULTIMODAL
 from bonecast.reasons import Reason
-
-MULTIMODAL = "multimodal"
-"""Name of the block that is all others together."""
 
 IMAGE_BLOCKS = ("hu", "vbmd", "strength", "morphometry", "composition", "radiomics")
 
@@ -39,7 +37,7 @@ class ColumnNames:
     """
 
     participant_id: str | None = "participant_id"
-    time_years: str = "time_years"
+    time: str = "time_years"
     event: str = "event"
     age_years: str | None = "age_years"
     sex: str | None = "sex"
@@ -84,7 +82,7 @@ def admit(
     Raises:
         CohortError: lists every problem of the tables, by participant and column.
     """
-    names = ColumnNames(**settings["columns"])
+    names = ColumnNames(**{f.name: settings["columns"][f.name] for f in fields(ColumnNames)})
     blocks = [block for block in settings["blocks"] if block != MULTIMODAL]
     own, scores, terms = settings["block_columns"], settings["score_columns"], _terms(settings)
     if "table" in inputs:
@@ -126,7 +124,7 @@ def check_clinical(path: str | Path, settings: Mapping) -> None:
     Raises:
         CohortError: lists every problem of the table, by participant and column.
     """
-    names = ColumnNames(**settings["columns"])
+    names = ColumnNames(**{f.name: settings["columns"][f.name] for f in fields(ColumnNames)})
     own, scores = settings["block_columns"], settings["score_columns"]
     _read_clinical(path, names, own, scores, _terms(settings))
 
@@ -242,7 +240,7 @@ def _read_clinical(
         raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
     text = read_text_table(path)
     scores = [score for score in scores if score in text]
-    administrative = {names.participant_id, names.time_years, names.event, *scores}
+    administrative = {names.participant_id, names.time, names.event, *scores}
     own = dict(block_columns)
     taken = administrative | set(LABEL_COLUMNS) | {c for block in own.values() for c in block}
     own.setdefault("clinical", [column for column in text if column not in taken])
@@ -297,12 +295,12 @@ def _admit(
         identifier = "participant_id"
         width = len(str(len(text)))
         text[identifier] = [f"row{number:0{width}d}" for number in range(1, len(text) + 1)]
-    known = {identifier: "participant_id", names.time_years: "time_years", names.event: "event"}
+    known = {identifier: "participant_id", names.time: "time_years", names.event: "event"}
     known |= {names.age_years: "age_years"} if names.age_years else {}
     known |= {names.sex: "sex"} if names.sex else {}
     checks = {
         identifier: [_is(_identifier, "letters, digits, '.', '_' or '-'")],
-        names.time_years: [_is(_number(lambda v: v > 0), "a number of years above 0, or empty")],
+        names.time: [_is(_number(lambda v: v > 0), "a number of years above 0, or empty")],
         names.event: [
             _is(
                 _number(lambda v: v.isin([0, 1, 2])),
@@ -327,7 +325,7 @@ def _admit(
         raise CohortError(_problems(errors.failure_cases, text, identifier, source)) from None
 
     frame = pd.DataFrame({"participant_id": text[identifier]})
-    frame["time_years"] = pd.to_numeric(text[names.time_years])
+    frame["time_years"] = pd.to_numeric(text[names.time])
     frame["event"] = pd.to_numeric(text[names.event])
     if names.age_years:
         frame["age_years"] = pd.to_numeric(text[names.age_years])

@@ -5,7 +5,7 @@ here sees a time or an event.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -85,6 +85,17 @@ class Preparation:
         x = x[:, self.columns]
         x = np.where(np.isnan(x), self.median, x)
         return (np.clip(x, self.lower, self.upper) - self.mean) / self.sd
+
+    def to_json(self) -> dict:
+        """Every attribute as a list."""
+        return {field.name: getattr(self, field.name).tolist() for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, saved: Mapping) -> "Preparation":
+        """The inverse of `to_json`."""
+        columns = np.array(saved["columns"], dtype=int)
+        others = [np.array(saved[field.name], dtype=float) for field in fields(cls)[1:]]
+        return cls(columns, *others)
 
 
 def _limits(x: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,107 @@
+"""How patients are divided into those learned from and those predicted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bonecast.model.recipe import deal_folds
+
+REPEATED_CV = "repeated_nested_cv"
+LEAVE_ONE_SITE_OUT = "leave_one_site_out"
+TEMPORAL = "temporal"
+EXTERNAL = "external"
+OPTIMISM = "optimism_bootstrap"
+
+PARTS = {
+    "none": lambda folds, repeats: ["all"],
+    "repeats": lambda folds, repeats: [f"repeat{r}" for r in range(1, repeats + 1)],
+    "folds": lambda folds, repeats: [
+        f"repeat{r}_fold{f}" for r in range(1, repeats + 1) for f in range(1, folds + 1)
+    ],
+}
+"""Jobs of the cross-validation by the option `split_jobs`."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One division of the patients.
+
+    Attributes:
+        design: REPEATED_CV, LEAVE_ONE_SITE_OUT or TEMPORAL.
+        repeat, fold: both from 1.
+        train, test: masks, shape (patients,).
+        seed: of the recipe fitted on it.
+    """
+
+    design: str
+    repeat: int
+    fold: int
+    train: np.ndarray
+    test: np.ndarray
+    seed: int
+
+
+def seed_of(*parts: int) -> int:
+    """A seed from a tuple of numbers, the same on every machine."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def repeated_cv(strata: np.ndarray, folds: int, repeats: int, seed: int) -> list[Split]:
+    """Every patient held out once per repeat; folds balanced over strata."""
+    splits = []
+    for repeat in range(repeats):
+        fold = deal_folds(strata, folds, seed_of(seed, repeat))
+        splits += [
+            Split(REPEATED_CV, repeat + 1, k + 1, fold != k, fold == k, seed_of(seed, repeat, k))
+            for k in range(folds)
+        ]
+    return splits
+
+
+def leave_one_site_out(site: np.ndarray, seed: int) -> list[Split]:
+    """Every site held out once, in alphabetical order; nobody of unknown site is held out."""
+    names = sorted(set(site.tolist()) - {""})
+    if len(names) < 2:
+        return []
+    return [
+        Split(LEAVE_ONE_SITE_OUT, 1, k + 1, site != name, site == name, seed_of(seed, 1001, k))
+        for k, name in enumerate(names)
+    ]
+
+
+def temporal(entry: np.ndarray, train_until: float, seed: int) -> list[Split]:
+    """Learn from patients who entered up to a time, predict those after it."""
+    train, test = entry <= train_until, entry > train_until
+    if not train.any() or not test.any():
+        return []
+    return [Split(TEMPORAL, 1, 1, train, test, seed_of(seed, 1002))]
+
+
+def part_of(splits: Sequence[Split], part: str) -> list[Split]:
+    """The splits of one job: "all", "repeat2" or "repeat2_fold3"."""
+    if part == "all":
+        return list(splits)
+    repeat, _, fold = part.removeprefix("repeat").partition("_fold")
+    return [s for s in splits if s.repeat == int(repeat) and (not fold or s.fold == int(fold))]
+
+
+def jobs_of(design: str, settings: Mapping) -> list[str]:
+    """Names of the jobs of a design, from the section `model` of the configuration."""
+    split = settings["split_jobs"] if design == REPEATED_CV else "none"
+    return PARTS[split](settings["folds"], settings["repeats"])
+
+
+def splits_of(design: str, problem, settings: Mapping) -> list[Split]:
+    """The splits of a design for the patients of a `validate.Problem`.
+
+    Args:
+        settings: keys folds, repeats, seed, train_until of the configuration.
+    """
+    if design == REPEATED_CV:
+        strata = problem.outcome.strata()
+        return repeated_cv(strata, settings["folds"], settings["repeats"], settings["seed"])
+    if design == LEAVE_ONE_SITE_OUT:
+        return leave_one_site_out(problem.site, settings["seed"])
+    entry = problem.frame["entry"].to_numpy(float)
+    return temporal(entry, settings["train_until"], settings["seed"])

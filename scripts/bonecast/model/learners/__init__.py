@@ -1,0 +1,21 @@
+"""Learners by outcome and name. Each module holds one; the recipe around them is shared."""
+
+from bonecast.model.learners.base import Fit
+from bonecast.model.learners.penalised_cox import fit_penalised_cox
+from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL
+
+SUPPLIED = "supplied_score"
+"""Learner name of a score that the user computed elsewhere."""
+
+LEARNERS: dict[str, dict[str, tuple[str, Fit]]] = {
+    SURVIVAL: {"penalised": ("penalised_cox", fit_penalised_cox)},
+    BINARY: {},
+    CONTINUOUS: {},
+}
+"""By kind of outcome and word of the configuration: name in the results, and function."""
+
+
+def learners_of(kind: str, words: tuple[str, ...]) -> dict[str, Fit]:
+    """Functions by their name in the results; words that do not fit the outcome are left out."""
+    known = LEARNERS[kind]
+    return dict(known[word] for word in words if word in known)

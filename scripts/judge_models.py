@@ -1,0 +1,24 @@
+"""Judge held-out predictions: metrics with intervals, subgroups, curves, importance."""
+
+import pandas as pd
+
+from bonecast.model.facts import study_facts
+from bonecast.model.importance import importance_table
+from bonecast.model.metrics import judge_predictions
+from bonecast.runtime import job, read_json, write_json
+
+if __name__ == "__main__":
+    with job(snakemake) as log:
+        settings = snakemake.params.settings
+        frame = pd.read_parquet(snakemake.input.analysis_set)
+        features = read_json(snakemake.input.features)
+        parts = [pd.read_parquet(path) for path in snakemake.input.predictions]
+        facts = [fact for path in snakemake.input.facts for fact in read_json(path)]
+        predictions, tables = judge_predictions(
+            frame, parts, features, settings, log, snakemake.threads
+        )
+        predictions.to_parquet(snakemake.output.predictions, index=False)
+        tables["importance"] = importance_table(features["endpoint"], facts)
+        for name, table in tables.items():
+            table.to_csv(snakemake.output[name], sep="\t", index=False, lineterminator="\n")
+        write_json(study_facts(frame, features, predictions, settings), snakemake.output.settings)
