@@ -7,7 +7,13 @@ from bonecast.runtime import job
 if __name__ == "__main__":
     with job(snakemake):
         write_report(
-            Paths(**{name: files for name, files in snakemake.input.items() if files}),
+            Paths(
+                **{
+                    name: files
+                    for name, files in snakemake.input.items()
+                    if files and name != "model_tables"  # beside the settings of the models
+                }
+            ),
             report_path=snakemake.output.report,
             summary_path=snakemake.output.summary,
             cohort=snakemake.params.cohort,

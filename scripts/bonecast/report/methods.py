@@ -51,7 +51,7 @@ def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
             ("Segmentation", _segmentation(facts)),
             ("Measurements", _measurements(facts, config["measure"])),
         ]
-    if facts.model is not None:
+    if facts.models:
         limit = config["model"]["min_robustness"]
         sections.append(("Models", [*_models(facts), *_robustness(config["measure"], limit)]))
     limits = [LIMIT, *(LIMITS_OF_IMAGES if facts.scans is not None else ())]
