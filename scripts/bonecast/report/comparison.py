@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bonecast.report.palette import SERIES
-from bonecast.report.tables import block_name, counted, headline_block
+from bonecast.report.tables import METRIC_WORDS, block_name, counted, headline_block
 
 KINDS = {"fracture": "survival", "osteoporosis": "binary", "bmd": "continuous"}
 """What each endpoint is: time to event, yes or no, or a number."""
@@ -31,15 +31,6 @@ DESIGN_WORDS = {
     "optimism_bootstrap": "Optimism bootstrap",
 }
 SCORE_WORDS = {"frax_mof_pct": "FRAX, major", "frax_hip_pct": "FRAX, hip"}
-METRIC_WORDS = {
-    "c_index": "C-index",
-    "auc_t": "AUC",
-    "auc": "AUC",
-    "brier": "Brier score",
-    "r2": "R\N{SUPERSCRIPT TWO}",
-    "rmse": "Root mean squared error",
-    "oe_ratio": "Observed / expected",
-}
 PANEL_METRICS = {
     "survival": ("c_index", "auc_t"),
     "binary": ("auc", "brier"),
@@ -104,11 +95,16 @@ class Comparison:
         """Designs of a table in the configured order."""
         return _ordered(present, self.designs)
 
-    def primary(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Rows of the first configured design and learner that the table has; scores stay."""
+    def primary(self, table: pd.DataFrame, design: str | None = None) -> pd.DataFrame:
+        """Rows of one design and its first configured learner; supplied scores stay.
+
+        Args:
+            design: None takes the first configured design that the table has.
+        """
         if table.empty:
             return table
-        table = table[table["design"] == self.order_designs(table["design"])[0]]
+        wanted = design or self.order_designs(table["design"])[0]
+        table = table[table["design"] == wanted]
         learner = self.primary_learner(table)
         return table[table["learner"].isin([learner, SCORE, ""])]
 
@@ -118,10 +114,9 @@ class Comparison:
         return learners[0] if learners else ""
 
     def at_last_horizon(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Rows at the longest horizon; of an endpoint without horizons, all rows."""
-        if self.kind != "survival" or table.empty:
-            return table
-        return table[table["horizon_years"] == table["horizon_years"].max()]
+        """Rows at the longest horizon, and those that have none."""
+        horizon = table["horizon_years"]
+        return table[horizon.isna() | (horizon == horizon.max())]
 
     def colour(self, block: str, present: Iterable[str] = ()) -> str:
         """The colour of a block, the same in every figure."""

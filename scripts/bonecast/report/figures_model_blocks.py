@@ -17,7 +17,7 @@ from bonecast.report.comparison import (
     shown_learner,
     shown_metric,
 )
-from bonecast.report.forest import MARKERS, ROW_IN, Row, draw_forest, label_rows
+from bonecast.report.forest import MARKERS, ROW_IN, Row, digits_of, draw_forest, label_rows
 from bonecast.report.palette import SERIES
 from bonecast.report.style import blank_figure, headline, new_figure, save_figure, style
 from bonecast.report.tables import read_table
@@ -62,7 +62,7 @@ def block_rows(metrics: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
     Args:
         metrics: as in metrics.tsv.
     """
-    rows = _at_last_horizon(metrics[metrics["metric"].isin(compared.metrics)])
+    rows = compared.at_last_horizon(metrics[metrics["metric"].isin(compared.metrics)])
     designs = compared.order_designs(rows["design"])
     learners = compared.order_learners(rows["learner"])
     if len(rows[["design", "block", "learner"]].drop_duplicates()) > MAX_ROWS:
@@ -80,19 +80,13 @@ def block_rows(metrics: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
 def difference_rows(metrics: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
     """Differences of the first design and learner, the reference block's first, then scores'."""
     wanted = [f"delta_{metric}" for metric in compared.metrics]
-    rows = _at_last_horizon(compared.primary(metrics[metrics["metric"].isin(wanted)]))
+    rows = compared.at_last_horizon(compared.primary(metrics[metrics["metric"].isin(wanted)]))
     orders = {
         "metric": wanted,
         "reference": compared.order_blocks(rows["reference"]),
         "block": compared.order_blocks(rows["block"]),
     }
     return _sorted(rows, orders)
-
-
-def _at_last_horizon(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each metric with horizons, the rows at the longest one."""
-    horizon = rows["horizon_years"]
-    return rows[horizon.isna() | (horizon == horizon.groupby(rows["metric"]).transform("max"))]
 
 
 def _sorted(rows: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -155,6 +149,7 @@ def _keys(rows: pd.DataFrame) -> list[tuple[str, str]]:
 def _points(rows: pd.DataFrame, keys: Sequence[tuple[str, str]], looks: Mapping) -> list[Row]:
     """Rows of the forest: the block is named once, its learners follow."""
     found = {(row.block, row.learner): row for row in rows.itertuples()}
+    digits = digits_of("".join(set(rows["metric"])), rows["value"], 2)
     points, named = [], None
     for block, learner in keys:
         label = shown_block(block) if block != named else ""
@@ -164,7 +159,7 @@ def _points(rows: pd.DataFrame, keys: Sequence[tuple[str, str]], looks: Mapping)
         if row is None:
             points.append(Row(label, float("nan"), note="\N{EN DASH}"))
         else:
-            points.append(Row(label, row.value, row.lower, row.upper, colour=colour, marker=marker))
+            points.append(Row(label, row.value, row.lower, row.upper, "", colour, marker, digits))
     return points
 
 
@@ -211,6 +206,8 @@ def draw_differences(rows: pd.DataFrame, compared: Comparison) -> Figure:
 
 def _differences(rows: pd.DataFrame, keys: Sequence[tuple], compared: Comparison) -> list[Row]:
     found = {(row.reference, row.block): row for row in rows.itertuples()}
+    metric = "".join(set(rows["metric"])).removeprefix("delta_")
+    digits = digits_of(metric, rows["value"], 3)
     points = []
     for reference, block in keys:
         row = found.get((reference, block))
@@ -227,7 +224,7 @@ def _differences(rows: pd.DataFrame, keys: Sequence[tuple], compared: Comparison
                     row.lower,
                     row.upper,
                     colour=colour,
-                    digits=3,
+                    digits=digits,
                     signed=True,
                 )
             )

@@ -66,10 +66,12 @@ def calibration_rows(
     """
     curves = compared.at_last_horizon(compared.primary(curves))
     curves = curves[curves["learner"] != SCORE]
-    statistics = compared.primary(metrics[metrics["metric"].isin(STATISTICS)])
-    statistics = compared.at_last_horizon(statistics)
-    statistics = statistics[statistics["block"].isin(curves["block"])]
-    return curves, statistics
+    statistics = metrics[
+        metrics["metric"].isin(STATISTICS) & metrics["block"].isin(curves["block"])
+    ]
+    if len(curves):
+        statistics = compared.primary(statistics, curves["design"].iloc[0])
+    return curves, compared.at_last_horizon(statistics)
 
 
 def draw_calibration(
@@ -105,7 +107,8 @@ def draw_calibration(
                 upper.set_ylabel("Observed")
         for axes in panels[len(blocks) :]:
             axes.set_axis_off()
-        headline(figure, compared.about(curves, compared.people(statistics)))
+        oe_ratio = statistics[statistics["metric"] == "oe_ratio"]
+        headline(figure, compared.about(curves, compared.people(oe_ratio)))
     return figure
 
 

@@ -19,6 +19,7 @@ from bonecast.report.style import (
 from bonecast.report.tables import read_table
 
 TREAT = {"treat_all": ("Treat all", GREY, (0, (4, 2))), "treat_none": ("Treat none", BLACK, "-")}
+BEYOND = 1.5
 COLUMNS = (
     "design",
     "learner",
@@ -44,18 +45,25 @@ def decision_curves(
     Args:
         thresholds: those fixed beforehand, marked on the axis.
     """
-    rows = decision_rows(read_table(curves_path), compared)
-    metrics = compared.at_last_horizon(compared.primary(read_table(metrics_path)))
+    rows = decision_rows(read_table(curves_path), compared, thresholds)
+    metrics = read_table(metrics_path)
+    metrics = compared.at_last_horizon(metrics[metrics["metric"] == "oe_ratio"])
+    if len(rows):
+        metrics = compared.primary(metrics, rows["design"].iloc[0])
     figure = draw_decision(rows, compared, thresholds, compared.people(metrics))
     save_figure(figure, rows.to_dict("records"), COLUMNS, outputs, dpi)
 
 
-def decision_rows(curves: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
+def decision_rows(
+    curves: pd.DataFrame, compared: Comparison, thresholds: Sequence[float]
+) -> pd.DataFrame:
     """Curves of the blocks, of treating all and of treating none.
 
     Args:
         curves: as in decision_curves.tsv.
+        thresholds: the range is fixed by them: up to half as much again as the highest.
     """
+    curves = curves[curves["threshold"] <= BEYOND * max(thresholds) + 1e-9]
     curves = curves.assign(learner=curves["learner"].fillna(""))
     return compared.at_last_horizon(compared.primary(curves)).reindex(columns=list(COLUMNS))
 

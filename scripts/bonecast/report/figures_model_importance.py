@@ -40,6 +40,7 @@ COLUMNS = (
     "lower",
     "upper",
     "coefficient_per_sd",
+    "from_block",
     "selection_frequency",
 )
 
@@ -121,7 +122,7 @@ def draw_importance(drops: pd.DataFrame, terms: pd.DataFrame, compared: Comparis
             _draw_drops(axes, blocks, names, [compared.colour(name) for name in blocks["name"]])
             axes.set_title("a  Each block permuted")
         if len(terms):
-            _draw_terms(parts.pop(0), terms, "b  " if len(blocks) else "")
+            _draw_terms(parts.pop(0), terms, compared, "b  " if len(blocks) else "")
         elif len(columns):
             axes = parts.pop(0).subplots()
             _draw_drops(axes, columns, list(columns["name"]), [BLUE] * len(columns))
@@ -144,10 +145,13 @@ def _draw_drops(axes, rows: pd.DataFrame, names: list[str], colours: list[str]) 
     axes.set_xlabel(f"{change} of {shown_metric(metric)} when permuted (95 % interval)")
 
 
-def _draw_terms(figure, terms: pd.DataFrame, letter: str) -> None:
+def _draw_terms(figure, terms: pd.DataFrame, compared: Comparison, letter: str) -> None:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1])
-    pairs = zip(terms["name"], terms["coefficient_per_sd"], strict=True)
-    points = [Row(name, value, digits=3, signed=True) for name, value in pairs]
+    columns = (terms[name] for name in ("name", "coefficient_per_sd", "from_block"))
+    points = [
+        Row(name, value, colour=compared.colour(block), digits=3, signed=True)
+        for name, value, block in zip(*columns, strict=True)
+    ]
     draw_forest(left, points, 0.0)
     label_rows(left, points)
     left.set_title(f"{letter}Terms of the final model")

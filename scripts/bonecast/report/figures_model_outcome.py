@@ -46,6 +46,8 @@ COLUMNS = (
     "p",
 )
 AT_RISK_TICKS = 6
+ROOM = 0.12
+"""Part of the axis kept for the bands, which are widest where few are left."""
 
 
 def outcome_by_risk_group(
@@ -196,12 +198,11 @@ def draw_outcome(rows: Sequence[dict], about: Mapping) -> Figure:
             percent_axis(axes.yaxis)
             if panel == "kaplan_meier":
                 axes.set_ylabel("Free of fracture, death censored")
-                lowest = curves["lower"].min()
-                axes.set_ylim(max(0, np.floor(10 * lowest) / 10), 1.02)
+                axes.set_ylim(max(0.0, curves["estimate"].min() - ROOM), 1.02)
             else:
                 axes.set_ylabel("Fractured, death competing")
                 _draw_forecast(axes, table[table["panel"] == "forecast"], looks)
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(0, min(1.02, curves["estimate"].max() + ROOM))
             _print_test(axes, test, curves, at_top=panel != "kaplan_meier")
             _draw_at_risk(grid[1, column], table[table["panel"] == "at_risk"], groups)
         handles, names = grid[0, 0].get_legend_handles_labels()

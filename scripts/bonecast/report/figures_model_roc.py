@@ -77,13 +77,15 @@ def draw_roc(rows: pd.DataFrame, compared: Comparison) -> Figure:
         horizons = sorted(rows["horizon_years"].dropna().unique()) or [math.nan]
         blocks = compared.order_blocks(rows["block"])
         across = min(ACROSS, max(2, len(horizons)))
+        beside = len(horizons) == 1
         down = -(-len(horizons) // across)
         side = 2.0 if across == ACROSS else 2.6
-        figure = new_figure(0.2 + down * (side + 0.85 + 0.14 * len(blocks)))
+        below = 0.4 if beside else 0.14 * len(blocks)
+        figure = new_figure(0.2 + down * (side + 0.85 + below))
         grid = figure.subplots(down, across, squeeze=False).ravel()
         for i, (axes, horizon) in enumerate(zip(grid, horizons, strict=False)):
             one = rows if math.isnan(horizon) else rows[rows["horizon_years"] == horizon]
-            _draw_panel(axes, one, blocks, compared)
+            _draw_panel(axes, one, blocks, compared, beside)
             people = compared.people(one)
             if not math.isnan(horizon):
                 letter = f"{chr(ord('a') + i)}  " if len(horizons) > 1 else ""
@@ -97,7 +99,9 @@ def draw_roc(rows: pd.DataFrame, compared: Comparison) -> Figure:
     return figure
 
 
-def _draw_panel(axes, rows: pd.DataFrame, blocks: list[str], compared: Comparison) -> None:
+def _draw_panel(
+    axes, rows: pd.DataFrame, blocks: list[str], compared: Comparison, beside: bool
+) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls=(0, (2, 2)))
     for block in blocks:
         curve = rows[rows["block"] == block].dropna(subset=["sensitivity"])
@@ -120,9 +124,9 @@ def _draw_panel(axes, rows: pd.DataFrame, blocks: list[str], compared: Compariso
     axes.legend(
         title="AUC (95 % interval)",
         loc="upper left",
-        bbox_to_anchor=(-0.06, -0.3),
-        fontsize=6.5,
-        title_fontsize=6.5,
+        bbox_to_anchor=(1.08, 1.0) if beside else (-0.06, -0.3),
+        fontsize=7.5 if beside else 6.5,
+        title_fontsize=7.5 if beside else 6.5,
         alignment="left",
         handlelength=2.2,
         labelspacing=0.25,

@@ -15,7 +15,7 @@ from bonecast.report.comparison import (
     shown_block,
     shown_metric,
 )
-from bonecast.report.forest import ROW_IN, Row, draw_forest
+from bonecast.report.forest import ROW_IN, Row, digits_of, draw_forest
 from bonecast.report.palette import BLACK
 from bonecast.report.style import blank_figure, headline, new_figure, save_figure, style
 from bonecast.report.tables import read_table
@@ -78,8 +78,7 @@ def subgroup_rows(
         return chosen.reindex(columns=list(COLUMNS))
     present = set(chosen["metric"])
     wanted = [name for name in METRICS[compared.kind] if name in present][:2]
-    overall = _chosen(metrics, compared)
-    overall = overall[overall["design"] == chosen["design"].iloc[0]]
+    overall = _chosen(metrics, compared, chosen["design"].iloc[0])
     overall = overall.assign(subgroup=EVERYONE, level=EVERYONE, note="")
     rows = pd.concat(
         [overall[overall["metric"].isin(wanted)], chosen[chosen["metric"].isin(wanted)]]
@@ -89,12 +88,10 @@ def subgroup_rows(
     return rows.sort_values("_rank", kind="stable").reindex(columns=list(COLUMNS))
 
 
-def _chosen(table: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
+def _chosen(table: pd.DataFrame, compared: Comparison, design: str | None = None) -> pd.DataFrame:
     """The headline block, at the longest horizon of each metric that has horizons."""
-    rows = compared.primary(table)
-    rows = rows[rows["block"] == compared.headline]
-    horizon = rows["horizon_years"]
-    return rows[horizon.isna() | (horizon == horizon.max())]
+    rows = compared.primary(table, design)
+    return compared.at_last_horizon(rows[rows["block"] == compared.headline])
 
 
 def draw_subgroups(rows: pd.DataFrame, compared: Comparison) -> Figure:
@@ -146,19 +143,24 @@ def _keys(rows: pd.DataFrame) -> list[tuple[str, str | None]]:
 
 def _points(rows: pd.DataFrame, keys: list[tuple], compared: Comparison) -> list[Row]:
     found = {(row.subgroup, row.level): row for row in rows.itertuples()}
+    digits = digits_of("".join(set(rows["metric"])), rows["value"], 2)
     points = []
     for subgroup, level in keys:
         row = found.get((subgroup, level))
         if level is None:
             points.append(Row(SUBGROUP_WORDS.get(subgroup, subgroup.replace("_", " "))))
             continue
-        label = "All patients" if level == EVERYONE else str(level)
+        label = (
+            "All patients"
+            if level == EVERYONE
+            else str(level).replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
+        )
         note = f"suppressed: {row.note}" if row is not None and row.note else ""
         value, lower, upper = (math.nan,) * 3 if row is None else (row.value, row.lower, row.upper)
         marker, colour = (
             ("D", BLACK) if level == EVERYONE else ("o", compared.colour(compared.headline))
         )
-        points.append(Row(label, value, lower, upper, note, colour, marker))
+        points.append(Row(label, value, lower, upper, note, colour, marker, digits))
     return points
 
 
@@ -173,7 +175,7 @@ def _draw_counts(
         axes.text(x, y, label, va="center", size=7.5, weight=weight)
     found = rows.drop_duplicates(["subgroup", "level"]).set_index(["subgroup", "level"])
     events = {"survival": "fractures", "binary": "cases"}.get(compared.kind)
-    columns = {"n": ("patients", 0.76 if events else 1.0)}
+    columns = {"n": ("patients", 0.7 if events else 1.0)}
     if events:
         columns["events"] = (events, 1.0)
     for name, (heading, x) in columns.items():

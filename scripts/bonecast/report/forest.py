@@ -1,7 +1,7 @@
 """Forest plots: one row per estimate, a point with its interval and the numbers beside it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
@@ -10,6 +10,7 @@ from bonecast.report.palette import BLUE, GREY
 from bonecast.report.tables import NOT_ESTIMABLE, interval_text, minus
 
 MARKERS = "osD^vP"
+WITH_UNIT = {"rmse", "mae", "bias", "loa_lower", "loa_upper"}
 ROW_IN = 0.17
 """Height of a row in inches: 6.5 pt text with room."""
 
@@ -53,17 +54,24 @@ def draw_forest(axes, rows: Sequence[Row], neutral: float | None = None) -> None
             if math.isfinite(row.lower) and math.isfinite(row.upper):
                 axes.plot([row.lower, row.upper], [y, y], color=row.colour, lw=1.2)
             axes.plot(row.value, y, row.marker, color=row.colour, ms=4, mew=0)
-        inside = axes.get_yaxis_transform()
+        where = {"transform": axes.get_yaxis_transform(), "va": "center"}
         if row.note:
-            axes.text(
-                0.5, y, row.note, transform=inside, va="center", ha="center", size=6, color=GREY
-            )
+            paper = {"fc": "white", "ec": "none", "pad": 1.0}
+            axes.text(0.5, y, row.note, ha="center", size=6, color=GREY, bbox=paper, **where)
         else:
-            axes.text(1.02, y, numbers(row), transform=inside, va="center", size=6.5)
+            axes.text(1.02, y, numbers(row), size=6.5, **where)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.06)
+
+
+def digits_of(metric: str, values: Iterable[float], usual: int) -> int:
+    """Decimals of a column: of a metric with a unit, three digits of its largest value."""
+    if metric not in WITH_UNIT:
+        return usual
+    largest = max((abs(v) for v in values if math.isfinite(v) and v), default=1.0)
+    return max(0, 2 - math.floor(math.log10(largest)))
 
 
 def label_rows(axes, rows: Sequence[Row], headings: bool = True) -> None:

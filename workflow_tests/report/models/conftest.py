@@ -212,7 +212,9 @@ class MadeUp:
                     observed = 0.01 + 0.9 * p + 0.1 * p**2
                     band = 0.012 + 0.25 * p**1.4
                     numbers = {"lower": max(0, observed - band), "upper": observed + 1.2 * band}
-                    rows.append(shared | {"kind": "smooth", "predicted": p, "observed": observed} | numbers)
+                    rows.append(
+                        shared | {"kind": "smooth", "predicted": p, "observed": observed} | numbers
+                    )
                 for part in np.array_split(np.sort(risk), 8):
                     observed = float((part.mean() + self.rng.normal(0, 0.02)).clip(0.005, 0.95))
                     half = 1.96 * np.sqrt(observed * (1 - observed) / len(part))
@@ -228,14 +230,20 @@ class MadeUp:
         rows = []
         share = self.events / self.n
         for horizon in self.horizons if self.kind != "continuous" else ():
-            shared = {"endpoint": self.endpoint, "design": self.designs[0], "horizon_years": horizon}
+            shared = {
+                "endpoint": self.endpoint,
+                "design": self.designs[0],
+                "horizon_years": horizon,
+            }
             for threshold in np.arange(0.01, 0.301, 0.01).round(2):
                 odds = threshold / (1 - threshold)
                 everyone = share - (1 - share) * odds
                 curves = {"treat_all": everyone, "treat_none": 0.0}
                 for place, block in enumerate(self.blocks):
                     gain = (0.35 + 0.1 * place) * share * (1 - np.exp(-12 * threshold))
-                    curves[block] = max(everyone, 0) * np.exp(-9 * threshold) + gain - 0.2 * odds * share
+                    curves[block] = (
+                        max(everyone, 0) * np.exp(-9 * threshold) + gain - 0.2 * odds * share
+                    )
                 for block, value in curves.items():
                     learner = "" if block.startswith("treat") else self.primary
                     row = {"block": block, "learner": learner, "threshold": threshold}
@@ -251,9 +259,7 @@ class MadeUp:
                 shared = {"endpoint": self.endpoint, "design": self.designs[0], "block": block}
                 shared |= {"learner": learner, "horizon_years": horizon}
                 power = 0.62 - 0.06 * place
-                rows += [
-                    shared | {"false_positive_rate": x, "sensitivity": x**power} for x in grid
-                ]
+                rows += [shared | {"false_positive_rate": x, "sensitivity": x**power} for x in grid]
         return rows
 
     def _importance(self) -> list[dict]:
