@@ -22,6 +22,7 @@ include: "rules/common.smk"
 include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
 include: "rules/common_model.smk"
+include: "rules/common_figures.smk"
 
 
 pathvars:
@@ -42,6 +43,7 @@ include: "rules/model.smk"
 include: "rules/predict.smk"
 include: "rules/publication.smk"
 include: "rules/figures.smk"
+include: "rules/figures_model.smk"
 include: "rules/report.smk"
 include: "rules/train.smk"
 
@@ -96,7 +98,7 @@ rule figures:
         collect(
             "<results>/figures/{figure}.{extension}",
             figure=FIGURES,
-            extension=["pdf", "png", "csv"],
+            extension=["pdf", "svg", "png", "csv"],
         ),
 
 
