@@ -6,6 +6,7 @@ RECIPE_CODE = (
     "model/cox.py",
     "model/learners",
     "model/outcome.py",
+    "model/predictions.py",
     "model/prepare.py",
     "model/recipe.py",
     "model/risk.py",

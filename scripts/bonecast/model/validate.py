@@ -16,6 +16,7 @@ from bonecast.model.importance import permutation_losses
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.outcome import Outcome
+from bonecast.model.predictions import PREDICTION_COLUMNS
 from bonecast.model.prepare import block_of_columns
 from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Layout, Patients
@@ -28,24 +29,6 @@ WORTH_A_PROCESS_S = 10.0
 
 SHUFFLED = 7
 """Marks the seed of the permutations among those of a split."""
-
-PREDICTION_COLUMNS = [
-    "participant_id",
-    "endpoint",
-    "design",
-    "block",
-    "learner",
-    "repeat",
-    "fold",
-    "horizon_years",
-    "lp",
-    "predicted",
-    "threshold",
-    "risk_group",
-    "time_years",
-    "event",
-    "outcome",
-]
 
 
 @dataclass(frozen=True)
