@@ -100,6 +100,11 @@ rule figures:
             figure=FIGURES,
             extension=["pdf", "svg", "png", "csv"],
         ),
+        collect(
+            "<results>/models/{endpoint}/publication/{file}",
+            endpoint=ENDPOINTS if HAS_MODELS else [],
+            file=PUBLICATION_FILES,
+        ),
 
 
 rule report:

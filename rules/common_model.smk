@@ -177,3 +177,13 @@ def prediction_inputs(wildcards):
     if HAS_CLINICAL:
         inputs["clinical"] = located(config["cohort"]["clinical"])
     return inputs
+
+
+# Tables and pages of the paper that are no figures.
+PUBLICATION_FILES = [
+    "table_one.tsv",
+    "sample_size.tsv",
+    "tripod_ai.tsv",
+    "metrics_checklist.tsv",
+    "model_card.md",
+]
