@@ -55,7 +55,8 @@ def predict_risks(
         limits = block.limits()
         values = frame[limits.index]
         outside = values.lt(limits["lower"], axis=1) | values.gt(limits["upper"], axis=1)
-        unknown = (~known).all(axis=1).to_numpy() & (known.shape[1] > 0)
+        own = known[block.features()]
+        unknown = (~own).all(axis=1).to_numpy() & (own.shape[1] > 0)
         predicted = np.where(unknown[:, None], np.nan, prediction.predicted)
         group = pd.array(prediction.risk_group, dtype="Int64")
         group[unknown] = pd.NA

@@ -47,29 +47,28 @@ class SavedBlock:
     death_columns: tuple[str, ...]
 
     def used(self) -> list[str]:
-        """Columns that move a prediction: those of terms with an effect, each once.
-
-        A term made of a column's values at several levels needs the column at each of them.
-        """
-        terms = [*self.recipe.selected(), *self.used_by_death()]
-        plain = set(self.columns) | set(self.death_columns)
-        found = []
-        for term in terms:
-            if term in plain:
-                found.append(term)
-            else:
-                found += [c for c in self.columns if term.startswith(c.partition(LEVEL_MARK)[0])]
-        return list(dict.fromkeys(found))
-
-    def used_by_death(self) -> list[str]:
-        """The columns of the death model that have an effect."""
+        """Columns that move a prediction: `features`, and those of the death model, each once."""
         effects = getattr(self.recipe.fitted, "death_coefficients", np.zeros(0))
         kept = self.recipe.death_preparation.columns
-        return [
+        of_death = [
             self.death_columns[position]
             for position, effect in zip(kept, effects, strict=False)
             if effect != 0
         ]
+        return list(dict.fromkeys([*self.features(), *of_death]))
+
+    def features(self) -> list[str]:
+        """Columns of the terms with an effect, each once.
+
+        A term made of a column's values at several levels needs the column at each of them.
+        """
+        found = []
+        for term in self.recipe.selected():
+            if term in self.columns:
+                found.append(term)
+            else:
+                found += [c for c in self.columns if term.startswith(c.partition(LEVEL_MARK)[0])]
+        return list(dict.fromkeys(found))
 
     def missing(self, table: pd.DataFrame) -> list[str]:
         """Used columns that a table lacks; of one at several levels, only if it lacks them all."""
