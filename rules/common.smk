@@ -17,6 +17,7 @@ from bonecast.cohort import (
 )
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
+from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
 
@@ -174,29 +175,24 @@ ROBUST_ONLY = config["model"]["min_robustness"] is not None
 if ROBUST_ONLY and (IS_TABULAR or not config["measure"]["radiomics"]["enabled"]):
     raise WorkflowError("model.min_robustness: no radiomics are measured in this run.")
 
-IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "composition", "radiomics"}
 
-
-def check_blocks():
-    """Stop on a block that nothing defines, now rather than after the scans are segmented."""
-    model = config["model"]
-    known = {"multimodal"} | set(model["block_columns"]) | set(model["vertebra_columns"])
-    known |= set() if IS_TABULAR else {"clinical"} | IMAGE_BLOCKS
-    unknown = [block for block in model["blocks"] if block not in known]
-    if unknown:
-        raise WorkflowError(
-            f"model.blocks: {', '.join(unknown)}: no such block. Known: "
-            f"{', '.join(sorted(known))}. Name its columns in model.block_columns."
-        )
+def check_models():
+    """Stop on options of the models that cannot go together, before any scan is segmented."""
+    made = f"results/{config['cohort']['name']}/"
+    problems = model_problems(
+        config, SITES, lambda path: path.startswith(made) or os.path.exists(located(path))
+    )
+    if problems:
+        raise WorkflowError("\n".join(problems))
 
 
 if not PREDICTS_ONLY:
-    check_blocks()
+    check_models()
 
 
 def check_clinical_table():
     """Stop on a clinical table with mistakes, now rather than after the scans are segmented."""
-    from bonecast.model.cohort import check_clinical  # pandas: a second, so only where needed
+    from bonecast.model.clinical import check_clinical  # pandas: a second, so only where needed
 
     try:
         check_clinical(located(config["cohort"]["clinical"]), config["model"])

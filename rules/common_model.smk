@@ -33,6 +33,7 @@ ADMISSION_KEYS = (
     "hazard_ratio_models",
     "horizons_years",
     "folds",
+    "max_missing",
     "min_events",
     "min_robustness",
     "subgroups",

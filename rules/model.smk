@@ -16,9 +16,14 @@ rule admit_patients:
         settings=model_settings(ADMISSION_KEYS),
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest(
+            "model/admission.py",
+            "model/clinical.py",
             "model/cohort.py",
+            "model/doubts.py",
+            "model/endpoints.py",
             "model/features.py",
             "model/outcome.py",
+            "model/vertebrae.py",
             "reasons.py",
         ),
     message:
