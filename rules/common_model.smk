@@ -67,6 +67,7 @@ JUDGE_KEYS = (
     "risk_groups",
     "subgroups",
     "age_bands",
+    "min_events",
     "nri",
 )
 
