@@ -1,7 +1,10 @@
 """Learners by outcome and name. Each module holds one; the recipe around them is shared."""
 
 from bonecast.model.learners.base import Fit
+from bonecast.model.learners.linear import fit_penalised_linear
+from bonecast.model.learners.logistic import fit_penalised_logistic
 from bonecast.model.learners.penalised_cox import fit_penalised_cox
+from bonecast.model.learners.trees import fit_boosting, fit_forest
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL
 
 SUPPLIED = "supplied_score"
@@ -9,8 +12,16 @@ SUPPLIED = "supplied_score"
 
 LEARNERS: dict[str, dict[str, tuple[str, Fit]]] = {
     SURVIVAL: {"penalised": ("penalised_cox", fit_penalised_cox)},
-    BINARY: {},
-    CONTINUOUS: {},
+    BINARY: {
+        "penalised": ("penalised_logistic", fit_penalised_logistic),
+        "forest": ("forest", fit_forest),
+        "boosting": ("boosting", fit_boosting),
+    },
+    CONTINUOUS: {
+        "penalised": ("penalised_linear", fit_penalised_linear),
+        "forest": ("forest", fit_forest),
+        "boosting": ("boosting", fit_boosting),
+    },
 }
 """By kind of outcome and word of the configuration: name in the results, and function."""
 

@@ -58,6 +58,13 @@ class CauseSpecificCox:
             self.baseline, self.linear_predictor(ready), lp_death, np.asarray(horizons)
         )
 
+    def rescaled(
+        self, slope: float, ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome
+    ) -> "CauseSpecificCox":
+        """The same model with effects times `slope` and the baseline hazards that go with them."""
+        tuning = self.tuning | {"slope": slope}
+        return with_baseline(ready, ready_death, outcome, slope * self.coefficients, tuning)
+
     def to_json(self) -> dict:
         """Everything `predict` uses, as plain values."""
         return {
