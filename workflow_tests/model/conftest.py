@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from bonecast.model.cohort import AnalysisSet
 from bonecast.model.features import describe_features
 
 TEXTURES = 60
@@ -73,8 +74,8 @@ def study(repo: Path):
         settings |= {"blocks": [*blocks, "multimodal"], "horizons_years": [2, 4]}
         settings |= {"folds": 3, "repeats": 1, "learners": ["penalised"]} | model
         blocks = {name: blocks[name] for name in settings["blocks"] if name in blocks}
-        frame = change(frame)
-        features = describe_features(frame, "fracture", blocks, [], {}, settings)
+        frame = change(frame.assign(site=""))
+        features = describe_features(AnalysisSet(frame, blocks, []), "fracture", settings)
         return frame, features, settings
 
     return build

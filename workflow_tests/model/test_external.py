@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bonecast.cohort import CohortError
 from bonecast.model.external import validate_external
 from bonecast.model.final import final_models
-from bonecast.model.predict import PREDICTED_COLUMNS, predict_risks
-from bonecast.model.saved import ModelError, needed_columns, read_model, usable_blocks
+from bonecast.model.predict import PREDICTED_COLUMNS, predict_new, predict_risks
+from bonecast.model.saved import ModelError, read_model, usable_blocks
 from bonecast.model.validate import PREDICTION_COLUMNS
 from bonecast.runtime import write_json
 
@@ -62,7 +63,7 @@ def test_blocks_without_their_columns_are_left_out_and_listed(saved, study, capl
     }
     assert "block hu is left out; no column hu_vol_min_hu" in caplog.text
     with pytest.raises(ModelError, match=r"lack columns of every block(.|\n)*clinical: age_years"):
-        usable_blocks(saved, pd.DataFrame({"participant_id": ["a"]}))
+        usable_blocks(saved, ["participant_id"])
 
 
 def test_a_column_in_another_unit_is_refused(saved, study):
@@ -90,7 +91,7 @@ def test_new_patients_are_predicted_with_what_is_known_of_them(saved, study):
     frame.loc[1, "bmi"] = np.nan
     frame.loc[2, "age_years"] = 119
     frame.loc[3, ["hu_vol_mean_l1l4_hu", "hu_vol_min_hu"]] = np.nan
-    table = predict_risks(frame, saved, None, LOG)
+    table = predict_risks(frame, saved.horizons, saved.blocks, LOG)
     assert list(table.columns) == PREDICTED_COLUMNS
     assert len(table) == 6 * 3 * 2
     assert table["participant_id"].tolist() == np.repeat(frame["participant_id"], 6).tolist()
@@ -111,13 +112,29 @@ def test_new_patients_are_predicted_with_what_is_known_of_them(saved, study):
     assert last.loc["clinical", "risk_group"].between(0, 2).all()
 
 
-def test_one_block_is_predicted_where_one_is_asked_for(saved, study):
-    frame, *_ = study(4, 3)
-    assert set(predict_risks(frame, saved, "hu", LOG)["block"]) == {"hu"}
+COLUMNS = {"columns": {"participant_id": "id", "age_years": "Alter", "sex": "Geschlecht"}}
+
+
+def test_a_table_is_predicted_with_the_blocks_it_has(saved, study, tmp_path, caplog):
+    frame, *_ = study(8, 3)
+    frame.loc[5, ["age_years", "bmi", "prior_fracture", "sex"]] = [np.nan, np.nan, np.nan, ""]
+    called = {"participant_id": "id", "age_years": "Alter", "sex": "Geschlecht"}
+    clinical = frame[["participant_id", "age_years", "sex", "bmi", "prior_fracture"]]
+    path = tmp_path / "new.csv"
+    clinical.rename(columns=called).to_csv(path, index=False)
+    table = predict_new({"table": path}, saved, None, COLUMNS, LOG)
+    assert "block hu is left out; no column hu_vol_mean_l1l4_hu" in caplog.text
+    assert table["block"].dropna().unique().tolist() == ["clinical"]
+    block = saved.blocks["clinical"]
+    expected = block.recipe.predict(block.patients(frame.drop(index=5))).predicted
+    assert np.array_equal(table["predicted"].dropna(), expected.ravel())
+    assert table["participant_id"].iloc[-1] == "P0005"
+    assert table["note"].iloc[-1] == "no_feature"
     with pytest.raises(ModelError, match="no block deep in the model; it has: clinical, hu"):
-        predict_risks(frame, saved, "deep", LOG)
-    with pytest.raises(ModelError, match="lack columns"):
-        predict_risks(frame.drop(columns="hu_vol_min_hu"), saved, "hu", LOG)
-    only = needed_columns(saved, "hu")
-    assert set(only) - {"age_years", "sex_male"} == {"hu_vol_mean_l1l4_hu", "hu_vol_min_hu"}
-    assert set(predict_risks(frame[["participant_id", *only]], saved, None, LOG)["block"]) == {"hu"}
+        predict_new({"table": path}, saved, "deep", COLUMNS, LOG)
+    with pytest.raises(ModelError, match="hu: hu_vol_mean_l1l4_hu, hu_vol_min_hu"):
+        predict_new({"table": path}, saved, "hu", COLUMNS, LOG)
+    one = {"table": path}
+    clinical.rename(columns=called).assign(bmi="heavy").to_csv(path, index=False)
+    with pytest.raises(CohortError, match="bmi"):
+        predict_new(one, saved, "clinical", COLUMNS, LOG)

@@ -38,7 +38,7 @@ def validate_external(
         log.warning("nobody to judge the model on: %s", features["detail"])
         return pd.DataFrame(columns=PREDICTION_COLUMNS), []
     problem = Problem.of(frame, features, ())
-    blocks, absent = usable_blocks(saved, frame)
+    blocks, absent = usable_blocks(saved, frame.columns)
     horizons = _horizons(problem.horizons, saved, log)
     problem = replace(problem, horizons=horizons)
     everyone = np.ones(len(frame), dtype=bool)
@@ -95,8 +95,9 @@ def check_units(block: SavedBlock, frame: pd.DataFrame) -> None:
         ModelError: lists the columns.
     """
     lines = []
+    terms = block.terms(frame)
     for column, (lower, upper) in block.limits().iterrows():
-        values = frame[column].dropna()
+        values = terms[column].dropna()
         if not len(values):
             continue
         median, width = float(values.median()), upper - lower

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from bonecast.model.designs import Split, seed_of
+from bonecast.model.designs import PREDICTION_COLUMNS, Split, seed_of
 from bonecast.model.features import MULTIMODAL
 from bonecast.model.importance import permutation_losses
 from bonecast.model.learners import learners_of
@@ -28,24 +28,6 @@ WORTH_A_PROCESS_S = 10.0
 
 SHUFFLED = 7
 """Marks the seed of the permutations among those of a split."""
-
-PREDICTION_COLUMNS = [
-    "participant_id",
-    "endpoint",
-    "design",
-    "block",
-    "learner",
-    "repeat",
-    "fold",
-    "horizon_years",
-    "lp",
-    "predicted",
-    "threshold",
-    "risk_group",
-    "time_years",
-    "event",
-    "outcome",
-]
 
 
 @dataclass(frozen=True)
