@@ -39,6 +39,7 @@ include: "rules/measure.smk"
 include: "rules/robustness.smk"
 include: "rules/collect.smk"
 include: "rules/model.smk"
+include: "rules/predict.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/train.smk"
@@ -49,6 +50,7 @@ localrules:
     segmentations,
     features,
     models,
+    predict,
     figures,
     report,
     robustness,
@@ -83,6 +85,11 @@ rule models:
         ),
 
 
+rule predict:
+    input:
+        collect("<results>/predicted/{endpoint}.tsv", endpoint=predicted_endpoints()),
+
+
 rule figures:
     input:
         collect(
@@ -94,8 +101,7 @@ rule figures:
 
 rule report:
     input:
-        "<results>/report.html",
-        "<results>/summary.txt",
+        [] if PREDICTS_ONLY else ["<results>/report.html", "<results>/summary.txt"],
 
 
 # Not part of `all`: twenty scans, each measured eleven times.
@@ -110,5 +116,6 @@ rule all:
         rules.segmentations.input,
         rules.features.input,
         rules.models.input,
+        rules.predict.input,
         rules.figures.input,
         rules.report.input,

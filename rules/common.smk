@@ -33,7 +33,9 @@ DEMO_COHORT = {
 IS_DEMO = config["cohort"]["input"] == DEMO_COHORT["input"]
 
 # Modelling alone, on a table the user already has: no images, no participants.
-IS_TABULAR = config["model"]["table"] is not None
+# So is a saved model and a table of new patients, with nothing to learn from.
+PREDICTS_ONLY = IS_DEMO and config["model"]["table"] is None and bool(config["predict"]["table"])
+IS_TABULAR = config["model"]["table"] is not None or PREDICTS_ONLY
 
 # A cohort that names its own input inherits nothing of the demo from config.yaml.
 if not IS_DEMO:
@@ -71,11 +73,23 @@ def participants_of_cohort():
         raise WorkflowError(str(error)) from None
 
 
+def has_outcome():
+    """Whether the clinical table has an outcome to model: patients who are predicted may not."""
+    path = located(config["cohort"]["clinical"])
+    if not config["predict"]["model"] or not os.path.exists(path):
+        return True
+    with open(path, encoding="utf-8-sig", errors="replace") as table:
+        separator = "\t" if path.endswith(".tsv") else ","
+        header = {name.strip().strip('"') for name in table.readline().split(separator)}
+    outcomes = ("time", "event", "osteoporosis", "dxa_t_score", "bmd")
+    return not header.isdisjoint(config["model"]["columns"][name] for name in outcomes)
+
+
 COHORT = {participant.participant_id: participant for participant in participants_of_cohort()}
 PARTICIPANTS = list(COHORT)
 SITES = sorted({participant.site for participant in COHORT.values()} - {""})
 HAS_CLINICAL = config["cohort"]["clinical"] is not None and not IS_TABULAR
-HAS_MODELS = HAS_CLINICAL or IS_TABULAR
+HAS_MODELS = (HAS_CLINICAL and has_outcome()) or config["model"]["table"] is not None
 BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
 ENDPOINTS = config["model"]["endpoints"]
@@ -172,7 +186,8 @@ def check_models():
         raise WorkflowError("\n".join(problems))
 
 
-check_models()
+if not PREDICTS_ONLY:
+    check_models()
 
 
 def check_clinical_table():
@@ -186,7 +201,7 @@ def check_clinical_table():
 
 
 # Once, not again in each job of a cluster.
-if HAS_CLINICAL and not IS_DEMO and workflow.is_main_process:
+if HAS_CLINICAL and HAS_MODELS and not IS_DEMO and workflow.is_main_process:
     check_clinical_table()
 
 
