@@ -3,13 +3,16 @@ from bonecast.model.designs import jobs_of
 
 # Modules that fit and predict: what every rule with a recipe depends on.
 RECIPE_CODE = (
+    "model/aggregate.py",
     "model/cox.py",
+    "model/harmonise.py",
     "model/learners",
     "model/outcome.py",
-    "model/predictions.py",
     "model/prepare.py",
+    "model/recalibrate.py",
     "model/recipe.py",
     "model/risk.py",
+    "model/thresholds.py",
     "model/transform.py",
 )
 # The same of every rule that divides patients or predicts those of an analysis set.
@@ -18,6 +21,8 @@ VALIDATION_CODE = (
     "model/designs.py",
     "model/features.py",
     "model/importance.py",
+    "model/metrics/discrimination.py",
+    "model/metrics/resamples.py",
     "model/validate.py",
 )
 ADMISSION_KEYS = (
@@ -52,7 +57,7 @@ RECIPE_KEYS = (
     "seed",
 )
 VALIDATION_KEYS = (*RECIPE_KEYS, "learners", "folds", "repeats", "train_until")
-PREDICTION_KEYS = ("columns", "block_columns", "vertebra_columns")
+PREDICTION_KEYS = ("columns",)
 JUDGE_KEYS = (
     "blocks",
     "learners",
@@ -103,30 +108,23 @@ def model_of_endpoint(path, endpoint):
     return located(path.replace("{endpoint}", endpoint))
 
 
-def check_validation():
-    """Stop on a design or an external model that lacks what it needs."""
-    model = config["model"]
-    if "temporal" in model["designs"]:
-        if model["train_until"] is None or model["columns"]["entry"] is None:
-            raise WorkflowError(
-                "model.designs: temporal needs model.columns.entry, the column that orders "
-                "patients in time, and model.train_until, the last entry that is learned from."
-            )
-    path = model["external_model"]
+def check_external_model():
+    """Stop on an external model that is not there, or is not external."""
+    path = config["model"]["external_model"]
+    own = os.path.abspath(f"results/{config['cohort']['name']}") + os.sep
     for endpoint in ENDPOINTS if path else []:
         found = model_of_endpoint(path, endpoint)
-        if not os.path.exists(found):
-            raise WorkflowError(f"model.external_model: {found} not found.")
-        if os.path.abspath(found).startswith(os.path.abspath(OWN_MODELS) + os.sep):
+        if os.path.abspath(found).startswith(own):
             raise WorkflowError(
                 f"model.external_model: {found} is this cohort's own: a model is external only "
                 "where it has seen nobody of the cohort."
             )
+        if not os.path.exists(found):
+            raise WorkflowError(f"model.external_model: {found} not found.")
 
 
-OWN_MODELS = f"results/{config['cohort']['name']}/models"
 EXTERNAL_MODEL = config["model"]["external_model"]
-check_validation()
+check_external_model()
 
 # Designs with patients held out, each with the jobs it is done in.
 HELD_OUT_JOBS = {

@@ -20,10 +20,15 @@ rule predict_risks:
         settings=model_settings(PREDICTION_KEYS),
         code=code_digest(
             *VALIDATION_CODE,
+            "model/admission.py",
+            "model/clinical.py",
             "model/cohort.py",
+            "model/endpoints.py",
             "model/external.py",
+            "model/new_patients.py",
             "model/predict.py",
             "model/saved.py",
+            "model/vertebrae.py",
         ),
     message:
         "Predicting {wildcards.endpoint} of new patients"

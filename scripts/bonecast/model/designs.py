@@ -15,6 +15,25 @@ TEMPORAL = "temporal"
 EXTERNAL = "external"
 OPTIMISM = "optimism_bootstrap"
 
+PREDICTION_COLUMNS = [
+    "participant_id",
+    "endpoint",
+    "design",
+    "block",
+    "learner",
+    "repeat",
+    "fold",
+    "horizon_years",
+    "lp",
+    "predicted",
+    "threshold",
+    "risk_group",
+    "time_years",
+    "event",
+    "outcome",
+]
+"""One row per patient, design, block, learner, repeat and horizon: what is judged."""
+
 PARTS = {
     "none": lambda folds, repeats: ["all"],
     "repeats": lambda folds, repeats: [f"repeat{r}" for r in range(1, repeats + 1)],

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bonecast.model.designs import EXTERNAL
-from bonecast.model.predictions import PREDICTION_COLUMNS
+from bonecast.model.designs import EXTERNAL, PREDICTION_COLUMNS
 from bonecast.model.saved import ModelError, SavedBlock, SavedModel, usable_blocks
 from bonecast.model.validate import Problem, tidy
 
@@ -27,7 +26,7 @@ def validate_external(
         features: its features.json.
 
     Returns:
-        Predictions with design `external` (columns: `predictions.PREDICTION_COLUMNS`), at the
+        Predictions with design `external` (columns: `designs.PREDICTION_COLUMNS`), at the
         horizons of this cohort within the model's follow-up; and a dict per block with design,
         repeat, fold, block, learner, selected, tuning and `left_out`: the columns this cohort
         lacks, in which case the block predicts nobody.
@@ -39,7 +38,7 @@ def validate_external(
         log.warning("nobody to judge the model on: %s", features["detail"])
         return pd.DataFrame(columns=PREDICTION_COLUMNS), []
     problem = Problem.of(frame, features, ())
-    blocks, absent = usable_blocks(saved, frame)
+    blocks, absent = usable_blocks(saved, frame.columns)
     horizons = _horizons(problem.horizons, saved, log)
     problem = replace(problem, horizons=horizons)
     everyone = np.ones(len(frame), dtype=bool)
@@ -96,8 +95,9 @@ def check_units(block: SavedBlock, frame: pd.DataFrame) -> None:
         ModelError: lists the columns.
     """
     lines = []
+    terms = block.terms(frame)
     for column, (lower, upper) in block.limits().iterrows():
-        values = frame[column].dropna()
+        values = terms[column].dropna()
         if not len(values):
             continue
         median, width = float(values.median()), upper - lower

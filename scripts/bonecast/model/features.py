@@ -83,9 +83,7 @@ def check_size(outcome: Outcome, blocks: Mapping[str, Sequence[str]], settings: 
     if outcome.kind != CONTINUOUS and events == 0:
         raise TooSmall(_none(outcome))
     if outcome.kind != CONTINUOUS and events == n:
-        raise TooSmall(
-            f"one class only: {events} {what} among {n} patients, nobody to compare with"
-        )
+        raise TooSmall(f"one class only: all {n} patients are among the {what}")
     if events < needed:
         raise TooSmall(f"{events} {what} among {n} patients; at least {needed} are needed")
     if outcome.kind == CONTINUOUS and np.ptp(outcome.value) == 0:

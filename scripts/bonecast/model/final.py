@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from bonecast.model.designs import REPEATED_CV, seed_of
+from bonecast.model.designs import REPEATED_CV
 from bonecast.model.hazard_ratios import hazard_ratios
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
@@ -31,9 +31,6 @@ COEFFICIENT_COLUMNS = [
     "selection_frequency",
     "bootstrap_selection_frequency",
 ]
-
-FINAL = 9999
-"""Marks the seed of the final models among those of the folds."""
 
 
 def final_models(
@@ -108,21 +105,25 @@ def _ratio_models(problem: Problem, features: Mapping, settings: Mapping) -> dic
 def fit_final(
     problem: Problem, learner: str, settings: LearnerSettings, seed: int
 ) -> dict[str, Recipe]:
-    """The main learner's recipe of every block, fitted on all patients."""
-    ((_, fit),) = learners_of(problem.outcome.kind, (learner,)).items()
-    everyone = np.ones(len(problem.frame), dtype=bool)
-    return {
-        block: Recipe.fit(
-            problem.patients(block).take(everyone),
+    """The main learner's recipe of every block, fitted on all patients.
+
+    Each is read back from the plain values that are saved of it, so that what is reported is to
+    the last bit what the file predicts.
+    """
+    ((name, fit),) = learners_of(problem.outcome.kind, (learner,)).items()
+    recipes = {}
+    for block, layout in problem.layouts.items():
+        recipe = Recipe.fit(
+            problem.patients(block),
             problem.outcome,
             layout,
             fit,
             settings,
             problem.horizons,
-            seed_of(seed, FINAL),
+            seed,
         )
-        for block, layout in problem.layouts.items()
-    }
+        recipes[block] = Recipe.from_json(recipe.to_json(), SAVEABLE[name])
+    return recipes
 
 
 def coefficient_table(

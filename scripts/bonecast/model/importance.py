@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score, roc_auc_score
 
-from bonecast.model.metrics import Resamples, concordance
+from bonecast.model.aggregate import MARK
+from bonecast.model.metrics.discrimination import concordance
+from bonecast.model.metrics.resamples import Resamples
 from bonecast.model.outcome import BINARY, SURVIVAL, Outcome
 from bonecast.model.recipe import Prediction, Recipe
 from bonecast.model.transform import Layout, Patients
@@ -20,9 +22,6 @@ PERMUTATIONS = 5
 
 MOST_COLUMNS = 15
 """Columns of a wider block are not shuffled one by one."""
-
-LEVEL_MARK = "@"
-"""Between a column of the table of vertebrae and its level, in an analysis set."""
 
 METRIC = {"survival": "c_index", "binary": "auc", "continuous": "r2"}
 """What is lost, by kind of outcome."""
@@ -102,7 +101,7 @@ def permutation_losses(
 def _groups(layout: Layout) -> tuple[Mapping[str, list[int]], str]:
     """Positions of the columns that are shuffled together, by name."""
     by_block = len(set(layout.blocks)) > 1
-    names = layout.blocks if by_block else [n.partition(LEVEL_MARK)[0] for n in layout.names]
+    names = layout.blocks if by_block else [n.partition(MARK)[0] for n in layout.names]
     groups: dict[str, list[int]] = {}
     for position, name in enumerate(names):
         groups.setdefault(name, []).append(position)

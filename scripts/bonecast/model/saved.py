@@ -5,7 +5,7 @@ Nothing in the file is code, so that a model from strangers can be read without 
 
 import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,10 @@ import numpy as np
 import pandas as pd
 
 import bonecast
-from bonecast.model.importance import LEVEL_MARK
+from bonecast.model.aggregate import MARK, SUMMARIES
+from bonecast.model.learners.fine_gray import FineGray
+from bonecast.model.learners.linear import PenalisedLinear
+from bonecast.model.learners.logistic import PenalisedLogistic
 from bonecast.model.learners.penalised_cox import CauseSpecificCox
 from bonecast.model.outcome import KINDS, SURVIVAL
 from bonecast.model.recipe import Recipe
@@ -22,7 +25,12 @@ from bonecast.model.transform import Patients
 MODEL_FORMAT = 2
 """Version of the layout of model.json."""
 
-SAVEABLE = {"penalised_cox": CauseSpecificCox}
+SAVEABLE = {
+    "penalised_cox": CauseSpecificCox,
+    "penalised_logistic": PenalisedLogistic,
+    "penalised_linear": PenalisedLinear,
+    "fine_gray": FineGray,
+}
 """Learners that are a handful of numbers, by their name in the results."""
 
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "comprisk")
@@ -46,38 +54,39 @@ class SavedBlock:
     columns: tuple[str, ...]
     death_columns: tuple[str, ...]
 
-    def used(self) -> list[str]:
-        """Columns that move a prediction: those of terms with an effect, each once.
-
-        A term made of a column's values at several levels needs the column at each of them.
-        """
-        terms = [*self.recipe.selected(), *self.used_by_death()]
-        plain = set(self.columns) | set(self.death_columns)
+    def features(self) -> list[str]:
+        """Columns that the terms with an effect are made of, each once."""
+        made = self.recipe.transform.aggregation
+        effective = set(self.recipe.selected())
         found = []
-        for term in terms:
-            if term in plain:
-                found.append(term)
+        for number, name in enumerate(made.names):
+            if name not in effective:
+                continue
+            if number < len(made.plain):
+                found.append(self.columns[made.plain[number]])
             else:
-                found += [c for c in self.columns if term.startswith(c.partition(LEVEL_MARK)[0])]
+                at_levels = made.position[(number - len(made.plain)) // len(SUMMARIES)]
+                found += [self.columns[position] for position in at_levels if position >= 0]
         return list(dict.fromkeys(found))
 
-    def used_by_death(self) -> list[str]:
-        """The columns of the death model that have an effect."""
+    def death_features(self) -> list[str]:
+        """Columns of the death model that have an effect."""
         effects = getattr(self.recipe.fitted, "death_coefficients", np.zeros(0))
         kept = self.recipe.death_preparation.columns
-        return [
-            self.death_columns[position]
-            for position, effect in zip(kept, effects, strict=False)
-            if effect != 0
-        ]
+        pairs = zip(kept, effects, strict=False)
+        return [self.death_columns[position] for position, effect in pairs if effect != 0]
 
-    def missing(self, table: pd.DataFrame) -> list[str]:
+    def used(self) -> list[str]:
+        """Columns that move a prediction, each once."""
+        return list(dict.fromkeys([*self.features(), *self.death_features()]))
+
+    def missing(self, columns: Collection[str]) -> list[str]:
         """Used columns that a table lacks; of one at several levels, only if it lacks them all."""
-        stems = {column.partition(LEVEL_MARK)[0] for column in table if LEVEL_MARK in column}
+        stems = {column.rpartition(MARK)[0] for column in columns if MARK in column}
         return [
             column
             for column in self.used()
-            if column not in table and column.partition(LEVEL_MARK)[0] not in stems
+            if column not in columns and column.rpartition(MARK)[0] not in stems
         ]
 
     def patients(self, table: pd.DataFrame) -> Patients:
@@ -89,19 +98,21 @@ class SavedBlock:
             site.fillna("").to_numpy(str),
         )
 
-    def limits(self) -> pd.DataFrame:
-        """Limits of the training patients, by used column: lower, upper.
+    def terms(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Values of the terms with an effect, NaN where missing: what is imputed and limited."""
+        transform, patients = self.recipe.transform, self.patients(table)
+        x = transform.aggregation.apply(patients.x)
+        if transform.harmonisation is not None:
+            x = transform.harmonisation.apply(x, patients.x_death, patients.site)
+        kept = x[:, transform.preparation.columns]
+        frame = pd.DataFrame(kept, index=table.index, columns=list(transform.names))
+        return frame[self.recipe.selected()]
 
-        Without columns that are prepared before they have limits, as those of several levels.
-        """
-        main, death = self.recipe.transform.preparation, self.recipe.death_preparation
-        rows = {}
-        for names, scale in ((self.columns, main), (self.death_columns, death)):
-            for position, lower, upper in zip(scale.columns, scale.lower, scale.upper, strict=True):
-                if position < len(names):
-                    rows.setdefault(names[position], (lower, upper))
-        used = [c for c in self.used() if c in rows and LEVEL_MARK not in c]
-        return pd.DataFrame([rows[c] for c in used], index=used, columns=["lower", "upper"])
+    def limits(self) -> pd.DataFrame:
+        """Limits of the training patients, columns lower and upper, by term with an effect."""
+        transform = self.recipe.transform
+        ends = {"lower": transform.preparation.lower, "upper": transform.preparation.upper}
+        return pd.DataFrame(ends, index=list(transform.names)).loc[self.recipe.selected()]
 
 
 @dataclass(frozen=True)
@@ -218,18 +229,13 @@ def read_model(path: str | Path, endpoint: str | None = None) -> SavedModel:
     )
 
 
-def needed_columns(saved: SavedModel, only: str | None = None) -> list[str]:
-    """Columns that a prediction uses, of every block or of one, each once."""
-    blocks = [block for name, block in saved.blocks.items() if only in (None, name)]
-    return list(dict.fromkeys(column for block in blocks for column in block.used()))
-
-
 def usable_blocks(
-    saved: SavedModel, table: pd.DataFrame, only: str | None = None
+    saved: SavedModel, columns: Collection[str], only: str | None = None
 ) -> tuple[dict[str, SavedBlock], dict[str, list[str]]]:
     """Models of which a table has the columns, and the columns that the others lack.
 
     Args:
+        columns: of the table.
         only: the one block wanted; None takes all.
 
     Raises:
@@ -238,11 +244,11 @@ def usable_blocks(
     if only is not None and only not in saved.blocks:
         raise ModelError(f"no block {only} in the model; it has: {', '.join(saved.blocks)}")
     wanted = {name: block for name, block in saved.blocks.items() if only in (None, name)}
-    absent = {name: block.missing(table) for name, block in wanted.items()}
+    absent = {name: block.missing(columns) for name, block in wanted.items()}
     usable = {name: block for name, block in wanted.items() if not absent[name]}
-    absent = {name: columns for name, columns in absent.items() if columns}
+    absent = {name: lacking for name, lacking in absent.items() if lacking}
     if not usable:
-        lines = [f"{name}: {', '.join(columns)}" for name, columns in absent.items()]
+        lines = [f"{name}: {', '.join(lacking)}" for name, lacking in absent.items()]
         raise ModelError(
             "the patients lack columns of every block of the model:\n  " + "\n  ".join(lines)
         )

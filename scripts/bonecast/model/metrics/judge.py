@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from bonecast.model.designs import PREDICTION_COLUMNS
 from bonecast.model.metrics.candidates import Candidate, Sample, candidates_of
 from bonecast.model.metrics.curves import (
     calibration_table,
@@ -26,7 +27,6 @@ from bonecast.model.metrics.resamples import percentile_interval
 from bonecast.model.metrics.scores import with_scores
 from bonecast.model.metrics.subgroups import levels_of, measure_subgroups
 from bonecast.model.outcome import SURVIVAL, Outcome
-from bonecast.model.predictions import PREDICTION_COLUMNS
 
 SITE = "site"
 BY_SITE = "leave_one_site_out"
@@ -54,7 +54,7 @@ def judge_predictions(
     Args:
         frame: analysis set, a row per patient: `participant_id`, `time_years` and `event` or
             `outcome`, the scores and the columns of the subgroups.
-        parts: held-out predictions (columns: `predictions.PREDICTION_COLUMNS`), of one design or a
+        parts: held-out predictions (columns: `designs.PREDICTION_COLUMNS`), of one design or a
             part of one each.
         features: content of features.json.
         settings: `bootstrap`, `curve_bootstrap`, `seed`, `thresholds`, `subgroups`, `age_bands`,
