@@ -212,8 +212,9 @@ def read_artefacts(
     values: dict = {}
     for name in ("settings", "features", "model"):
         values[name] = _json(given[name]) if name in given else {}
-    for name in ("exclusions", "metrics", "subgroups", "coefficients"):
+    for name in ("exclusions", "metrics", "coefficients"):
         values[name] = read_table(given[name]) if name in given else pd.DataFrame()
+    values["subgroups"] = _subgroups(given["subgroups"]) if "subgroups" in given else pd.DataFrame()
     if "predictions" in given:
         values["predictions"] = pd.read_parquet(given["predictions"])
     if "model" in given:
@@ -224,6 +225,15 @@ def read_artefacts(
         values["dictionary"] = dict(zip(table["column"], table["definition"], strict=True))
     frame = pd.read_parquet(given["analysis_set"])
     return Artefacts(endpoint, frame=frame, config=config, code=code, **values)
+
+
+def _subgroups(path: str | Path) -> pd.DataFrame:
+    """The table of subgroups; a site called 01 or a phase called None stays as it is written."""
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    numbers = ["horizon_years", "threshold", "value", "lower", "upper", "n", "events"]
+    for column in table.columns.intersection(numbers):
+        table[column] = pd.to_numeric(table[column])
+    return table
 
 
 def _json(path: str | Path) -> dict:

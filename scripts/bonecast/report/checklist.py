@@ -79,9 +79,9 @@ def exclusion_words(artefacts: Artefacts) -> str:
     counts = artefacts.exclusion_counts()
     if not counts:
         return "nobody was left out of the models"
-    # Detail of a few patients stays in exclusions.tsv, which is not for publication.
-    reasons = [f"{n:,}: {Reason(reason).sentence.rstrip('.')}" for reason, n in counts.items()]
-    return f"left out of the models {sum(counts.values()):,} ({'; '.join(reasons)})"
+    reasons = "; ".join(f"{Reason(r).sentence.rstrip('.')}: {n:,}" for r, n in counts.items())
+    total = sum(counts.values())
+    return f"{total:,} {'was' if total == 1 else 'were'} left out of the models ({reasons})"
 
 
 def design_words(artefacts: Artefacts) -> str:

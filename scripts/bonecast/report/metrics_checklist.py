@@ -23,7 +23,7 @@ from bonecast.report.checklist import (
     metric_words,
     read_list,
 )
-from bonecast.report.tables import block_name
+from bonecast.report.tables import block_name, counted
 
 YES, NO = "yes", "no"
 
@@ -115,7 +115,9 @@ def _eligibility(a: Artefacts) -> Answer:
 def _centres(a: Artefacts) -> Answer:
     if not a.sites:
         return Answer(TO_CONFIRM, "The table names no site.")
-    return Answer(YES if len(a.sites) > 1 else NO, f"{len(a.sites)} site(s) in table_one.tsv.")
+    return Answer(
+        YES if len(a.sites) > 1 else NO, f"{counted(len(a.sites), 'site')} in table_one.tsv."
+    )
 
 
 def _acquisition(a: Artefacts) -> Answer:

@@ -21,7 +21,7 @@ from bonecast.report.checklist import (
 )
 from bonecast.report.methods_models import learner_sentences
 from bonecast.report.sample_size import ASSUMED
-from bonecast.report.tables import METRIC_WORDS, block_name, interval_text
+from bonecast.report.tables import METRIC_WORDS, block_name, counted, interval_text
 
 PERFORMANCE = {
     "survival": ("c_index", "auc_t", "brier", "ipa"),
@@ -53,7 +53,7 @@ def model_card(artefacts: Artefacts, sample_sizes: pd.DataFrame) -> str:
         ("Performance", _performance(a)),
         ("Calibration", _table_of(a, CALIBRATION[a.kind])),
         ("Subgroups", _subgroups(a)),
-        ("Limits", _limits(a)),
+        ("Limits", _limits(a, sample_sizes)),
         ("Ethics and consent", [f"Committee, number, consent or its waiver: {TO_CONFIRM}."]),
         ("How to predict", _how(a)),
         ("Versions and checksum", _versions(a)),
@@ -147,10 +147,18 @@ def _performance(a: Artefacts) -> list[str]:
         return ["No model was judged."]
     return [
         f"Validation: {design_words(a)}. All patients were predicted by models that had not seen"
-        " them. Intervals are 95 %, over resampled patients. Main learner; other learners and"
-        " designs: metrics.tsv.",
+        f" them. Intervals are 95 %, over resampled patients{_last_horizon(a)}. Main learner; other"
+        " learners and designs: metrics.tsv.",
         *_table_of(a, PERFORMANCE[a.kind]),
     ]
+
+
+def _last_horizon(a: Artefacts) -> str:
+    return (
+        f"; measures at a horizon are at {max(a.horizons_years):g} years"
+        if a.horizons_years
+        else ""
+    )
 
 
 def _table_of(a: Artefacts, metrics: Sequence[str]) -> list[str]:
@@ -202,8 +210,12 @@ def _subgroups(a: Artefacts) -> list[str]:
     ]
 
 
-def _limits(a: Artefacts) -> list[str]:
+def _limits(a: Artefacts, sample_sizes: pd.DataFrame) -> list[str]:
     points = []
+    few = sample_sizes[(sample_sizes["r2_source"] == ASSUMED) & (sample_sizes["enough"] == "no")]
+    if len(few):
+        blocks = enumerated(block_name(block) for block in few["block"])
+        points.append(f"Fewer patients than the sample-size criteria ask for: {blocks}.")
     if not {"temporal", "external"} & a.designs.keys():
         points.append("Validated within the development cohort only.")
     if a.kind == SURVIVAL and not a.deaths:
@@ -211,9 +223,8 @@ def _limits(a: Artefacts) -> list[str]:
     missing = a.settings.get("missing_share") or {}
     if missing:
         worst, share = max(missing.items(), key=lambda item: item[1])
-        points.append(
-            f"{len(missing)} columns have missing values, most `{worst}` ({percent(share)})."
-        )
+        columns = counted(len(missing), "column")
+        points.append(f"{columns} with missing values, most `{worst}` ({percent(share)}).")
     dropped = a.settings.get("horizons_dropped_years") or []
     if dropped:
         years = ", ".join(f"{t:g}" for t in dropped)

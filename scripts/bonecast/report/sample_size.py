@@ -194,8 +194,10 @@ def sentence(artefacts: Artefacts, parameters: int, needed: SampleSize, source: 
         per = needed.events / parameters
         events = f" with {int(np.ceil(needed.events)):,} events ({per:.1f} per parameter)"
     short = artefacts.patients < needed.patients
-    has = f", more than its {artefacts.patients:,}" if short else f"; it has {artefacts.patients:,}"
+    has = (
+        f"{'more than' if short else 'and it has'} {'its ' if short else ''}{artefacts.patients:,}"
+    )
     return (
-        f"{_start(artefacts, parameters)} The criteria of Riley et al. (Stat Med 2019) ask for"
-        f" {needed.patients:,} patients{events} at a {what} of {needed.r2:.3f}, {origin}{has}."
+        f"{_start(artefacts, parameters)} At a {what} of {needed.r2:.3f}, {origin}, the criteria of"
+        f" Riley et al. (Stat Med 2019) ask for {needed.patients:,} patients{events}, {has}."
     )

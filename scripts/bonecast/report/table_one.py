@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bonecast.model.outcome import BINARY, SURVIVAL
+from bonecast.model.prepare import PreparationSettings
 from bonecast.report.artefacts import Artefacts
 from bonecast.report.tables import block_name
 
@@ -20,7 +21,7 @@ SMALL_CELL = 5
 FIRST_COLUMNS = 6
 """Columns listed of a block measured in scans; the clinical block and scores are listed whole."""
 
-WIDE_BLOCK = 60
+WIDE_BLOCK = PreparationSettings().wide_block
 """Blocks with more columns than this are only counted."""
 
 MAX_LEVELS = 20
@@ -128,9 +129,13 @@ def _continuous(block: str, column: str, values: pd.Series, groups: dict) -> lis
             medians.append(HIDDEN if len(known) else "")
             means.append(medians[-1])
             continue
-        low, middle, high = known.quantile([0.25, 0.5, 0.75])
-        medians.append(f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})")
-        means.append(f"{known.mean():,.{digits}f} ({known.std():,.{digits}f})")
+        low, middle, high, mean, sd = (
+            # Adding 0 turns what rounds to -0.0 into 0.0.
+            f"{round(float(value), digits) + 0.0:,.{digits}f}"
+            for value in (*known.quantile([0.25, 0.5, 0.75]), known.mean(), known.std())
+        )
+        medians.append(f"{middle} ({low} to {high})")
+        means.append(f"{mean} ({sd})")
     statistics = {"n": counts, "median (IQR)": medians, "mean (SD)": means}
     statistics["missing, n (%)"] = missing
     return [_row(block, name, "", statistic, cells) for statistic, cells in statistics.items()]

@@ -25,7 +25,7 @@ from bonecast.report.checklist import (
 )
 from bonecast.report.methods_models import learner_sentences
 from bonecast.report.sample_size import ASSUMED
-from bonecast.report.tables import block_name
+from bonecast.report.tables import block_name, counted
 
 FILLED, PARTLY = "filled", "partly"
 
@@ -96,7 +96,7 @@ def _dates(a: Artefacts) -> Answer:
 def _setting(a: Artefacts) -> Answer:
     if not a.sites:
         return Answer(TO_CONFIRM, "The table names no site.")
-    return Answer(PARTLY, f"{len(a.sites)} site(s): see table_one.tsv.")
+    return Answer(PARTLY, f"{counted(len(a.sites), 'site')}: see table_one.tsv.")
 
 
 def _eligibility(a: Artefacts) -> Answer:
@@ -197,15 +197,26 @@ def _handling(a: Artefacts) -> Answer:
 
 def _models(a: Artefacts) -> Answer:
     learners = " ".join(learner_sentences(a.learners, a.option("inner_folds")))
-    return Answer(FILLED, f"{learners} Validation: {design_words(a)}.")
+    return Answer(PARTLY, f"{learners} Validation: {design_words(a)}.")
 
 
 def _clusters(a: Artefacts) -> Answer:
     if len(a.sites) < 2:
         return Answer(NOT_APPLICABLE, "One site, or sites not named.")
-    if "leave_one_site_out" in a.designs:
-        return Answer(FILLED, f"Leave-one-site-out over {len(a.sites)} sites; see metrics.tsv.")
-    return Answer(PARTLY, f"{len(a.sites)} sites; performance by site is in subgroups.tsv.")
+    left_out = "; each site was also predicted by models of the others (leave-one-site-out)"
+    how = left_out if "leave_one_site_out" in a.designs else ""
+    return Answer(PARTLY, f"Performance was estimated by site, {len(a.sites)} of them{how}.")
+
+
+def _by_site(a: Artefacts) -> Answer:
+    answer = _clusters(a)
+    if answer.status == NOT_APPLICABLE:
+        return answer
+    left_out = ", leave-one-site-out in metrics.tsv" * ("leave_one_site_out" in a.designs)
+    judged = not a.subgroups.empty and (a.subgroups["subgroup"] == "site").any()
+    if not (judged or left_out):
+        return Answer(TO_CONFIRM, "No performance by site was estimated.")
+    return Answer(FILLED, f"{len(a.sites)} sites: subgroups.tsv{left_out}.")
 
 
 def _measures(a: Artefacts) -> Answer:
@@ -213,7 +224,7 @@ def _measures(a: Artefacts) -> Answer:
     if not names:
         return Answer(TO_CONFIRM, "No model was judged.")
     return Answer(
-        FILLED,
+        PARTLY,
         f"{names}. Definitions are in settings.json and in the report's methods; curves in "
         "calibration_curves.tsv, decision_curves.tsv, roc_curves.tsv; differences from "
         f"{a.settings.get('reference', 'the reference block')} in metrics.tsv (delta).",
@@ -241,7 +252,7 @@ def _imbalance(a: Artefacts) -> Answer:
 def _fairness(a: Artefacts) -> Answer:
     if a.subgroups.empty:
         return Answer(TO_CONFIRM, "No subgroup was judged.")
-    named = ", ".join(a.subgroups["subgroup"].drop_duplicates().str.replace("_", " "))
+    named = enumerated(a.subgroups["subgroup"].drop_duplicates().str.replace("_", " "))
     return Answer(
         PARTLY,
         f"Performance by {named} is in subgroups.tsv; groups with few events are suppressed. No "
@@ -276,7 +287,7 @@ def _code(a: Artefacts) -> Answer:
 def _flow(a: Artefacts) -> Answer:
     start = a.patients + sum(a.exclusion_counts().values())
     return Answer(
-        FILLED,
+        PARTLY,
         f"{start:,} came to the models, {exclusion_words(a)}; {cohort_words(a)}. See the figure "
         "flow_diagram.",
     )
@@ -304,7 +315,7 @@ def _specification(a: Artefacts) -> Answer:
     if not a.model_sha256:
         return Answer(TO_CONFIRM, "No model was saved.")
     return Answer(
-        FILLED,
+        PARTLY,
         f"model.json (sha256 {a.model_sha256}) holds all that a prediction needs; "
         "coefficients.tsv lists every term.",
     )
@@ -368,7 +379,7 @@ ANSWERS: Answers = {
     "21": _analyses,
     "22": _specification,
     "23a": _performance,
-    "23b": _clusters,
+    "23b": _by_site,
     "24": _updated,
     "26": _limitations,
     "27a": _poor_input,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bonecast.report.publication as publication
-from bonecast.report.artefacts import FILES
+from bonecast.report.artefacts import FILES, read_artefacts
 from bonecast.report.model_card import model_card
 from bonecast.report.publication import PUBLICATION_FILES, publication_facts, write_publication
 from bonecast.report.sample_size import sample_size_table
@@ -91,6 +91,16 @@ def test_files_are_written_from_files(written):
     assert checksum in text and "0123abcd" in text
     table = pd.read_csv(written / "publication" / "tripod_ai.tsv", sep="\t", dtype=str)
     assert checksum in table.set_index("item").loc["22", "evidence"]
+
+
+def test_levels_of_subgroups_stay_text(artefacts, write_artefacts, tmp_path):
+    made = artefacts()
+    made.subgroups["level"] = ["01", "None"]
+    made.subgroups["subgroup"] = ["site", "contrast_phase"]
+    write_artefacts(made, tmp_path / "fracture")
+    paths = {name: tmp_path / "fracture" / file for name, file in FILES.items()}
+    groups = part(card(read_artefacts(paths, "fracture", made.config)), "Subgroups")
+    assert "| site | 01 | 0.66" in groups and "| contrast phase | None | not shown" in groups
 
 
 def test_what_the_report_shows(written):
