@@ -75,7 +75,9 @@ def test_the_same_pictures_give_the_same_files_without_a_date(sheet, tmp_path):
     sheet(PER_PAGE + 1, outliers=[3])
     first = [(tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "svg", "png", "csv")]
     sheet(PER_PAGE + 1, outliers=[3])
-    assert first == [(tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "svg", "png", "csv")]
+    assert first == [
+        (tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "svg", "png", "csv")
+    ]
     assert b"Date" not in first[0] and str(tmp_path).encode() not in first[0]
 
 
