@@ -43,6 +43,7 @@ NEUTRAL = {"c_index": 0.5, "auc_t": 0.5, "auc": 0.5, "r2": 0.0, "oe_ratio": 1.0}
 
 DASHES = ((0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)), (0, (1.5, 1.2)))
 
+MAX_NAME = 22
 NO_MODEL = "No model was fitted, so there is nothing to show."
 
 
@@ -163,7 +164,12 @@ def _ordered(present: Iterable[str], configured: Sequence[str]) -> list[str]:
 
 def shown_block(block: str) -> str:
     """A block or a supplied score as the figures call it."""
-    return SCORE_WORDS.get(block, block_name(block).replace("_", " "))
+    return clipped(SCORE_WORDS.get(block, block_name(block).replace("_", " ")), MAX_NAME)
+
+
+def clipped(text: str, length: int) -> str:
+    """Text with its end cut off where it is longer; the table beside a figure has all of it."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
 def shown_learner(learner: str) -> str:

@@ -199,7 +199,7 @@ def draw_differences(rows: pd.DataFrame, compared: Comparison) -> Figure:
             horizons = one["horizon_years"].dropna()
             name = shown_metric(metric, None if horizons.empty else horizons.iloc[0])
             towards = "lower" if metric in LOWER_IS_BETTER else "higher"
-            axes.set_xlabel(f"Difference in {name}\n(95 % interval; {towards} is better)")
+            axes.set_xlabel(f"{name}: difference\n(95 % interval; {towards} is better)")
         headline(figure, compared.about(rows, compared.people(rows)))
     return figure
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from bonecast.report.comparison import (
     LOWER_IS_BETTER,
     Comparison,
+    clipped,
     shown_block,
     shown_learner,
     shown_metric,
@@ -28,6 +29,8 @@ from bonecast.report.style import (
 from bonecast.report.tables import read_table
 
 MAX_TERMS = 20
+MAX_TERM = 32
+"""Characters of a term's name."""
 CAUSE = "fracture"
 FREQUENCIES = ("bootstrap_selection_frequency", "selection_frequency")
 COLUMNS = (
@@ -67,9 +70,9 @@ def importance_rows(table: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
         table: as in importance.tsv. Of the columns the `MAX_TERMS` with the largest drop stay.
     """
     rows = compared.primary(table[table["block"] == compared.headline])
-    blocks = rows[rows["kind"] == "block"]
-    columns = rows[rows["kind"] == "column"].nlargest(MAX_TERMS, "value")
-    both = pd.concat([blocks.sort_values("value", ascending=False, kind="stable"), columns])
+    rows = rows.sort_values("value", ascending=False, kind="stable")
+    blocks, columns = (rows[rows["kind"] == kind] for kind in ("block", "column"))
+    both = pd.concat([blocks, columns.head(MAX_TERMS)])
     return both.assign(panel=both["kind"])
 
 
@@ -125,7 +128,12 @@ def draw_importance(drops: pd.DataFrame, terms: pd.DataFrame, compared: Comparis
             _draw_terms(parts.pop(0), terms, compared, "b  " if len(blocks) else "")
         elif len(columns):
             axes = parts.pop(0).subplots()
-            _draw_drops(axes, columns, list(columns["name"]), [BLUE] * len(columns))
+            _draw_drops(
+                axes,
+                columns,
+                [clipped(name, MAX_TERM) for name in columns["name"]],
+                [BLUE] * len(columns),
+            )
             axes.set_title("b  Each column permuted")
         about = compared.about(drops) if len(drops) else shown_learner(terms["learner"].iloc[0])
         headline(figure, f"{shown_block(compared.headline)}; {about}")
@@ -149,7 +157,7 @@ def _draw_terms(figure, terms: pd.DataFrame, compared: Comparison, letter: str) 
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1])
     columns = (terms[name] for name in ("name", "coefficient_per_sd", "from_block"))
     points = [
-        Row(name, value, colour=compared.colour(block), digits=3, signed=True)
+        Row(clipped(name, MAX_TERM), value, colour=compared.colour(block), digits=3, signed=True)
         for name, value, block in zip(*columns, strict=True)
     ]
     draw_forest(left, points, 0.0)

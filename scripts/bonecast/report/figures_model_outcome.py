@@ -142,7 +142,7 @@ def _gray(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple:
 
 
 def _curve(panel: str, time: np.ndarray, event: np.ndarray, shared: dict) -> list[dict]:
-    """One step curve from time zero, with its interval where there was an event."""
+    """One step curve from time zero: the steps, and the end of the follow-up."""
     start, occurred = (1.0 if panel == "kaplan_meier" else 0.0), event == 1
     first = shared | {"panel": panel, "time_years": 0.0, "estimate": start}
     first |= {"lower": start, "upper": start}
@@ -162,6 +162,9 @@ def _curve(panel: str, time: np.ndarray, event: np.ndarray, shared: dict) -> lis
     # Before the first event the log-log interval has no width and is not defined.
     low = np.where(np.isfinite(low), low, estimate)
     high = np.where(np.isfinite(high), high, estimate)
+    steps = np.diff(estimate, prepend=start) != 0
+    steps[-1] = True
+    times, estimate, low, high = times[steps], estimate[steps], low[steps], high[steps]
     return [first] + [
         shared | {"panel": panel, "time_years": t, "estimate": e, "lower": lo, "upper": up}
         for t, e, lo, up in zip(
@@ -279,5 +282,5 @@ def _draw_at_risk(axes, table: pd.DataFrame, groups: Sequence[str]) -> None:
     axes.set_xticks(times)
     axes.set_title("Number at risk", weight="normal", size=7.5)
     axes.set_xlabel("Years of follow-up")
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=10)
     axes.spines[["left"]].set_visible(False)

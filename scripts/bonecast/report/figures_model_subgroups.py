@@ -1,7 +1,6 @@
 """Performance by subgroup of patients, with numbers of patients and events."""
 
 import math
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bonecast.report.comparison import (
     LOWER_IS_BETTER,
     NEUTRAL,
     Comparison,
+    clipped,
     shown_block,
     shown_metric,
 )
@@ -34,7 +34,7 @@ METRICS = {
 }
 """By kind of endpoint: the first two of these that the table has are drawn."""
 EVERYONE = "all"
-MAX_LABEL = 24
+MAX_LABEL = 22
 COLUMNS = (
     "design",
     "learner",
@@ -112,7 +112,7 @@ def draw_subgroups(rows: pd.DataFrame, compared: Comparison) -> Figure:
             1,
             1 + len(metrics),
             sharey=True,
-            width_ratios=[1.15] + [1] * len(metrics),
+            width_ratios=[1.4] + [1] * len(metrics),
             squeeze=False,
         )[0]
         for axes, metric in zip(panels, metrics, strict=True):
@@ -170,7 +170,7 @@ def _draw_counts(
     """Names of the rows, their patients and events, as text."""
     for y, point in enumerate(points):
         weight = "bold" if point.value is None else "normal"
-        label = textwrap.shorten(point.label, MAX_LABEL, placeholder="...")
+        label = clipped(point.label, MAX_LABEL)
         x = 0.0 if point.value is None or y == 0 else 0.05
         axes.text(x, y, label, va="center", size=7.5, weight=weight)
     found = rows.drop_duplicates(["subgroup", "level"]).set_index(["subgroup", "level"])

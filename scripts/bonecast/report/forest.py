@@ -10,6 +10,7 @@ from bonecast.report.palette import BLUE, GREY
 from bonecast.report.tables import NOT_ESTIMABLE, interval_text, minus
 
 MARKERS = "osD^vP"
+SMALL = {"brier"}
 WITH_UNIT = {"rmse", "mae", "bias", "loa_lower", "loa_upper"}
 ROW_IN = 0.17
 """Height of a row in inches: 6.5 pt text with room."""
@@ -69,7 +70,7 @@ def draw_forest(axes, rows: Sequence[Row], neutral: float | None = None) -> None
 def digits_of(metric: str, values: Iterable[float], usual: int) -> int:
     """Decimals of a column: of a metric with a unit, three digits of its largest value."""
     if metric not in WITH_UNIT:
-        return usual
+        return 3 if metric in SMALL else usual
     largest = max((abs(v) for v in values if math.isfinite(v) and v), default=1.0)
     return max(0, 2 - math.floor(math.log10(largest)))
 

@@ -36,8 +36,9 @@ CENTRE = {
 """Values of a first block; what is not named is an AUC of 0.62."""
 SUBGROUPS = {
     "sex": ("F", "M"),
-    "age_band": ("under 65", "65 to 75", "75 and over"),
+    "age_band": ("<65", "65-74", ">=75"),
     "site": ("north", "south", "east"),
+    "scanner": ("Maker Model One of the Tenth Edition", "unknown"),
     "contrast_phase": ("none", "portal venous"),
 }
 
@@ -235,7 +236,7 @@ class MadeUp:
                 "design": self.designs[0],
                 "horizon_years": horizon,
             }
-            for threshold in np.arange(0.01, 0.301, 0.01).round(2):
+            for threshold in np.arange(1, 100) / 100:
                 odds = threshold / (1 - threshold)
                 everyone = share - (1 - share) * odds
                 curves = {"treat_all": everyone, "treat_none": 0.0}
