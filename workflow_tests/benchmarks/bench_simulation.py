@@ -28,6 +28,7 @@ sys.path.insert(0, str(PROJECT / "scripts"))
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import yaml  # noqa: E402
+from draw_simulation import draw  # noqa: E402
 from joblib import Parallel, delayed  # noqa: E402
 from scipy.interpolate import RectBivariateSpline  # noqa: E402
 
@@ -54,10 +55,13 @@ LARGE = 20_000
 """Patients on whom the true performance of a model is computed."""
 ORACLE = 1_000_000
 COMPARED = ("c_index", "auc_t", "brier")
-MODELLED = ("clinical", "hu", "multimodal")
-"""Blocks judged: two narrow models that lack true terms, and a wide one that has them all."""
+MODELLED = ("clinical", "multimodal")
+"""Blocks judged: a narrow model (ridge) that lacks true terms, a wide one (elastic net) that has
+them all among noise."""
 KEYS = ["design", "block", "metric", "horizon_years"]
 QUINTILES = 5
+AT_ONCE = 10
+"""Cohorts of each size between two looks at the results."""
 FEATURES = {
     "status": "ok",
     "endpoint": "fracture",
@@ -307,23 +311,28 @@ def main() -> None:
     settings = settings_of(options.folds, options.bootstrap)
     best = oracle(ORACLE)
     many = draw_patients(LARGE, seed_of(3))
-    rows = []
+    rows, seconds = [], dict.fromkeys(options.sizes, 0.0)
     with Parallel(n_jobs=options.jobs) as pool:
-        for size in options.sizes:
-            started = time.perf_counter()
-            runs = (
-                delayed(one_study)(size, repeat, settings, many)
-                for repeat in range(options.repeats)
+        for first in range(0, options.repeats, AT_ONCE):
+            repeats = range(first, min(first + AT_ONCE, options.repeats))
+            for size in options.sizes:
+                runs = (delayed(one_study)(size, repeat, settings, many) for repeat in repeats)
+                for of_one, taken in pool(runs):
+                    rows += of_one
+                    seconds[size] += taken
+            write(pd.DataFrame(rows), best, options.out)
+            say(
+                f"{repeats.stop} cohorts of each size; CPU seconds a cohort: "
+                + ", ".join(f"{s / repeats.stop:.1f} ({n})" for n, s in seconds.items())
             )
-            done = pool(runs)
-            rows += [row for study, _ in done for row in study]
-            cpu = sum(seconds for _, seconds in done)
-            wall = time.perf_counter() - started
-            say(f"{size} patients: {options.repeats} cohorts, {cpu:.0f} CPU s, {wall:.0f} s")
-    table = pd.DataFrame(rows)
-    table.to_csv(options.out / "intervals.tsv", sep="\t", index=False, float_format="%.6g")
-    summary = summarise(table, best)
-    summary.to_csv(options.out / "summary.tsv", sep="\t", index=False, float_format="%.4g")
+
+
+def write(rows: pd.DataFrame, best: dict, folder: Path) -> None:
+    """Every interval, the summary and its figure, of what has been simulated so far."""
+    rows.to_csv(folder / "intervals.tsv", sep="\t", index=False, float_format="%.6g")
+    summary = summarise(rows, best)
+    summary.to_csv(folder / "summary.tsv", sep="\t", index=False, float_format="%.4g")
+    draw(summary, folder)
 
 
 def one_study(size: int, repeat: int, settings: dict, many: SimulatedPatients):
