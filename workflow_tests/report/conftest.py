@@ -209,7 +209,14 @@ def _models(folder, people, rng):
             row |= {"lower": value - 0.1, "upper": value + 0.1, "n": len(kept), "events": 14}
             metrics.append({**shared, **row, "reference": ""})
     delta = {"block": "multimodal", "metric": "delta_c_index", "horizon_years": "", "value": 0.15}
-    delta |= {"threshold": "", "lower": 0.02, "upper": 0.27, "n": len(kept), "events": 14, "reference": "clinical"}
+    delta |= {
+        "threshold": "",
+        "lower": 0.02,
+        "upper": 0.27,
+        "n": len(kept),
+        "events": 14,
+        "reference": "clinical",
+    }
     metrics.append({**shared, **delta})
     pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
     _write_tsv(folder / "metrics.tsv", metrics, list(metrics[0]))

@@ -6,9 +6,7 @@ import numpy as np
 
 from bonecast.model.doubts import doubts
 from bonecast.model.outcome import BINARY, CONTINUOUS, KINDS, SURVIVAL, Outcome
-
-MULTIMODAL = "multimodal"
-"""Name of the block that is all others together."""
+from bonecast.model.prepare import MULTIMODAL
 
 DEATH_COLUMNS = ("age_years", "sex_male")
 """Features of the death model, those of them that the table has."""
