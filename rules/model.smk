@@ -23,6 +23,7 @@ rule admit_patients:
             "model/endpoints.py",
             "model/features.py",
             "model/outcome.py",
+            "model/prepare.py",
             "model/vertebrae.py",
             "reasons.py",
         ),
