@@ -10,7 +10,6 @@ from comprisk import CumulativeIncidence, FineGrayRegression
 from bonecast.model.cox import EfronLikelihood, fit_cox
 from bonecast.model.metrics import Resamples, auc, calibration, concordance
 from bonecast.model.metrics.calibration import (
-    cloglog,
     cox_slope,
     integrated_brier,
     logistic_slope,
