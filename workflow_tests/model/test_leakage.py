@@ -107,7 +107,7 @@ def test_noise_is_worth_nothing_to_a_forest(monkeypatch):
 @pytest.mark.parametrize("kind", [SURVIVAL, BINARY])
 def test_a_leak_is_seen(kind):
     """The check above fails when the columns were selected outside the folds."""
-    frame = noise(kind, 1)
+    frame = noise(kind, 2)
     value, lower, upper = discrimination(kind, frame, most_associated(kind, frame), "penalised")
     assert not lower <= 0.5 <= upper
     assert value > 0.65
