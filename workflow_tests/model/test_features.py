@@ -70,7 +70,7 @@ def test_a_cohort_that_carries_the_design_has_no_complaint():
         (labelled([1] * 30 + [0] * 8), "osteoporosis", "8 patients without the diagnosis among 38"),
         (labelled([]), "osteoporosis", "no patient is left"),
         (labelled([0.9] * 30), "bmd", "all 30 patients have the same value"),
-        (labelled([0.9, 0.8, 0.7]), "bmd", "3 patients among 3 patients; at least 10"),
+        (labelled([0.9, 0.8, 0.7]), "bmd", "3 patients; at least 10"),
         (labelled([]), "bmd", "no patient is left"),
     ],
 )

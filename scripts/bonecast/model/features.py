@@ -83,7 +83,8 @@ def check_size(outcome: Outcome, blocks: Mapping[str, Sequence[str]], settings: 
     if outcome.kind != CONTINUOUS and events == n:
         raise TooSmall(f"one class only: all {n} patients are among the {what}")
     if events < needed:
-        raise TooSmall(f"{events} {what} among {n} patients; at least {needed} are needed")
+        of = "" if outcome.kind == CONTINUOUS else f" among {n} patients"
+        raise TooSmall(f"{events} {what}{of}; at least {needed} are needed")
     if outcome.kind == CONTINUOUS and np.ptp(outcome.value) == 0:
         raise TooSmall(f"all {n} patients have the same value: there is nothing to predict")
     if outcome.kind == BINARY and n - events < needed:
