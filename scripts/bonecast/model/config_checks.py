@@ -208,8 +208,10 @@ def _models(config: Mapping, exists: Callable[[str], bool]) -> list[str]:
         ("predict.model", predict.get("model")),
         ("predict.table", predict.get("table")),
     ):
-        if path and not exists(path):
-            lines.append(f"{option}: {path} not found.")
+        for endpoint in config["model"]["endpoints"] if path else []:
+            found = path.replace("{endpoint}", endpoint)
+            if not exists(found):
+                lines.append(f"{option}: {found} not found.")
     if predict.get("table") and not predict.get("model"):
         lines.append("predict.table: name the saved model in predict.model.")
-    return lines
+    return list(dict.fromkeys(lines))
