@@ -101,7 +101,6 @@ class Reason(StrEnum):
     NO_OUTCOME = "no_outcome"
     NO_FOLLOW_UP = "no_follow_up"
     WASHOUT = "washout"
-    NO_FEATURE = "no_feature"
     TOO_FEW_LEVELS = "too_few_levels"
 
     @property
@@ -221,7 +220,6 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_OUTCOME: "The outcome is missing: follow-up time or event, diagnosis, or density.",
     Reason.NO_FOLLOW_UP: "The follow-up ends on the day of the scan and contributes nothing.",
     Reason.WASHOUT: "The fracture came so soon that the scan may have been taken for it.",
-    Reason.NO_FEATURE: "Nothing that the model predicts from is known of this patient.",
     Reason.TOO_FEW_LEVELS: "Fewer levels than the configured minimum could be measured.",
 }
 

@@ -45,7 +45,7 @@ def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
 
 def test_mark_blanks_and_empty_lines_do_not_matter_and_rows_are_lines(tmp_path):
     path = tmp_path / "table.tsv"
-    path.write_bytes(b"\xef\xbb\xbf participant_id \tbmi\t\r\n P1 \t24\tx\r\n\r\n P2\t\t\r\n")
+    path.write_bytes(b"\xef\xbb\xbf participant_id \tbmi\t\r\n P1 \t24\tx\r\n\r\n P2\tNA\t\r\n")
     table = read_text_table(path)
     assert list(table) == ["participant_id", "bmi"]
     assert table.to_dict("index") == {

@@ -515,30 +515,35 @@ def test_configuration_decides_which_way_in(scans, write, tmp_path):
 def test_new_patients_of_a_table_need_features_and_no_outcome(write):
     table = write("participant_id,age_years,sex,bmi,hu@L1\nP1,70,F,24,\nP2,71,M,,90\nP3,,,,\n")
     needed = ["bmi", "age_years", "sex_male", "hu@L1"]
-    frame, exclusions = admit_new({"table": table}, needed, settings_of())
+    frame = admit_new({"table": table}, needed, settings_of())
     assert list(frame) == ["participant_id", "site", *needed]
-    assert frame.fillna(-1).iloc[:, 2:].to_numpy().tolist() == [[24, 70, 0, -1], [-1, 71, 1, 90]]
-    assert exclusions[["participant_id", "reason"]].to_numpy().tolist() == [["P3", "no_feature"]]
+    values = frame.fillna(-1).iloc[:, 2:].to_numpy().tolist()
+    assert values == [[24, 70, 0, -1], [-1, 71, 1, 90], [-1] * 4]
 
     spine = write("participant_id,level,hu\nP2,L1,80\n", "v.csv")
-    table = write("participant_id,age_years,sex,bmi\nP1,70,F,24\nP2,71,M,\n")
-    needed += ["hu@L2"]
-    frame, _ = admit_new({"table": table, "vertebrae": spine}, needed, settings_of())
+    table = write("participant_id,age_years,sex,bmi,ort\nP1,70,F,24,Ulm\nP2,71,M,,\n")
+    inputs = {"table": table, "vertebrae": spine}
+    frame = admit_new(inputs, [*needed, "hu@L2", "dose"], settings_of({"site": "ort"}))
+    assert list(frame)[2:] == [*needed, "hu@L2"]  # nobody knows a dose
     assert frame["hu@L1"].fillna(-1).tolist() == [-1, 80]
     assert frame["hu@L2"].isna().all()
+    assert frame["site"].tolist() == ["Ulm", ""]
 
-    with pytest.raises(CohortError) as failure:
-        admit_new({"table": table}, ["bmi", "dose", "hu@L1"], settings_of({"age_years": "alter"}))
-    assert "column dose is missing, from which the model predicts; found: part" in str(
-        failure.value
-    )
-    assert "column hu@L1 is missing" in str(failure.value)
     table = write("participant_id,age_years,sex,bmi\nP1,700,X,24\nP1,71,M,lots\n")
     with pytest.raises(CohortError, match=r"5 problem\(s\)"):
         admit_new({"table": table}, ["bmi", "age_years", "sex_male"], settings_of())
+    # Called as in an analysis set, sex is a number.
+    table = write("age_years,sex_male\n70,1\n")
+    frame = admit_new(
+        {"table": table},
+        ["age_years", "sex_male"],
+        settings_of({"participant_id": None, "age_years": "alter"}),
+    )
+    assert frame.iloc[0].tolist() == ["row1", "", 70, 1]
 
 
 def test_new_patients_of_scans_join_the_clinical_table(scans, write, tmp_path):
+    scans = scans.assign(rad_a=[1.0, 2, 3, 4, 5, 6, 7])
     scans.to_parquet(tmp_path / "scans.parquet")
     VERTEBRAE.to_parquet(tmp_path / "vertebrae.parquet")
     OF_VERTEBRAE.to_csv(tmp_path / "dictionary.csv", index=False)
@@ -547,18 +552,18 @@ def test_new_patients_of_scans_join_the_clinical_table(scans, write, tmp_path):
         "dictionary": str(tmp_path / "dictionary.csv"),
         "vertebrae": str(tmp_path / "vertebrae.parquet"),
     }
-    needed = ["hu_vol_min_hu", "hu_vol_mean_hu@L1"]
-    frame, exclusions = admit_new(inputs, needed, settings_of())
-    assert frame["participant_id"].tolist() == ["P1", "P2", "P4", "P6"]
-    assert frame["site"].tolist() == ["A", "A", "B", "B"]
-    assert frame["hu_vol_mean_hu@L1"].fillna(-1).tolist() == [110, 130, -1, -1]
-    reasons = dict(exclusions[["participant_id", "reason"]].itertuples(index=False))
-    assert reasons == {"P7": "scan_excluded", "P3": "no_feature", "P5": "no_feature"}
+    needed = ["rad_a", "hu_vol_mean_hu@L1", "bmi"]
+    frame = admit_new(inputs, needed, settings_of())
+    assert frame["participant_id"].tolist() == scans["participant_id"].tolist()
+    assert frame["site"].tolist() == scans["site"].tolist()
+    assert list(frame)[2:] == needed[:2]
+    # Of a scan that was excluded nothing is believed.
+    assert frame["rad_a"].fillna(-1).tolist() == [1, 2, 3, 4, 5, 6, -1]
+    assert frame["hu_vol_mean_hu@L1"].fillna(-1).tolist() == [110, 130, *[-1] * 5]
 
-    with pytest.raises(CohortError, match="column bmi is missing"):
-        admit_new(inputs, [*needed, "bmi"], settings_of())
     inputs["clinical"] = write(CLINICAL)
-    frame, exclusions = admit_new(inputs, [*needed, "bmi", "sex_male"], settings_of())
-    assert frame["participant_id"].tolist() == ["P1", "P2", "P3", "P4", "P5"]
-    assert frame["bmi"].fillna(-1).tolist() == [24.1, -1, 27, 25, 22]
-    assert "no_clinical_row" in set(exclusions["reason"])
+    frame = admit_new(inputs, [*needed, "sex_male"], settings_of())
+    assert frame["participant_id"].tolist() == [*scans["participant_id"], "P9"]
+    assert frame["bmi"].fillna(-1).tolist() == [24.1, -1, 27, 25, 22, -1, -1, 22]
+    assert frame["sex_male"].fillna(-1).tolist() == [0, 1, 0, 1, 0, -1, -1, 0]
+    assert frame["site"].tolist()[-1] == ""

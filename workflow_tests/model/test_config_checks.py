@@ -128,5 +128,7 @@ def test_prediction_needs_a_saved_model(defaults):
     assert "name the saved model in predict.model" in model_problems(config, ["A"], bool)[0]
     config["predict"] |= {"model": "model.json"}
     assert model_problems(config, ["A"], bool) == []
-    lines = model_problems(config, ["A"], lambda path: False)
-    assert lines == ["predict.model: model.json not found.", "predict.table: new.csv not found."]
+    config["model"]["endpoints"] = ["fracture", "bmd"]
+    config["predict"]["model"] = "{endpoint}.json"
+    lines = model_problems(config, ["A"], lambda path: path == "bmd.json")
+    assert lines == ["predict.model: fracture.json not found.", "predict.table: new.csv not found."]

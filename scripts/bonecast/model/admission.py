@@ -43,8 +43,11 @@ class Cells:
 
 def numbers(cells: pd.Series) -> pd.Series:
     """A column of text as numbers: NaN where empty or none; yes, no, true, false are 1 and 0."""
-    words = cells.str.lower().map(WORDS).astype(float)
-    return pd.to_numeric(cells, errors="coerce").astype(float).fillna(words)
+    values = pd.to_numeric(cells, errors="coerce").astype(float)
+    rest = values.isna() & (cells != "")
+    if rest.any():
+        values[rest] = cells[rest].str.lower().map(WORDS).astype(float)
+    return values
 
 
 def _between(low: float, high: float) -> Callable[[pd.Series], pd.Series]:
@@ -78,6 +81,7 @@ def read_text_table(path: str | Path) -> pd.DataFrame:
 
     Args:
         path: comma separated, or tab separated if it ends in .tsv; UTF-8, with or without a mark.
+            A cell NA is empty, as R writes it.
 
     Returns:
         The table, indexed by line of the file. Empty lines and columns without name are left out.
@@ -110,7 +114,7 @@ def read_text_table(path: str | Path) -> pd.DataFrame:
     twice = sorted(set(header[header.duplicated() & (header != "")]))
     if twice:
         raise CohortError(f"{path}: column named twice: {', '.join(twice)}")
-    table = table.iloc[1:].set_axis(header, axis=1).rename_axis(columns=None)
+    table = table.iloc[1:].set_axis(header, axis=1).rename_axis(columns=None).replace("NA", "")
     table = table.loc[(table != "").any(axis=1), [name != "" for name in table.columns]]
     if not len(table):
         raise CohortError(f"{path}: a header and no rows: there is nobody to model")

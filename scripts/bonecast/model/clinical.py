@@ -75,11 +75,7 @@ def read_clinical(path: str, of: Sequence[str], settings: Mapping, implicit: boo
     names = ColumnNames.of(settings["columns"])
     if names.participant_id is None and implicit:
         raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
-    text = read_text_table(path)
-    identifier = names.participant_id or "participant_id"
-    if names.participant_id is None:
-        width = len(str(len(text)))
-        text[identifier] = [f"row{number:0{width}d}" for number in range(1, len(text) + 1)]
+    text, identifier = numbered(read_text_table(path), names)
     scores = [score for score in settings["score_columns"] if score in text]
     subgroups = [s for s in settings["subgroups"] if s in text and s not in RESERVED]
     blocks = {b: list(c) for b, c in in_use(settings["block_columns"], settings).items()}
@@ -115,6 +111,15 @@ def read_clinical(path: str, of: Sequence[str], settings: Mapping, implicit: boo
     frame = _frame(text, identifier, names, [*features, *terms, *scores], subgroups)
     named = {block: [rename.get(c, c) for c in members] for block, members in blocks.items()}
     return ClinicalTable(text, frame, named, scores)
+
+
+def numbered(text: pd.DataFrame, names: ColumnNames) -> tuple[pd.DataFrame, str]:
+    """A table of text and its column of ids; one is added where the table has none."""
+    if names.participant_id is not None:
+        return text, names.participant_id
+    width = len(str(len(text)))
+    ids = [f"row{number:0{width}d}" for number in range(1, len(text) + 1)]
+    return text.assign(participant_id=ids), "participant_id"
 
 
 def _frame(

@@ -134,7 +134,7 @@ def from_table(
         frame.reset_index(drop=True),
         _in_order(blocks, settings),
         scores,
-        exclusions_table(excluded),
+        _exclusions(excluded),
         renaming(names),
         warnings + more,
     )
@@ -197,7 +197,7 @@ def from_scans(
         frame.reset_index(drop=True),
         _in_order(columns, settings),
         scores,
-        exclusions_table([*excluded, *without_outcome]),
+        _exclusions([*excluded, *without_outcome]),
         renaming(ColumnNames.of(settings["columns"])),
         warnings + more,
     )
@@ -298,8 +298,7 @@ def _with_outcome(
     return frame.astype({"event": int} if "event" in outcome else {}), excluded
 
 
-def exclusions_table(excluded: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    """Rows of exclusions.tsv of (participant_id, reason, detail)."""
+def _exclusions(excluded: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
     rows = [
         {"participant_id": participant, "stage": "model", "reason": str(reason), "detail": detail}
         for participant, reason, detail in excluded

@@ -201,17 +201,23 @@ def _learners(model: Mapping) -> list[str]:
 
 
 def _models(config: Mapping, exists: Callable[[str], bool]) -> list[str]:
-    lines = []
-    predict = config.get("predict", {})
-    for option, path in (
-        ("model.external_model", config["model"]["external_model"]),
-        ("predict.model", predict.get("model")),
-        ("predict.table", predict.get("table")),
-    ):
-        for endpoint in config["model"]["endpoints"] if path else []:
-            found = path.replace("{endpoint}", endpoint)
-            if not exists(found):
-                lines.append(f"{option}: {found} not found.")
-    if predict.get("table") and not predict.get("model"):
+    predict = config["predict"]
+    lines = [
+        f"{option}: {found} not found."
+        for option, path in (
+            ("model.external_model", config["model"]["external_model"]),
+            ("predict.model", predict["model"]),
+            ("predict.table", predict["table"]),
+        )
+        for found in _paths(path, config["model"]["endpoints"])
+        if not exists(found)
+    ]
+    if predict["table"] and not predict["model"]:
         lines.append("predict.table: name the saved model in predict.model.")
-    return list(dict.fromkeys(lines))
+    return lines
+
+
+def _paths(path: str | None, endpoints: Sequence[str]) -> list[str]:
+    """A path with `{endpoint}` in it stands for one file per endpoint."""
+    paths = [path.replace("{endpoint}", endpoint) for endpoint in endpoints] if path else []
+    return list(dict.fromkeys(paths))

@@ -19,7 +19,7 @@ PERFECT_CONCORDANCE = 0.98
 EVENTS_FOR_PERFECT = 20
 """Fewer events or patients can be told apart so well by chance."""
 
-EVENTS_LOOKED_AT = 200
+EVENTS_LOOKED_AT = 50
 """Fractures, evenly drawn over time, by which concordance of every column is judged."""
 
 MOST_NAMED = 10
