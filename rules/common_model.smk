@@ -19,7 +19,6 @@ RECIPE_CODE = (
 VALIDATION_CODE = (
     *RECIPE_CODE,
     "model/designs.py",
-    "model/features.py",
     "model/importance.py",
     "model/metrics/discrimination.py",
     "model/metrics/resamples.py",

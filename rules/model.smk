@@ -17,6 +17,7 @@ rule admit_patients:
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest(
             "model/admission.py",
+            "model/aggregate.py",
             "model/clinical.py",
             "model/cohort.py",
             "model/doubts.py",
