@@ -124,7 +124,7 @@ def test_digests_cover_the_modules_an_adapter_imports(repo, rules):
         # Of the call alone: config["segment"] among the params names no module.
         digest = re.search(r"code_digest\((.*?)\)", directive(rules[name], "params"), re.DOTALL)
         called = digest[1] if digest else ""
-        while re.search(r"\*[A-Z_]+", called):
+        while "*" in called:  # a constant may hold another
             called = re.sub(r"\*([A-Z_]+)", lambda m: constants[m[1]], called)
         named = re.findall(r'"([\w/]+?)(?:\.py)?"', called)
         modules = imported_modules(repo / "scripts" / "bonecast", repo / "scripts" / f"{name}.py")

@@ -9,9 +9,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-MULTIMODAL = "multimodal"
-"""Name of the block that is all others together."""
-
 
 @dataclass(frozen=True)
 class PreparationSettings:

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from bonecast.model import MULTIMODAL
 from bonecast.model.designs import PREDICTION_COLUMNS, Split, seed_of
 from bonecast.model.importance import permutation_losses
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.outcome import Outcome
-from bonecast.model.prepare import MULTIMODAL, block_of_columns
+from bonecast.model.prepare import block_of_columns
 from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Layout, Patients
 

@@ -83,6 +83,11 @@ DEFINITIONS = {
         " cross-validation, the held-out patients in a temporal or external validation, the"
         " patients of the subgroup in a subgroup; redone in every resample"
     ),
+    "optimism_bootstrap": (
+        "apparent performance less its mean optimism over samples of the patients to which the"
+        " whole recipe is fitted anew (Harrell et al., Stat Med 1996;15:361); interval: that of"
+        " the apparent performance, shifted by the optimism (Noma et al., Stat Med 2021;40:5691)"
+    ),
     "not_followed": "empty at a horizon to which no patient is followed",
     "intervals": (
         "2.5 % and 97.5 % quantiles over resampled patients; models are not refitted; empty where"
