@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from bonecast.model.outcome import SURVIVAL
 from bonecast.report.tables import METRIC_WORDS, counted
 
 DESIGN_WORDS = {
@@ -92,7 +91,7 @@ def learner_sentences(learners: Sequence[str], kind: str, inner_folds: int | Non
     """
     words = []
     for name in learners:
-        known = LEARNER_WORDS | (SURVIVAL_WORDS if kind == SURVIVAL else {})
+        known = LEARNER_WORDS | (SURVIVAL_WORDS if kind == "survival" else {})
         text = known.get(name, name.replace("_", " "))
         if inner_folds and name.startswith("penalised"):
             text += f"; the penalty is chosen in {inner_folds} inner folds of each training fold"

@@ -20,8 +20,7 @@ from bonecast.report.checklist import (
     percent,
 )
 from bonecast.report.methods_models import learner_sentences
-from bonecast.report.sample_size import ASSUMED
-from bonecast.report.tables import METRIC_WORDS, block_name, counted, interval_text
+from bonecast.report.tables import ASSUMED, METRIC_WORDS, block_name, counted, interval_text
 
 PERFORMANCE = {
     "survival": ("c_index", "auc_t", "brier", "ipa"),

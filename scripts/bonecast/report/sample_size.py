@@ -15,8 +15,7 @@ from bonecast.model.sample_size import (
     survival_sample_size,
 )
 from bonecast.report.artefacts import Artefacts
-
-ASSUMED, OBSERVED = "assumed", "observed"
+from bonecast.report.tables import ASSUMED, OBSERVED
 
 CRITERIA = ("criterion_1", "criterion_2", "criterion_3", "criterion_4")
 

@@ -25,8 +25,7 @@ from bonecast.report.checklist import (
     read_list,
 )
 from bonecast.report.methods_models import DESIGN_WORDS, learner_sentences
-from bonecast.report.sample_size import ASSUMED
-from bonecast.report.tables import block_name, counted
+from bonecast.report.tables import ASSUMED, block_name, counted
 
 FILLED, PARTLY = "filled", "partly"
 

@@ -54,7 +54,7 @@ def test_evidence_is_that_of_the_results(artefacts):
     table = filled(artefacts())["evidence"]
     assert "60 patients, 20 fractures, 4 deaths before fracture, 180 person-years" in table["20a"]
     assert "66 came to the models" in table["20a"]
-    assert "6 were left out of the models (Follow-up time" in table["6b"]
+    assert "6 were left out of the models (The outcome is missing" in table["6b"]
     assert "Clinical 3, Radiomics 70, Multimodal 73" in table["9a"]
     assert "0.3 per parameter" in table["10"]
     assert "age_years 5 %" in table["11"]

@@ -9,7 +9,8 @@ import pytest
 import bonecast.report.publication as publication
 from bonecast.report.artefacts import FILES, read_artefacts
 from bonecast.report.model_card import model_card
-from bonecast.report.publication import PUBLICATION_FILES, publication_facts, write_publication
+from bonecast.report.publication import write_publication
+from bonecast.report.publication_page import PUBLICATION_FILES, publication_facts
 from bonecast.report.sample_size import sample_size_table
 
 NAMES = ("table_one", "sample_size", "tripod_ai", "metrics_checklist", "model_card")
