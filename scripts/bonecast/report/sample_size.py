@@ -181,7 +181,7 @@ def sentence(artefacts: Artefacts, parameters: int, needed: SampleSize, source: 
     Args:
         source: `ASSUMED` or `OBSERVED`, where the R-squared comes from.
     """
-    what = "R-squared" if artefacts.kind == CONTINUOUS else "Cox-Snell R-squared"
+    what = "an R-squared" if artefacts.kind == CONTINUOUS else "a Cox-Snell R-squared"
     if source == OBSERVED:
         origin = "as observed in held-out patients"
     elif artefacts.kind == CONTINUOUS:
@@ -197,6 +197,6 @@ def sentence(artefacts: Artefacts, parameters: int, needed: SampleSize, source: 
         f"{'more than' if short else 'and it has'} {'its ' if short else ''}{artefacts.patients:,}"
     )
     return (
-        f"{_start(artefacts, parameters)} At a {what} of {needed.r2:.3f}, {origin}, the criteria of"
+        f"{_start(artefacts, parameters)} At {what} of {needed.r2:.3f}, {origin}, the criteria of"
         f" Riley et al. (Stat Med 2019) ask for {needed.patients:,} patients{events}, {has}."
     )
