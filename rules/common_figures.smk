@@ -28,4 +28,5 @@ def model_figures(endpoint):
 
 # What `figures` and the report ask for.
 MODEL_FIGURES = [name for endpoint in ENDPOINTS for name in model_figures(endpoint)]
-FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])
+FIGURES = IMAGE_FIGURES if not IS_TABULAR else ["flow_diagram"]
+FIGURES = (FIGURES + MODEL_FIGURES) if HAS_MODELS else [f for f in FIGURES if not IS_TABULAR]

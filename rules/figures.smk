@@ -5,8 +5,8 @@ MODEL_EXCLUSIONS = f"<results>/models/{ENDPOINT}/exclusions.tsv" if HAS_MODELS e
 
 rule draw_flow_diagram:
     input:
-        scans="<results>/tables/scans.parquet",
-        exclusions="<results>/tables/exclusions.tsv",
+        scans="<results>/tables/scans.parquet" if not IS_TABULAR else [],
+        exclusions="<results>/tables/exclusions.tsv" if not IS_TABULAR else [],
         analysis_set=ANALYSIS_SET,
         model_exclusions=MODEL_EXCLUSIONS,
     output:

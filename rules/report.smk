@@ -21,6 +21,11 @@ rule write_report:
             endpoint=MODELLED_ENDPOINTS,
             table=["metrics", "hazard_ratios"],
         ),
+        publication=expand(
+            "<results>/models/{endpoint}/publication/{file}",
+            endpoint=MODELLED_ENDPOINTS,
+            file=PUBLICATION_FILES,
+        ),
         segmentations=expand(
             "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
         ),

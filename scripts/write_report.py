@@ -11,7 +11,8 @@ if __name__ == "__main__":
                 **{
                     name: files
                     for name, files in snakemake.input.items()
-                    if files and name != "model_tables"  # beside the settings of the models
+                    # The tables of the models are found beside their settings.
+                    if files and name not in ("model_tables", "publication")
                 }
             ),
             report_path=snakemake.output.report,

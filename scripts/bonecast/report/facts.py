@@ -10,7 +10,7 @@ import pandas as pd
 
 from bonecast import __version__
 from bonecast.measure.summaries import span
-from bonecast.report.figures_flow import Step, read_flow, sentence_of
+from bonecast.report.figures_flow import Step, read_flow, sentence_of, table_steps
 from bonecast.report.figures_measure import level_statistics, scope
 from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.model_facts import ModelFacts, read_models
@@ -102,6 +102,11 @@ class Facts:
     dictionary: list[dict] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def has_scans(self) -> bool:
+        """Whether there are scans, and not only a table of features and outcome."""
+        return self.scans is not None
+
     def reached(self, key: str) -> int | None:
         """Participants who reached a step of the flow diagram, None where there is no such step."""
         return next((step.n for step in self.steps if step.key == key), None)
@@ -142,6 +147,7 @@ def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
     facts.models = read_models(paths.models)
     if paths.scans is None and paths.model_exclusions is not None:
         facts.exclusions = read_table(paths.model_exclusions).to_dict("records")
+        facts.steps = table_steps(pd.read_parquet(paths.analysis_set), facts.exclusions)
     for row in facts.exclusions:
         row["sentence"] = sentence_of(row["reason"])
     return facts

@@ -35,12 +35,12 @@ class ModelFacts:
     """The models of one endpoint.
 
     Attributes:
-        folder: where their tables are, relative to the page.
+        path: their settings.json.
         settings: content of settings.json.
         metrics, hazard_ratios: as in the tables of those names.
     """
 
-    folder: str
+    path: Path
     settings: dict
     metrics: pd.DataFrame
     hazard_ratios: pd.DataFrame
@@ -51,12 +51,17 @@ class ModelFacts:
         path = Path(settings_path)
         settings = json.loads(path.read_text(encoding="utf-8"))
         tables = (read_table(path.with_name(f"{n}.tsv")) for n in ("metrics", "hazard_ratios"))
-        return cls(f"models/{settings['endpoint']}", settings, *tables)
+        return cls(path, settings, *tables)
 
     @property
     def endpoint(self) -> str:
         """Its name in the configuration."""
         return self.settings["endpoint"]
+
+    @property
+    def folder(self) -> str:
+        """Where their tables are, relative to the page."""
+        return f"models/{self.endpoint}"
 
     @property
     def words(self) -> str:

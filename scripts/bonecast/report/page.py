@@ -15,6 +15,7 @@ from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
 from bonecast.report.model_facts import FIGURE_CAPTIONS, model_alt_texts
+from bonecast.report.publication import publication_facts
 from bonecast.report.summary import summary_text
 from bonecast.report.tables import METRIC_WORDS, counted, headline_block, minus
 
@@ -71,6 +72,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         exclusion_files=exclusion_files(facts),
         level_rows=[] if facts.naming is None else facts.naming.rows[:MAX_LEVEL_ROWS],
         ratios={m.endpoint: ratio_rows(m.hazard_ratios.head(MAX_RATIO_ROWS)) for m in facts.models},
+        publications={m.endpoint: publication_facts(m.path) for m in facts.models},
         metric_words=METRIC_WORDS,
         figure_captions=FIGURE_CAPTIONS,
         tiles=tiles(facts),
@@ -89,7 +91,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
 
 def exclusion_files(facts: Facts) -> list[str]:
     """The tables that list everyone left out, relative to the page."""
-    files = ["tables/exclusions.tsv"] if facts.steps else []
+    files = ["tables/exclusions.tsv"] if facts.has_scans else []
     return files + [f"{model.folder}/exclusions.tsv" for model in facts.models]
 
 
@@ -164,7 +166,7 @@ def quartiles(facts: Facts) -> Mapping[str, float] | None:
 def tiles(facts: Facts) -> list[tuple[str, str]]:
     """The few numbers a reader looks for first: label and value."""
     shown = []
-    if facts.steps:
+    if facts.has_scans:
         fractured, graded = facts.fractured
         shown.append(("scans measured", number(facts.reached("measured"))))
         if not facts.hu.empty:

@@ -22,6 +22,7 @@ def summary_text(facts: Facts, report_path: str) -> str:
         reached = [f"{step.n:,} {step.key}" for step in facts.steps if step.key != "found"]
         lines.append(_line("Reached", ", ".join(reached)))
         lines.append(_line("Left out", _left_out(facts)))
+    if facts.has_scans:
         lines.append(_line("Density", _density(facts)))
         n, graded = facts.fractured
         lines.append(
@@ -45,7 +46,7 @@ def _line(label: str, text: str) -> str:
 def _cohort(facts: Facts) -> str:
     made_up = " (synthetic patients)" if facts.synthetic else ""
     found = facts.reached("found")
-    if found is None:
+    if not facts.has_scans:
         return f"{facts.cohort}{made_up}: a table, no images"
     sites = len(facts.sites)
     where = f" at {sites} sites" if sites > 1 else ""
