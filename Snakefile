@@ -22,6 +22,7 @@ include: "rules/common.smk"
 include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
 include: "rules/common_model.smk"
+include: "rules/common_figures.smk"
 
 
 pathvars:
@@ -39,7 +40,10 @@ include: "rules/measure.smk"
 include: "rules/robustness.smk"
 include: "rules/collect.smk"
 include: "rules/model.smk"
+include: "rules/predict.smk"
+include: "rules/publication.smk"
 include: "rules/figures.smk"
+include: "rules/figures_model.smk"
 include: "rules/report.smk"
 include: "rules/train.smk"
 
@@ -49,6 +53,7 @@ localrules:
     segmentations,
     features,
     models,
+    predict,
     figures,
     report,
     robustness,
@@ -83,19 +88,28 @@ rule models:
         ),
 
 
+rule predict:
+    input:
+        collect("<results>/predicted/{endpoint}.tsv", endpoint=predicted_endpoints()),
+
+
 rule figures:
     input:
         collect(
             "<results>/figures/{figure}.{extension}",
             figure=FIGURES,
-            extension=["pdf", "png", "csv"],
+            extension=["pdf", "svg", "png", "csv"],
+        ),
+        collect(
+            "<results>/models/{endpoint}/publication/{file}",
+            endpoint=ENDPOINTS if HAS_MODELS else [],
+            file=PUBLICATION_FILES,
         ),
 
 
 rule report:
     input:
-        "<results>/report.html",
-        "<results>/summary.txt",
+        [] if PREDICTS_ONLY else ["<results>/report.html", "<results>/summary.txt"],
 
 
 # Not part of `all`: twenty scans, each measured eleven times.
@@ -110,5 +124,6 @@ rule all:
         rules.segmentations.input,
         rules.features.input,
         rules.models.input,
+        rules.predict.input,
         rules.figures.input,
         rules.report.input,

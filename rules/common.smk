@@ -17,6 +17,7 @@ from bonecast.cohort import (
 )
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
+from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
 
@@ -32,7 +33,9 @@ DEMO_COHORT = {
 IS_DEMO = config["cohort"]["input"] == DEMO_COHORT["input"]
 
 # Modelling alone, on a table the user already has: no images, no participants.
-IS_TABULAR = config["model"]["table"] is not None
+# So is a saved model and a table of new patients, with nothing to learn from.
+PREDICTS_ONLY = IS_DEMO and config["model"]["table"] is None and bool(config["predict"]["table"])
+IS_TABULAR = config["model"]["table"] is not None or PREDICTS_ONLY
 
 # A cohort that names its own input inherits nothing of the demo from config.yaml.
 if not IS_DEMO:
@@ -70,11 +73,23 @@ def participants_of_cohort():
         raise WorkflowError(str(error)) from None
 
 
+def has_outcome():
+    """Whether the clinical table has an outcome to model: patients who are predicted may not."""
+    path = located(config["cohort"]["clinical"])
+    if not config["predict"]["model"] or not os.path.exists(path):
+        return True
+    with open(path, encoding="utf-8-sig", errors="replace") as table:
+        separator = "\t" if path.endswith(".tsv") else ","
+        header = {name.strip().strip('"') for name in table.readline().split(separator)}
+    outcomes = ("time", "event", "osteoporosis", "dxa_t_score", "bmd")
+    return not header.isdisjoint(config["model"]["columns"][name] for name in outcomes)
+
+
 COHORT = {participant.participant_id: participant for participant in participants_of_cohort()}
 PARTICIPANTS = list(COHORT)
 SITES = sorted({participant.site for participant in COHORT.values()} - {""})
 HAS_CLINICAL = config["cohort"]["clinical"] is not None and not IS_TABULAR
-HAS_MODELS = HAS_CLINICAL or IS_TABULAR
+HAS_MODELS = (HAS_CLINICAL and has_outcome()) or config["model"]["table"] is not None
 BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
 ENDPOINTS = config["model"]["endpoints"]
@@ -160,28 +175,24 @@ ROBUST_ONLY = config["model"]["min_robustness"] is not None
 if ROBUST_ONLY and (IS_TABULAR or not config["measure"]["radiomics"]["enabled"]):
     raise WorkflowError("model.min_robustness: no radiomics are measured in this run.")
 
-IMAGE_BLOCKS = {"hu", "vbmd", "strength", "morphometry", "composition", "radiomics"}
+
+def check_models():
+    """Stop on options of the models that cannot go together, before any scan is segmented."""
+    made = f"results/{config['cohort']['name']}/"
+    problems = model_problems(
+        config, SITES, lambda path: path.startswith(made) or os.path.exists(located(path))
+    )
+    if problems:
+        raise WorkflowError("\n".join(problems))
 
 
-def check_blocks():
-    """Stop on a block that nothing defines, now rather than after the scans are segmented."""
-    model = config["model"]
-    known = {"multimodal"} | set(model["block_columns"]) | set(model["vertebra_columns"])
-    known |= set() if IS_TABULAR else {"clinical"} | IMAGE_BLOCKS
-    unknown = [block for block in model["blocks"] if block not in known]
-    if unknown:
-        raise WorkflowError(
-            f"model.blocks: {', '.join(unknown)}: no such block. Known: "
-            f"{', '.join(sorted(known))}. Name its columns in model.block_columns."
-        )
-
-
-check_blocks()
+if not PREDICTS_ONLY:
+    check_models()
 
 
 def check_clinical_table():
     """Stop on a clinical table with mistakes, now rather than after the scans are segmented."""
-    from bonecast.model.cohort import check_clinical  # pandas: a second, so only where needed
+    from bonecast.model.clinical import check_clinical  # pandas: a second, so only where needed
 
     try:
         check_clinical(located(config["cohort"]["clinical"]), config["model"])
@@ -190,7 +201,7 @@ def check_clinical_table():
 
 
 # Once, not again in each job of a cluster.
-if HAS_CLINICAL and not IS_DEMO and workflow.is_main_process:
+if HAS_CLINICAL and HAS_MODELS and not IS_DEMO and workflow.is_main_process:
     check_clinical_table()
 
 
@@ -206,7 +217,7 @@ TABLES = [
     "segmentation_reference.tsv",
 ]
 
-# Figures by what they are drawn from; `figures` and the report ask for these.
+# Figures of the scans; those of the models are in common_figures.smk.
 IMAGE_FIGURES = [
     "flow_diagram",
     "contact_sheet",
@@ -217,5 +228,3 @@ IMAGE_FIGURES = [
     "deformities_by_level",
     "body_composition",
 ]
-MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
-FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

@@ -3,13 +3,27 @@ from bonecast.model.designs import jobs_of
 
 # Modules that fit and predict: what every rule with a recipe depends on.
 RECIPE_CODE = (
+    "model/aggregate.py",
     "model/cox.py",
+    "model/harmonise.py",
     "model/learners",
     "model/outcome.py",
     "model/prepare.py",
+    "model/recalibrate.py",
     "model/recipe.py",
     "model/risk.py",
+    "model/thresholds.py",
     "model/transform.py",
+)
+# The same of every rule that divides patients or predicts those of an analysis set.
+VALIDATION_CODE = (
+    *RECIPE_CODE,
+    "model/designs.py",
+    "model/features.py",
+    "model/importance.py",
+    "model/metrics/discrimination.py",
+    "model/metrics/resamples.py",
+    "model/validate.py",
 )
 ADMISSION_KEYS = (
     "columns",
@@ -25,6 +39,7 @@ ADMISSION_KEYS = (
     "hazard_ratio_models",
     "horizons_years",
     "folds",
+    "max_missing",
     "min_events",
     "min_robustness",
     "subgroups",
@@ -42,6 +57,7 @@ RECIPE_KEYS = (
     "seed",
 )
 VALIDATION_KEYS = (*RECIPE_KEYS, "learners", "folds", "repeats", "train_until")
+PREDICTION_KEYS = ("columns",)
 JUDGE_KEYS = (
     "blocks",
     "learners",
@@ -57,6 +73,7 @@ JUDGE_KEYS = (
     "risk_groups",
     "subgroups",
     "age_bands",
+    "min_events",
     "nri",
 )
 
@@ -86,13 +103,37 @@ def model_inputs(wildcards):
     return inputs
 
 
+def model_of_endpoint(path, endpoint):
+    """A saved model; {endpoint} in its path stands for the endpoint."""
+    return located(path.replace("{endpoint}", endpoint))
+
+
+def check_external_model():
+    """Stop on an external model that is not there, or is not external."""
+    path = config["model"]["external_model"]
+    own = os.path.abspath(f"results/{config['cohort']['name']}") + os.sep
+    for endpoint in ENDPOINTS if path else []:
+        found = model_of_endpoint(path, endpoint)
+        if os.path.abspath(found).startswith(own):
+            raise WorkflowError(
+                f"model.external_model: {found} is this cohort's own: a model is external only "
+                "where it has seen nobody of the cohort."
+            )
+        if not os.path.exists(found):
+            raise WorkflowError(f"model.external_model: {found} not found.")
+
+
+EXTERNAL_MODEL = config["model"]["external_model"]
+check_external_model()
+
 # Designs with patients held out, each with the jobs it is done in.
 HELD_OUT_JOBS = {
     design: jobs_of(design, config["model"])
     for design in config["model"]["designs"]
     if design != "optimism_bootstrap"
 }
-EXTERNAL_MODEL = config["model"]["external_model"]
+# A job of one fold has nothing to divide; more threads than a job has folds would wait.
+VALIDATION_THREADS = {"none": 8, "repeats": 4, "folds": 1}[config["model"]["split_jobs"]]
 
 
 def validation_parts(extension):
@@ -104,3 +145,43 @@ def validation_parts(extension):
         for part in jobs
     ]
     return parts + ([f"{folder}/external/all.{extension}"] if EXTERNAL_MODEL else [])
+
+
+def external_model(wildcards):
+    """The model of another cohort."""
+    return model_of_endpoint(EXTERNAL_MODEL, wildcards.endpoint) if EXTERNAL_MODEL else []
+
+
+def predicted_endpoints():
+    """Endpoints of the saved models that predict: all, or that of the one model's folder."""
+    path = config["predict"]["model"]
+    if not path:
+        return []
+    if "{endpoint}" in path:
+        return ENDPOINTS
+    folder = os.path.basename(os.path.dirname(path))
+    return [folder if folder in ENDPOINTS else ENDPOINT]
+
+
+def prediction_inputs(wildcards):
+    """The saved model, and the new patients: their table, or this cohort's scans."""
+    inputs = {"model": model_of_endpoint(config["predict"]["model"], wildcards.endpoint)}
+    if config["predict"]["table"]:
+        return inputs | {"table": located(config["predict"]["table"])}
+    inputs["scans"] = "<results>/tables/scans.parquet"
+    inputs["dictionary"] = "<results>/tables/data_dictionary.csv"
+    if config["model"]["vertebra_columns"]:
+        inputs["vertebrae"] = "<results>/tables/vertebrae.parquet"
+    if HAS_CLINICAL:
+        inputs["clinical"] = located(config["cohort"]["clinical"])
+    return inputs
+
+
+# Tables and pages of the paper that are no figures.
+PUBLICATION_FILES = [
+    "table_one.tsv",
+    "sample_size.tsv",
+    "tripod_ai.tsv",
+    "metrics_checklist.tsv",
+    "model_card.md",
+]

@@ -16,9 +16,14 @@ rule admit_patients:
         settings=model_settings(ADMISSION_KEYS),
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest(
+            "model/admission.py",
+            "model/clinical.py",
             "model/cohort.py",
+            "model/doubts.py",
+            "model/endpoints.py",
             "model/features.py",
             "model/outcome.py",
+            "model/vertebrae.py",
             "reasons.py",
         ),
     message:
@@ -40,17 +45,40 @@ rule validate_models:
         "<benchmarks>/models/{endpoint}/validation/{design}/{part}/validate_models.tsv"
     wildcard_constraints:
         design="|".join(HELD_OUT_JOBS) or "none",
-    threads: 2
+    threads: VALIDATION_THREADS
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=lambda wildcards, threads: 2000 + 1000 * threads,
+        runtime=240,
     params:
         settings=model_settings(VALIDATION_KEYS),
-        code=code_digest(*RECIPE_CODE, "model/designs.py", "model/validate.py"),
+        code=code_digest(*VALIDATION_CODE),
     message:
         "Validating the models of {wildcards.endpoint}: {wildcards.design}, {wildcards.part}"
     script:
         "../scripts/validate_models.py"
+
+
+rule validate_external:
+    input:
+        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
+        features="<results>/models/{endpoint}/features.json",
+        model=external_model,
+    output:
+        predictions="<results>/models/{endpoint}/validation/external/all.parquet",
+        facts="<results>/models/{endpoint}/validation/external/all.json",
+    log:
+        "<logs>/models/{endpoint}/validate_external.log",
+    benchmark:
+        "<benchmarks>/models/{endpoint}/validate_external.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest(*VALIDATION_CODE, "model/external.py", "model/saved.py"),
+    message:
+        "Judging another cohort's model of {wildcards.endpoint}"
+    script:
+        "../scripts/validate_external.py"
 
 
 rule fit_final_models:
@@ -75,11 +103,10 @@ rule fit_final_models:
             (*RECIPE_KEYS, "learners", "stability_bootstrap", "hazard_ratio_models")
         ),
         code=code_digest(
-            *RECIPE_CODE,
-            "model/designs.py",
+            *VALIDATION_CODE,
             "model/final.py",
             "model/hazard_ratios.py",
-            "model/validate.py",
+            "model/saved.py",
         ),
     message:
         "Fitting the final models of {wildcards.endpoint}"

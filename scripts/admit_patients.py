@@ -7,15 +7,8 @@ from bonecast.runtime import job, write_json
 if __name__ == "__main__":
     with job(snakemake) as log:
         settings, endpoint = snakemake.params.settings, snakemake.wildcards.endpoint
-        analysis = admit(dict(snakemake.input), settings, snakemake.params.set_aside)
-        features = describe_features(
-            analysis.frame,
-            endpoint,
-            analysis.blocks,
-            analysis.scores,
-            analysis.renamed,
-            settings,
-        )
+        analysis = admit(dict(snakemake.input), endpoint, settings, snakemake.params.set_aside)
+        features = describe_features(analysis, endpoint, settings)
         analysis.frame.to_parquet(snakemake.output.analysis_set, index=False)
         analysis.exclusions.to_csv(
             snakemake.output.exclusions, sep="\t", index=False, lineterminator="\n"

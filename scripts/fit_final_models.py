@@ -1,6 +1,8 @@
 """Fit the main learner on all patients: coefficients, hazard ratios, and a file that predicts."""
 
+import hashlib
 import os
+from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -17,6 +19,7 @@ if __name__ == "__main__":
             read_json(snakemake.input.features),
             [fact for path in snakemake.input.facts for fact in read_json(path)],
             snakemake.params.settings,
+            hashlib.sha256(Path(snakemake.input.analysis_set).read_bytes()).hexdigest(),
             log,
         )
         write_json(model, snakemake.output.model)

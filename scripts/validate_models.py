@@ -19,10 +19,13 @@ if __name__ == "__main__":
         frame = pd.read_parquet(snakemake.input.analysis_set)
         features = read_json(snakemake.input.features)
         problem = Problem.of(frame, features, settings["blocks"])
-        splits = part_of(splits_of(wildcards.design, problem, settings), wildcards.part)
+        splits = []
+        if features["status"] == "ok":
+            every = splits_of(wildcards.design, problem, settings, log)
+            splits = part_of(every, wildcards.part)
         predictions, facts = validate(
             problem,
-            splits if features["status"] == "ok" else [],
+            splits,
             settings["learners"],
             learner_settings(settings),
             log,

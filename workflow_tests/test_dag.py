@@ -65,7 +65,7 @@ def test_a_folder_of_scans_without_clinical_table_ends_at_the_tables(plan, scans
 
 def test_with_a_clinical_table_models_are_fitted(plan, scans, tmp_path):
     clinical = tmp_path / "clinical.csv"
-    clinical.write_text("participant_id,age_years,sex,time_years,event\n")
+    clinical.write_text("participant_id,age_years,sex,time_years,event\np1,60,F,2,1\n")
     config = cohort(scans)
     config["cohort"]["clinical"] = str(clinical)
     assert plan(config).jobs["fit_models"] == 1
@@ -269,7 +269,7 @@ def test_mistakes_in_a_clinical_table_stop_the_run_before_any_scan(plan, scans, 
     assert not outcome.ok
     for problem in (
         "p1, age_years: 'sixty' is not an age of 0 to 120 years",
-        "p2, time_years: '-3.1' is not a number of years above 0",
+        "p2, time_years: '-3.1' is not a number of years, 0 or more",
         "p3, event: '7' is not 0 (censored), 1 (fracture)",
         "p3: named more than once (row 5)",
     ):

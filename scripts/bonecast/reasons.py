@@ -99,6 +99,8 @@ class Reason(StrEnum):
     NO_SCAN = "no_scan"
     SCAN_EXCLUDED = "scan_excluded"
     NO_OUTCOME = "no_outcome"
+    NO_FOLLOW_UP = "no_follow_up"
+    WASHOUT = "washout"
     TOO_FEW_LEVELS = "too_few_levels"
 
     @property
@@ -215,7 +217,9 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.NO_SCAN: "The clinical table names a participant who is not in the cohort.",
     Reason.SCAN_EXCLUDED: "The scan was excluded at an earlier stage.",
-    Reason.NO_OUTCOME: "Follow-up time or event is missing in the clinical table.",
+    Reason.NO_OUTCOME: "The outcome is missing: follow-up time or event, diagnosis, or density.",
+    Reason.NO_FOLLOW_UP: "The follow-up ends on the day of the scan and contributes nothing.",
+    Reason.WASHOUT: "The fracture came so soon that the scan may have been taken for it.",
     Reason.TOO_FEW_LEVELS: "Fewer levels than the configured minimum could be measured.",
 }
 

@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+
+from bonecast.model.cohort import AnalysisSet
+from bonecast.model.features import describe_features
 
 TEXTURES = 60
 
@@ -49,6 +53,32 @@ def clinical_and_features(patients: int, seed: int, informative: bool = True) ->
 def synthetic():
     """`clinical_and_features`."""
     return clinical_and_features
+
+
+@pytest.fixture
+def study(repo: Path):
+    """`study(patients, seed, change=..., **model)`: analysis set, features and settings.
+
+    `change` edits the analysis set, `model` the section of the configuration.
+    """
+
+    def build(patients, seed=1, change=lambda frame: frame, **model):
+        frame = clinical_and_features(patients, seed)
+        frame["sex_male"] = (frame["sex"] == "M").astype(float)
+        blocks = {
+            "clinical": ["age_years", "sex_male", "bmi", "prior_fracture"],
+            "hu": [c for c in frame if c.startswith("hu_")],
+            "radiomics": [c for c in frame if c.startswith("rad_")],
+        }
+        settings = yaml.safe_load((repo / "config.yaml").read_text())["model"]
+        settings |= {"blocks": [*blocks, "multimodal"], "horizons_years": [2, 4]}
+        settings |= {"folds": 3, "repeats": 1, "learners": ["penalised"]} | model
+        blocks = {name: blocks[name] for name in settings["blocks"] if name in blocks}
+        frame = change(frame.assign(site=""))
+        features = describe_features(AnalysisSet(frame, blocks, []), "fracture", settings)
+        return frame, features, settings
+
+    return build
 
 
 @pytest.fixture(scope="session")

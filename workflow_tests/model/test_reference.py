@@ -5,10 +5,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from comprisk import FineGrayRegression
+from comprisk import CumulativeIncidence, FineGrayRegression
 
 from bonecast.model.cox import EfronLikelihood, fit_cox
 from bonecast.model.metrics import Resamples, auc, calibration, concordance
+from bonecast.model.metrics.calibration import (
+    cox_slope,
+    integrated_brier,
+    logistic_slope,
+)
+from bonecast.model.metrics.decision import net_benefit, sensitivity_specificity
+from bonecast.model.metrics.smooth import (
+    diagnosis_curve,
+    fine_gray_slope,
+    smooth_calibration,
+    survival_curve,
+)
 from bonecast.model.risk import absolute_risk, baseline_hazards
 
 OWN = Path(__file__).parent / "reference"
@@ -85,11 +97,110 @@ def test_concordance(own):
     assert weighted == pytest.approx(numbers["uno_5"][0], abs=1e-10)
 
 
+def fine_gray(table, columns, time="time_years", event="event"):
+    times, events = columns_of(table, time, event)
+    return FineGrayRegression().fit(table[columns].to_numpy(float), time=times, event=events)
+
+
 def test_fine_gray_of_the_library_chosen_for_it(own):
     table, _, numbers, _ = own
-    time, event = columns_of(table)
-    model = FineGrayRegression().fit(table[COLUMNS].to_numpy(float), time=time, event=event)
+    model = fine_gray(table, COLUMNS)
     assert np.ravel(model.coef_) == pytest.approx(numbers["fine_gray"], abs=1e-6)
+    predicted = model.predict_cumulative_incidence(table[COLUMNS].to_numpy(float)[:5], HORIZONS)
+    for k, horizon in enumerate(HORIZONS):
+        expected = numbers[f"fine_gray_incidence_{horizon:g}"]
+        assert predicted[:, k] == pytest.approx(expected, abs=1e-7)
+
+
+def test_aalen_johansen_of_the_library_and_its_variance(own):
+    table, _, numbers, _ = own
+    time, event = columns_of(table)
+    curve = CumulativeIncidence().fit(time=time, event=event).curves_[None, 1]
+    incidence, variance = curve.evaluate(np.array(HORIZONS))
+    assert incidence == pytest.approx(numbers["aalen_johansen"], abs=1e-10)
+    assert variance == pytest.approx(numbers["aalen_johansen_variance"], abs=1e-10)
+    whole = Resamples.draw(time, event, 0, 1)
+    for k, horizon in enumerate(HORIZONS):
+        assert whole.incidence(horizon)[0] == pytest.approx(incidence[k], abs=1e-12)
+
+
+def test_calibration_in_the_large_and_integrated_brier(own):
+    _, test, numbers, risks = own
+    sample = Resamples.draw(*columns_of(test), 0, 1)
+    found = [calibration(risks[None, :, k], sample, t) for k, t in enumerate(HORIZONS)]
+    ratios = [values["oe_ratio"][0] for values in found]
+    assert ratios == pytest.approx(numbers["oe_ratio"], abs=1e-6)
+    integrated = integrated_brier([values["brier"] for values in found], HORIZONS)[0]
+    assert integrated == pytest.approx(numbers["ibs"][0], abs=1e-10)
+
+
+def test_calibration_slopes(own):
+    _, test, numbers, risks = own
+    time, event = columns_of(test)
+    lp = pd.read_csv(OWN / "lp.csv").to_numpy().T
+    drawn = np.vstack([np.ones(len(time)), np.resize([1, 0, 2, 1], len(time))])
+    sample = Resamples.weigh(time, event, drawn)
+    folds = np.resize([1, 2, 3], (1, len(time)))
+    whole = cox_slope(lp, no_folds(len(time)), sample)[0]
+    assert whole == pytest.approx(numbers["slope"][0], abs=1e-6)
+    by_fold = cox_slope(lp, folds, sample)
+    assert by_fold[0] == pytest.approx(numbers["slope_by_fold"][0], abs=1e-6)
+    assert by_fold[1] == pytest.approx(numbers["slope_by_fold_weighted"][0], abs=1e-6)
+    slope = fine_gray_slope(risks[None, :, 2], sample.first(0))[0]
+    assert slope == pytest.approx(numbers["slope_fine_gray"][0], abs=1e-6)
+
+
+@pytest.mark.parametrize("death", [True, False])
+def test_distances_from_the_smooth_curve(own, death):
+    _, test, numbers, risks = own
+    time, event = columns_of(test)
+    event = event if death else (event == 1).astype(int)
+    for k, horizon in enumerate(HORIZONS):
+        smooth = smooth_of(risks[:, k], time, event, horizon)
+        expected = numbers[f"distances_{'' if death else 'cox_'}{horizon:g}"]
+        assert [smooth.ici[0], smooth.e50[0], smooth.e90[0]] == pytest.approx(expected, abs=2e-3)
+
+
+def smooth_of(risk, time, event, horizon):
+    return smooth_calibration(
+        risk[None],
+        Resamples.draw(time, event, 0, 1),
+        lambda predicted, rows: survival_curve(predicted, time[rows], event[rows], horizon),
+    )
+
+
+def test_decisions(own):
+    _, test, numbers, risks = own
+    sample = Resamples.draw(*columns_of(test), 0, 1)
+    for k, horizon in ((1, 2.5), (2, 5)):
+        for threshold in (0.1, 0.2, 0.4):
+            benefit = net_benefit(risks[None, :, k], sample, horizon, threshold)[0]
+            expected = numbers[f"net_benefit_{horizon:g}_{threshold:g}"][0]
+            assert benefit == pytest.approx(expected, abs=1e-10)
+    for row in (20, 50, 80):
+        threshold, true_positive, false_positive = numbers[f"roc_{row}"]
+        sensitivity, specificity = sensitivity_specificity(
+            risks[None, :, 1], sample, 2.5, threshold - 1e-9
+        )
+        assert sensitivity[0] == pytest.approx(true_positive, abs=1e-10)
+        assert 1 - specificity[0] == pytest.approx(false_positive, abs=1e-10)
+
+
+def test_diagnosis(own):
+    _, test, numbers, risks = own
+    diagnosed = (test["event"] == 1).to_numpy(int)
+    sample = Resamples.draw(np.where(diagnosed, 0.5, 1.5), diagnosed, 0, 1)
+    risk, folds = risks[None, :, 2], no_folds(len(test))
+    assert auc(risk, folds, sample, 1.0)[0] == pytest.approx(numbers["diagnosis_auc"][0], abs=1e-10)
+    brier = calibration(risk, sample, 1.0)["brier"][0]
+    assert brier == pytest.approx(numbers["diagnosis_brier"][0], abs=1e-10)
+    slope = logistic_slope(risk, diagnosed, sample.counts)[0]
+    assert slope == pytest.approx(numbers["diagnosis_slope"][0], abs=1e-6)
+    smooth = smooth_calibration(
+        risk, sample, lambda predicted, rows: diagnosis_curve(predicted, diagnosed[rows])
+    )
+    found = [smooth.ici[0], smooth.e50[0], smooth.e90[0]]
+    assert found == pytest.approx(numbers["diagnosis_distances"], abs=2e-3)
 
 
 # Public cohorts, with the numbers R gave on them.
@@ -137,6 +248,12 @@ def test_metrics_on_gbsg2(published, breast_cancer, oracle):
     assert harrell == pytest.approx(published["harrell_C_test[1]"], abs=1e-10)
     uno = concordance(lp, folds, sample, tau=1825)[0]
     assert uno == pytest.approx(published["uno_C_test_n/G2_tau1825[1]"], abs=1e-10)
+    slope = cox_slope(lp, folds, sample)[0]
+    assert slope == pytest.approx(published["cal_slope_cox[lp]"], abs=1e-6)
+    smooth = smooth_of(risks[:, 3], *columns_of(test, "time", "cens"), 1825)
+    for name in ("ICI", "E50", "E90"):
+        expected = published[f"ICI_E50_E90_Emax_rcs3[{name}]"]
+        assert getattr(smooth, name.lower())[0] == pytest.approx(expected, abs=2e-3)
 
 
 def test_competing_risks_on_mgus2(published, oracle):
@@ -157,6 +274,23 @@ def test_competing_risks_on_mgus2(published, oracle):
         assert area == pytest.approx(published[f"cr_auc[csc {month}]"], abs=1e-10)
         brier = calibration(marker, sample, month)["brier"][0]
         assert brier == pytest.approx(published[f"cr_brier[csc {month}]"], abs=1e-10)
+
+
+def test_fine_gray_on_mgus2(published, oracle):
+    table = pd.read_csv(oracle / "mgus2_cr.csv")
+    columns, months = ["age", "male", "mspike", "hgb"], (60, 120, 240)
+    model = fine_gray(table, columns, "etime", "ev")
+    expected = [published[f"crr_coef[{column}]"] for column in columns]
+    assert np.ravel(model.coef_) == pytest.approx(expected, abs=1e-6)
+    predicted = model.predict_cumulative_incidence(table[columns].to_numpy(float)[:3], months)
+    for k, month in enumerate(months):
+        incidence = [published[f"crr_cif_t{month}[{row}]"] for row in (1, 2, 3)]
+        assert predicted[:, k] == pytest.approx(incidence, abs=1e-7)
+    risks = pd.read_csv(oracle / "mgus2_risk.csv").to_numpy()[:, :3]
+    train, test = table.iloc[::2], table.iloc[1::2]
+    halves = fine_gray(train, columns, "etime", "ev")
+    new = halves.predict_cumulative_incidence(test[columns].to_numpy(float), months)
+    assert new == pytest.approx(risks, abs=1e-6)
 
 
 def mclernon_columns(over_20, over_50, nodes, grade):
@@ -186,9 +320,8 @@ def test_external_validation_of_mclernon(oracle):
     event = np.where(time > 5, 0, event)
     time = np.minimum(time, 5)
     lp = (x_new - x.mean(axis=0)) @ fit.coefficients
-    assert round(fit_cox(lp[:, None], time, event == 1).coefficients[0], 4) == 1.0562
-
     sample, folds = Resamples.draw(time, event, 0, 1), no_folds(len(time))
+    assert round(cox_slope(lp[None], folds, sample)[0], 4) == 1.0562
     assert round(concordance(lp[None], folds, sample, weighted=False)[0], 3) == 0.652
     assert round(concordance(lp[None], folds, sample, tau=5.0)[0], 3) == 0.635
     # Nobody is followed beyond 5 years; the publication evaluates just before.
@@ -201,3 +334,6 @@ def test_external_validation_of_mclernon(oracle):
     assert round(values["brier"], 3) == 0.225
     assert round(values["ipa"], 3) == 0.101
     assert round(values["oe_ratio"], 4) == 1.0174
+    smooth = smooth_of(risk[0], time, event, 4.99)
+    assert round(smooth.ici[0], 4) == 0.0301
+    assert round(net_benefit(risk, sample, 4.99, 0.23)[0], 4) == 0.3615

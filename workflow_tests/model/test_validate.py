@@ -1,4 +1,4 @@
-"""Folds, leaks and what is held out."""
+"""What is held out, what it is predicted from, and how the work is divided."""
 
 import logging
 
@@ -6,178 +6,169 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonecast.model.cox import fit_cox
-from bonecast.model.metrics import Candidate, Resamples, judge_all
-from bonecast.model.recipe import LearnerSettings, Recipe, deal_folds
-from bonecast.model.validate import (
-    PREDICTION_COLUMNS,
-    Block,
-    Design,
-    cross_validate,
-    outer_folds,
-    tidy_predictions,
-)
+from bonecast.model import validate as validation
+from bonecast.model.designs import splits_of
+from bonecast.model.importance import permutation_losses
+from bonecast.model.learners.base import LearnerSettings
+from bonecast.model.learners.penalised_cox import fit_penalised_cox
+from bonecast.model.learners.settings import learner_settings
+from bonecast.model.outcome import Outcome
+from bonecast.model.recipe import Recipe
+from bonecast.model.transform import Layout, Patients
+from bonecast.model.validate import PREDICTION_COLUMNS, Problem, validate
 
 LOG = logging.getLogger("bonecast.test")
 
 
-def held_out_c_index(frame, columns, design):
-    """Row `c_index` of one block, with its interval."""
-    folds = outer_folds(frame["event"].to_numpy(), design)
-    block = Block("radiomics", {"radiomics": columns})
-    held_out = cross_validate(frame, [block], [], folds, design, LearnerSettings(), LOG)
-    resamples = Resamples.draw(frame["time_years"].to_numpy(), frame["event"].to_numpy(), 300, 1)
-    candidates = {"radiomics": Candidate(held_out["radiomics"].risk, True)}
-    table = judge_all(candidates, folds, resamples, design.horizons, "clinical")
-    return table.set_index("metric").loc["c_index"]
+def held_out(frame, features, settings, design="repeated_nested_cv", jobs=1):
+    """Predictions and facts of a design."""
+    problem = Problem.of(frame, features, settings["blocks"])
+    splits = splits_of(design, problem, settings, LOG)
+    return validate(problem, splits, settings["learners"], learner_settings(settings), LOG, jobs)
 
 
-def most_associated(frame, columns, count):
-    """Columns with the largest Cox z-value: a selection that has seen every outcome."""
-    x, time = frame[columns].to_numpy(), frame["time_years"].to_numpy()
-    event = (frame["event"] == 1).to_numpy()
-    fits = [fit_cox(x[:, [column]], time, event) for column in range(len(columns))]
-    z = [abs(fit.coefficients[0]) / fit.covariance[0, 0] ** 0.5 for fit in fits]
-    return [columns[position] for position in np.argsort(z)[-count:]]
-
-
-def test_noise_is_worth_nothing_and_a_leak_is_seen():
-    """Noise with few fractures has C = 0.5, unless its columns were selected outside the folds."""
-    rng = np.random.default_rng(11)
-    patients, columns = 120, [f"rad_{number}" for number in range(300)]
-    frame = pd.DataFrame(rng.normal(size=(patients, 300)), columns=columns)
-    time = rng.exponential(6, patients)
-    frame["event"] = np.where(time > 4, 0, rng.choice([1, 2], patients, p=[0.6, 0.4]))
-    frame["time_years"] = time.clip(max=4)
-    assert 20 < (frame["event"] == 1).sum() < 50
-    design = Design(folds=5, repeats=2, horizons=(1.5, 3.0), seed=3)
-    honest = held_out_c_index(frame, columns, design)
-    assert honest["lower"] <= 0.5 <= honest["upper"]
-    leaking = held_out_c_index(frame, most_associated(frame, columns, 20), design)
-    assert leaking["lower"] > 0.5
-    assert leaking["value"] > 0.7
-
-
-def test_folds_hold_each_event_type_evenly():
-    event = np.repeat([0, 1, 2], [31, 13, 7])
-    folds = deal_folds(event, 5, seed=9)
-    assert np.ptp(np.bincount(folds)) <= 1
-    for code in (0, 1, 2):
-        assert np.ptp(np.bincount(folds[event == code], minlength=5)) <= 1
-    assert not np.array_equal(folds, deal_folds(event, 5, seed=10))
-    assert np.array_equal(folds, deal_folds(event, 5, seed=9))
-
-
-def test_held_out_patients_cannot_move_the_model(synthetic):
-    frame = synthetic(80, 1)
-    frame["sex_male"] = (frame["sex"] == "M").astype(float)
-    columns = [c for c in frame if c.startswith(("hu_", "rad_"))]
-    design = Design(folds=4, repeats=1, horizons=(2.0,), seed=1)
-    folds = outer_folds(frame["event"].to_numpy(), design)
-    test = folds[0] == 2
-    blocks = [Block("radiomics", {"radiomics": columns})]
-
-    def run(table):
-        return cross_validate(table, blocks, ["age_years"], folds, design, LearnerSettings(), LOG)[
-            "radiomics"
-        ].risk[0, test, 0]
-
-    before = run(frame)
+def test_held_out_patients_cannot_move_the_model(study):
+    frame, features, settings = study(80, blocks=["clinical", "radiomics"], folds=4)
+    before, _ = held_out(frame, features, settings)
+    # The first held-out patient becomes absurd and the outcomes of all of them are rewritten,
+    # within their stratum, so that the same patients are held out.
+    test = before.query("fold == 2 and horizon_years == 2")["participant_id"].unique()
+    rows = np.flatnonzero(frame["participant_id"].isin(test))
     changed = frame.copy()
-    # The first held-out patient becomes absurd and the outcomes of all of them are rewritten.
-    rows = np.flatnonzero(test)
+    columns = features["blocks"]["radiomics"]
     changed.loc[rows[0], columns] = 1e6
     changed.loc[rows, "time_years"] = 0.5
-    after = run(changed)
-    assert np.array_equal(before[1:], after[1:])
-    assert before[0] != after[0]
+    after, _ = held_out(changed, features, settings)
+    first = frame.loc[rows[0], "participant_id"]
+    both = [t.query("fold == 2 and block == 'radiomics'") for t in (before, after)]
+    same = [t[t["participant_id"] != first]["predicted"].to_numpy() for t in both]
+    assert np.array_equal(*same)
+    moved = [t[t["participant_id"] == first]["predicted"].to_numpy() for t in both]
+    assert (moved[0] != moved[1]).all()
 
 
-def test_processes_do_not_change_the_numbers(synthetic, monkeypatch):
-    frame = synthetic(60, 2)
-    blocks = [Block("clinical", {"clinical": ["age_years", "bmi", "prior_fracture"]})]
-    results = []
-    for jobs in (1, 2):
-        monkeypatch.setattr("bonecast.model.validate.WORTH_A_PROCESS", 0)
-        design = Design(folds=3, repeats=1, horizons=(2.0, 4.0), seed=1, jobs=jobs)
-        folds = outer_folds(frame["event"].to_numpy(), design)
-        held_out = cross_validate(
-            frame, blocks, ["age_years"], folds, design, LearnerSettings(), LOG
-        )
-        results.append(held_out["clinical"])
-    assert np.array_equal(results[0].risk, results[1].risk)
-    assert np.array_equal(results[0].lp, results[1].lp)
+@pytest.mark.parametrize(("size", "seconds"), [(0, np.inf), (np.inf, 0), (np.inf, np.inf)])
+def test_processes_do_not_change_the_numbers(study, monkeypatch, size, seconds):
+    made = study(60, 2, blocks=["clinical", "hu", "multimodal"])
+    alone, facts = held_out(*made, jobs=1)
+    monkeypatch.setattr(validation, "WORTH_A_PROCESS", size)
+    monkeypatch.setattr(validation, "WORTH_A_PROCESS_S", seconds)
+    together, others = held_out(*made, jobs=2)
+    pd.testing.assert_frame_equal(alone, together, check_exact=True)
+    assert facts == others
 
 
-def test_predictions_are_one_row_per_patient_block_repeat_and_horizon(synthetic):
-    frame = synthetic(60, 3)
-    blocks = [
-        Block("clinical", {"clinical": ["age_years", "bmi"]}),
-        Block("hu", {"hu": ["hu_vol_min_hu"]}),
-    ]
-    design = Design(folds=3, repeats=2, horizons=(2.0, 4.0), seed=1)
-    folds = outer_folds(frame["event"].to_numpy(), design)
-    held_out = cross_validate(frame, blocks, [], folds, design, LearnerSettings(), LOG)
-    table = tidy_predictions(
-        frame, "fracture", folds, design.horizons, held_out, dict.fromkeys(held_out, "cox")
-    )
+def test_predictions_are_one_row_per_patient_block_repeat_and_horizon(study):
+    frame, features, settings = study(60, 3, blocks=["clinical", "hu"], repeats=2)
+    table, facts = held_out(frame, features, settings)
     assert list(table.columns) == PREDICTION_COLUMNS
     assert len(table) == 60 * 2 * 2 * 2
     keys = ["participant_id", "block", "repeat", "horizon_years"]
     assert not table.duplicated(keys).any()
-    assert table["risk"].between(0, 1).all()
-    # The tidy rows are the arrays: one patient, looked up by name.
-    row = table.query(
-        "participant_id == 'P0007' and block == 'hu' and repeat == 2 and horizon_years == 4"
-    ).iloc[0]
-    assert row["risk"] == held_out["hu"].risk[1, 7, 1]
-    assert row["fold"] == folds[1, 7] + 1
-    assert row["time_years"] == frame.loc[7, "time_years"]
-    by_horizon = table.pivot_table(index=keys[:3], columns="horizon_years", values="risk")
+    assert table["predicted"].between(0, 1).all()
+    assert set(table["risk_group"]) == {0, 1, 2}
+    known = frame.set_index("participant_id")
+    assert (table["time_years"] == table["participant_id"].map(known["time_years"])).all()
+    assert (table["event"] == table["participant_id"].map(known["event"])).all()
+    by_horizon = table.pivot_table(index=keys[:3], columns="horizon_years", values="predicted")
     assert (by_horizon[4.0] >= by_horizon[2.0]).all()
+    assert len(facts) == 2 * 2 * 3
+
+
+def test_no_split_gives_an_empty_table(study):
+    frame, features, settings = study(30)
+    problem = Problem.of(frame, features, settings["blocks"])
+    table, facts = validate(problem, [], ["penalised"], learner_settings(settings), LOG)
+    assert list(table.columns) == PREDICTION_COLUMNS
+    assert len(table) == len(facts) == 0
 
 
 def test_a_wide_block_next_to_few_good_columns_keeps_them(synthetic):
-    """The penalty factors let two density columns through a crowd of textures of noise."""
+    """The penalty factors let a density column through a crowd of textures of noise."""
     frame = synthetic(200, 4)
-    rng = np.random.default_rng(0)
-    noise = rng.normal(size=(200, 100))
-    density = frame[["hu_vol_mean_l1l4_hu"]].to_numpy()
-    x = np.hstack([density, noise])
-    blocks = ["hu"] + ["radiomics"] * 100
+    noise = np.random.default_rng(0).normal(size=(200, 100))
+    x = np.hstack([frame[["hu_vol_mean_l1l4_hu"]].to_numpy(), noise])
+    layout = Layout(tuple(f"c{i}" for i in range(101)), ("hu", *["radiomics"] * 100))
+    patients = Patients(x, np.zeros((200, 0)), np.full(200, ""))
+    outcome = Outcome.of(frame, "survival")
     recipe = Recipe.fit(
-        x,
-        np.zeros((200, 0)),
-        frame["time_years"].to_numpy(),
-        frame["event"].to_numpy(),
-        blocks,
-        LearnerSettings(),
-        seed=1,
+        patients, outcome, layout, fit_penalised_cox, LearnerSettings(), (2.0,), seed=1
     )
-    assert recipe.penalty["kind"] == "elastic_net"
-    assert recipe.preparation.columns[0] == 0
-    assert np.argmax(np.abs(recipe.coefficients)) == 0
-    assert recipe.coefficients[0] < -0.4
+    assert recipe.fitted.tuning["kind"] == "elastic_net"
+    assert recipe.transform.names[0] == "c0"
+    effects = recipe.fitted.coefficients
+    assert np.argmax(np.abs(effects)) == 0
+    assert effects[0] < -0.4
 
 
-def test_risks_are_those_of_the_hazard_that_made_the_data(synthetic):
-    frame = synthetic(400, 5)
-    columns = ["age_years", "prior_fracture", "hu_vol_mean_l1l4_hu", "hu_vol_min_hu"]
-    design = Design(folds=5, repeats=1, horizons=(2.0, 4.0), seed=1)
-    folds = outer_folds(frame["event"].to_numpy(), design)
-    block = Block("clinical", {"clinical": columns})
-    held_out = cross_validate(frame, [block], ["age_years"], folds, design, LearnerSettings(), LOG)[
-        "clinical"
-    ]
+def test_risks_are_those_of_the_hazard_that_made_the_data(study):
+    frame, features, settings = study(400, 5, blocks=["clinical", "hu", "multimodal"], folds=5)
+    table, _ = held_out(frame, features, settings)
+    last = table.query("block == 'multimodal' and horizon_years == 4").set_index("participant_id")
+    predicted = last.loc[frame["participant_id"], "predicted"]
     truth = frame["log_hazard"].to_numpy()
-    resamples = Resamples.draw(frame["time_years"].to_numpy(), frame["event"].to_numpy(), 0, 1)
-    shape = held_out.risk.shape
-    candidates = {
-        "model": Candidate(held_out.risk, True),
-        "truth": Candidate(np.broadcast_to(truth[None, :, None], shape), False),
-    }
-    table = judge_all(candidates, folds, resamples, design.horizons, "truth")
-    value = table.set_index(["block", "metric"])["value"]
-    assert value["model", "c_index"] > value["truth", "c_index"] - 0.03
-    assert value["model", "c_index"] > 0.7
-    assert value["model", "oe_ratio"].to_numpy() == pytest.approx([1, 1], abs=0.1)
+    assert pd.Series(predicted.to_numpy()).corr(pd.Series(truth), method="spearman") > 0.9
+    fractured = ((frame["event"] == 1) & (frame["time_years"] <= 4)).mean()
+    assert predicted.mean() == pytest.approx(fractured, abs=0.04)
+
+
+def importance(facts, block):
+    """Mean loss by name over the folds of a block."""
+    rows = [loss for fact in facts if fact["block"] == block for loss in fact["importance"]]
+    return pd.DataFrame(rows).groupby(["kind", "name"])["loss"].mean()
+
+
+def test_what_carries_the_prediction_is_important(study):
+    def noise_alone(frame):
+        return frame.assign(bmi=np.random.default_rng(1).normal(size=len(frame)))
+
+    made = study(300, 6, noise_alone, blocks=["clinical", "hu", "multimodal"])
+    _, facts = held_out(*made)
+    columns = importance(facts, "clinical")["column"]
+    assert columns["age_years"] > 0.05
+    assert abs(columns["bmi"]) < 0.01
+    blocks = importance(facts, "multimodal")["block"]
+    assert blocks["hu"] > blocks["clinical"] > 0.01
+    assert {fact["block"] for fact in facts if not fact["importance"]} == set()
+
+
+def test_the_loss_of_a_shuffled_column_is_that_of_the_shuffled_marker(study):
+    """With one column the loss is the concordance less that of the column shuffled by hand."""
+    frame, *_ = study(80, 7)
+    layout = Layout(("age_years",), ("clinical",))
+    patients = Patients(frame[["age_years"]].to_numpy(), np.zeros((80, 0)), np.full(80, ""))
+    outcome = Outcome.of(frame, "survival")
+    settings = LearnerSettings()
+    recipe = Recipe.fit(patients, outcome, layout, fit_penalised_cox, settings, (4.0,), seed=1)
+    (found,) = permutation_losses(recipe, patients, outcome, layout, np.inf, seed=3)
+    assert (found["kind"], found["name"], found["metric"]) == ("column", "age_years", "c_index")
+    # Without censoring and death every weight is 1, and so the pairs can be counted.
+    all_break = Outcome("survival", outcome.time, np.ones(80, dtype=int), outcome.value)
+    rng = np.random.default_rng(3)
+    age, orders = frame["age_years"].to_numpy(), [rng.permutation(80) for _ in range(5)]
+    (alone,) = permutation_losses(recipe, patients, all_break, layout, np.inf, seed=3)
+    low, high = recipe.transform.preparation.lower[0], recipe.transform.preparation.upper[0]
+    age = age.clip(low, high)
+    expected = harrell(age, outcome.time) - np.mean([harrell(age[o], outcome.time) for o in orders])
+    assert alone["loss"] == pytest.approx(expected, abs=1e-12)
+
+
+def harrell(marker, time):
+    """Concordance by counting pairs."""
+    right = pairs = 0.0
+    for case in range(len(time)):
+        later = time > time[case]
+        pairs += later.sum()
+        right += (marker[case] > marker[later]).sum() + (marker[case] == marker[later]).sum() / 2
+    return right / pairs
+
+
+def test_importance_of_a_fold_without_event_is_empty(study):
+    frame, *_ = study(60, 8)
+    layout = Layout(("age_years",), ("clinical",))
+    patients = Patients(frame[["age_years"]].to_numpy(), np.zeros((60, 0)), np.full(60, ""))
+    outcome = Outcome.of(frame, "survival")
+    recipe = Recipe.fit(patients, outcome, layout, fit_penalised_cox, LearnerSettings(), (4.0,), 1)
+    nobody = frame["event"].to_numpy() != 1
+    held = patients.take(nobody), outcome.take(nobody)
+    assert permutation_losses(recipe, *held, layout, 4.0, seed=1) == []

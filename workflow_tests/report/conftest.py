@@ -290,4 +290,4 @@ def results(tmp_path_factory) -> Results:
 @pytest.fixture
 def outputs(tmp_path):
     """Paths of the three files of a figure."""
-    return {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "png", "csv")}
+    return {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "svg", "png", "csv")}

@@ -43,7 +43,7 @@ def paths(results, tmp_path_factory):
     tables, models = results.path("tables"), results.path("models/fracture")
 
     def files(name):
-        return {kind: str(folder / f"{name}.{kind}") for kind in ("pdf", "png", "csv")}
+        return {kind: str(folder / f"{name}.{kind}") for kind in ("pdf", "svg", "png", "csv")}
 
     scans, analysis = tables / "scans.parquet", models / "analysis_set.parquet"
     excluded = models / "exclusions.tsv"

@@ -1,46 +1,25 @@
-"""Who is modelled: admits the tables, joins them, and accounts for everyone left out.
+"""Who is modelled: joins the tables and accounts for everyone left out.
 
 Two ways in: measured scans with a clinical table, or one table that holds features and outcome
 already (tabular mode). Either ends in an `AnalysisSet`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
-from bonecast.cohort import PARTICIPANT_PATTERN, CohortError
+from bonecast.model import endpoints
+from bonecast.model.admission import refuse
+from bonecast.model.clinical import flat, in_use, read_clinical, renaming
+from bonecast.model.endpoints import ColumnNames, read_outcome
 from bonecast.model.features import MULTIMODAL
+from bonecast.model.vertebrae import level_columns, measured_vertebrae, vertebrae_of_table
 from bonecast.reasons import Reason
 
-IMAGE_BLOCKS = ("hu", "vbmd", "strength", "morphometry", "composition", "radiomics")
-
-LABEL_COLUMNS = ("site", "session_id", "dxa_t_score", "osteoporosis", "bmd")
-"""Columns of a clinical table that are no covariates: diagnoses and administration."""
+SCANNER, SCANNER_PARTS = "scanner", ("manufacturer", "model")
 
 EXCLUSION_COLUMNS = ("participant_id", "stage", "reason", "detail")
-
-WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
-"""Words accepted in a covariate in place of 1 and 0."""
-
-SEX = {"F": 0.0, "M": 1.0}
-
-
-@dataclass(frozen=True)
-class ColumnNames:
-    """What the columns with a meaning of their own are called in the user's table.
-
-    None for a column that the table does not have; one that is named must be there.
-    """
-
-    participant_id: str | None = "participant_id"
-    time: str = "time_years"
-    event: str = "event"
-    age_years: str | None = "age_years"
-    sex: str | None = "sex"
 
 
 @dataclass(frozen=True)
@@ -48,13 +27,15 @@ class AnalysisSet:
     """The patients who are modelled.
 
     Attributes:
-        frame: one row per patient: participant_id, site (where known), time_years, event
-            (0 censored, 1 fracture, 2 death), sex as text, and every feature as a number, NaN
-            where missing. Sex as a feature is `sex_male`.
+        frame: one row per patient: participant_id; site, empty where unknown; time_years and
+            event (0 censored, 1 fracture, 2 death), or outcome (a diagnosis as 1 or 0, or a
+            number); sex and columns of subgroups as text; entry; and every feature as a number,
+            NaN where missing. Sex as a feature is `sex_male`.
         blocks: columns of each feature block, in the order configured; without `multimodal`.
         scores: columns of scores computed elsewhere.
         exclusions: participant_id, stage, reason, detail of everyone left out.
         renamed: features that are not called as in the user's table: its name to the feature's.
+        warnings: what was left out besides patients, in sentences.
     """
 
     frame: pd.DataFrame
@@ -64,37 +45,41 @@ class AnalysisSet:
         default_factory=lambda: pd.DataFrame(columns=list(EXCLUSION_COLUMNS))
     )
     renamed: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def admit(
-    inputs: Mapping[str, str], settings: Mapping, set_aside: Collection[str] = ()
+    inputs: Mapping[str, str],
+    endpoint: str,
+    settings: Mapping,
+    set_aside: Collection[str] = (),
 ) -> AnalysisSet:
     """The analysis set of a rule's inputs and the section `model` of the configuration.
 
     Args:
-        inputs: `table`, or `scans`, `dictionary` and `clinical`, and `robustness` where radiomics
-            that are not robust are left out: paths.
-        settings: keys `columns`, `blocks`, `block_columns`, `score_columns`,
-            `hazard_ratio_models`, `min_robustness`, as in the configuration.
+        inputs: paths: `table`, or `scans`, `dictionary` and `clinical`; `vertebrae` where
+            `vertebra_columns` are configured; `robustness` where radiomics that are not robust
+            are left out.
+        endpoint: fracture, osteoporosis or bmd.
+        settings: keys `columns`, `time_unit`, `event_codes`, `washout_years`,
+            `osteoporosis_from`, `blocks`, `block_columns`, `vertebra_columns`, `score_columns`,
+            `hazard_ratio_models`, `subgroups`, `min_robustness`, as in the configuration.
         set_aside: participants whose scans told which radiomics are robust. What chooses features
             outside the folds must not be validated on: they are left out of the models.
 
     Raises:
         CohortError: lists every problem of the tables, by participant and column.
     """
-    names = ColumnNames(**{f.name: settings["columns"][f.name] for f in fields(ColumnNames)})
-    blocks = [block for block in settings["blocks"] if block != MULTIMODAL]
-    own, scores, terms = settings["block_columns"], settings["score_columns"], _terms(settings)
     if "table" in inputs:
-        members = {block: own[block] for block in blocks}
-        return from_table(inputs["table"], names, members, scores, terms)
+        return from_table(inputs["table"], endpoint, settings, inputs.get("vertebrae"))
     scans = pd.read_parquet(inputs["scans"])
     dictionary = pd.read_csv(inputs["dictionary"], keep_default_na=False)
     if "robustness" in inputs:
         table = pd.read_csv(inputs["robustness"], sep="\t")
         dictionary = without_fragile(dictionary, table, settings["min_robustness"])
+    vertebrae = pd.read_parquet(inputs["vertebrae"]) if "vertebrae" in inputs else None
     return from_scans(
-        scans, dictionary, inputs["clinical"], names, blocks, own, scores, terms, set_aside
+        scans, dictionary, inputs["clinical"], endpoint, settings, vertebrae, set_aside
     )
 
 
@@ -115,57 +100,53 @@ def without_fragile(
     return dictionary[~fragile]
 
 
-def check_clinical(path: str | Path, settings: Mapping) -> None:
-    """Check a clinical table before there are scans to join it with.
-
-    Args:
-        settings: the section `model` of the configuration.
-
-    Raises:
-        CohortError: lists every problem of the table, by participant and column.
-    """
-    names = ColumnNames(**{f.name: settings["columns"][f.name] for f in fields(ColumnNames)})
-    own, scores = settings["block_columns"], settings["score_columns"]
-    _read_clinical(path, names, own, scores, _terms(settings))
-
-
 def from_table(
-    path: str | Path,
-    names: ColumnNames,
-    blocks: Mapping[str, Sequence[str]],
-    scores: Sequence[str] = (),
-    others: Sequence[str] = (),
+    path: str, endpoint: str, settings: Mapping, vertebrae: str | None = None
 ) -> AnalysisSet:
     """Admit one table of features and outcome.
 
     Args:
         path: comma separated, or tab separated if it ends in .tsv.
-        blocks: columns of each block, as they are called in the table.
-        scores: columns of supplied scores; those that the table lacks are left out.
-        others: further columns to keep as numbers (terms of plain hazard ratios).
+        vertebrae: path of a table of vertebrae, for blocks of `vertebra_columns`.
 
     Raises:
-        CohortError: lists every problem of the table, by participant and column.
+        CohortError: lists every problem of the tables, by participant and column.
     """
-    text = read_text_table(path)
-    wanted = list(dict.fromkeys([*(c for block in blocks.values() for c in block), *others]))
-    scores = [score for score in scores if score in text]
-    frame = _admit(text, names, [*wanted, *scores], str(path))
-    rename = _renaming(names)
-    columns = {block: [rename.get(c, c) for c in members] for block, members in blocks.items()}
-    kept, excluded = _with_outcome(frame)
-    return AnalysisSet(kept, columns, scores, _exclusions(excluded), rename)
+    names = ColumnNames.of(settings["columns"])
+    table = read_clinical(path, [endpoint], settings, implicit=False)
+    frame, blocks = table.frame, table.blocks
+    warnings: list[str] = []
+    if vertebrae:
+        wanted = in_use(settings["vertebra_columns"], settings)
+        columns = flat(wanted)
+        identifier = names.participant_id or "participant_id"
+        by_vertebra = vertebrae_of_table(vertebrae, columns, identifier)
+        wide, of_levels = level_columns(by_vertebra, wanted)
+        without = (~frame["participant_id"].isin(wide.index)).sum()
+        if without:
+            warnings.append(f"{without} of {len(frame)} patients have no vertebra in {vertebrae}")
+        frame, blocks = frame.join(wide, on="participant_id"), blocks | of_levels
+    if names.site:
+        frame["site"] = table.text[names.site]
+    frame, excluded = _with_outcome(frame, table.text, endpoint, settings)
+    scores, more = _scores_of(table.scores, endpoint, settings)
+    return AnalysisSet(
+        frame.reset_index(drop=True),
+        _in_order(blocks, settings),
+        scores,
+        _exclusions(excluded),
+        renaming(names),
+        warnings + more,
+    )
 
 
 def from_scans(
     scans: pd.DataFrame,
     dictionary: pd.DataFrame,
-    clinical: str | Path,
-    names: ColumnNames,
-    blocks: Sequence[str],
-    block_columns: Mapping[str, Sequence[str]] | None = None,
-    scores: Sequence[str] = (),
-    others: Sequence[str] = (),
+    clinical: str,
+    endpoint: str,
+    settings: Mapping,
+    vertebrae: pd.DataFrame | None = None,
     set_aside: Collection[str] = (),
 ) -> AnalysisSet:
     """Join measured scans with the clinical table.
@@ -173,39 +154,26 @@ def from_scans(
     Args:
         scans: the table `scans.parquet`.
         dictionary: the table `data_dictionary.csv`: names the columns of each image block.
-        clinical: path of the clinical table.
-        blocks: blocks configured; those without any column are left out.
-        block_columns: columns of the clinical table that make up a block; without an entry the
-            block `clinical` takes every column that is not an id, outcome, score or label and
+        clinical: path of the clinical table. Without an entry in `block_columns` the block
+            `clinical` takes every column that is not an id, outcome, score, label or subgroup and
             in no other block.
-        scores: columns of supplied scores; those that the table lacks are left out.
-        others: further columns of the clinical table to keep as numbers.
+        vertebrae: the table `vertebrae.parquet`, for blocks of `vertebra_columns`.
         set_aside: participants who chose features, see `admit`.
 
     Raises:
         CohortError: lists every problem of the clinical table, by participant and column.
     """
-    frame, own, scores = _read_clinical(clinical, names, block_columns or {}, scores, others)
-    rename = _renaming(names)
-
-    described = dictionary[dictionary["table"] == "scans"]
-    columns: dict[str, list[str]] = {}
-    for block in blocks:
-        if block in own:
-            columns[block] = [rename.get(c, c) for c in own[block]]
-        elif block != MULTIMODAL:
-            members = described.loc[described["block"] == block, "column"]
-            columns[block] = [column for column in members if column in scans]
-    columns = {block: members for block, members in columns.items() if members}
-    image = [c for block in IMAGE_BLOCKS for c in columns.get(block, [])]
-
+    table = read_clinical(clinical, [endpoint], settings, implicit=True)
     scans = scans.set_index(scans["participant_id"].astype(str), drop=True)
-    measured = pd.DataFrame(
-        {column: pd.to_numeric(scans[column], errors="coerce").astype(float) for column in image},
-        index=scans.index,
-    )
+    columns, measured, warnings = _measured(scans, dictionary, endpoint, settings, vertebrae)
+    columns |= table.blocks
+    clash = [column for column in table.frame if column in measured]
+    refuse([f"column {c} is one of the measured tables too: rename it" for c in clash], clinical)
+
+    frame = table.frame
     excluded: list[tuple[str, Reason, str]] = []
     known = set(frame["participant_id"])
+    nothing = measured.isna().all(axis=1) if len(measured.columns) else None
     for participant, row in scans.iterrows():
         if row["status"] != "ok":
             detail = f"{row.get('stage', '')}: {row.get('reason', '')}"
@@ -214,193 +182,123 @@ def from_scans(
             excluded.append((participant, Reason.CHOSE_FEATURES, ""))
         elif participant not in known:
             excluded.append((participant, Reason.NO_CLINICAL_ROW, ""))
-        elif image and measured.loc[participant].isna().all():
+        elif nothing is not None and nothing[participant]:
             excluded.append((participant, Reason.TOO_FEW_LEVELS, "no image feature"))
     missing = [p for p in frame["participant_id"] if p not in scans.index]
     excluded += [(participant, Reason.NO_SCAN, "") for participant in missing]
     left_out = {participant for participant, _, _ in excluded}
     frame = frame[~frame["participant_id"].isin(left_out)]
-    frame, without_outcome = _with_outcome(frame)
     frame = frame.join(measured, on="participant_id")
-    if "site" in scans:
-        frame.insert(1, "site", frame["participant_id"].map(scans["site"]))
-    exclusions = _exclusions([*excluded, *without_outcome])
-    return AnalysisSet(frame, columns, scores, exclusions, rename)
-
-
-def _read_clinical(
-    path: str | Path,
-    names: ColumnNames,
-    block_columns: Mapping[str, Sequence[str]],
-    scores: Sequence[str],
-    others: Sequence[str],
-) -> tuple[pd.DataFrame, dict[str, Sequence[str]], list[str]]:
-    """A clinical table as numbers, the columns of each block of it, and the scores it has."""
-    if names.participant_id is None:
-        raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
-    text = read_text_table(path)
-    scores = [score for score in scores if score in text]
-    administrative = {names.participant_id, names.time, names.event, *scores}
-    own = dict(block_columns)
-    taken = administrative | set(LABEL_COLUMNS) | {c for block in own.values() for c in block}
-    own.setdefault("clinical", [column for column in text if column not in taken])
-    covariates = [column for block in own.values() for column in block]
-    others = [column for column in others if column in text]
-    return _admit(text, names, [*covariates, *others, *scores], str(path)), own, scores
-
-
-def _terms(settings: Mapping) -> list[str]:
-    """Columns named in plain Cox models."""
-    return [term for model in settings["hazard_ratio_models"].values() for term in model]
-
-
-def read_text_table(path: str | Path) -> pd.DataFrame:
-    """A table with every cell as stripped text, empty where missing.
-
-    Raises:
-        CohortError: the file is not such a table.
-    """
-    separator, called = ("\t", "tabs") if str(path).endswith(".tsv") else (",", "commas")
-    try:
-        table = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except ValueError as error:  # pandas' own errors and undecodable bytes are such
-        raise CohortError(
-            f"{path}: not a table separated by {called} and saved as UTF-8: {error}"
-        ) from None
-    if len(table.columns) == 1 and any(mark in table.columns[0] for mark in ";,\t"):
-        raise CohortError(f"{path}: its columns are not separated by {called}; save it so")
-    table.columns = table.columns.str.strip()
-    return table.apply(lambda column: column.str.strip())
-
-
-def _renaming(names: ColumnNames) -> dict[str, str]:
-    """From the user's name of a column with a meaning to the feature it becomes."""
-    features = {names.age_years: "age_years", names.sex: "sex_male"}
-    return {name: feature for name, feature in features.items() if name}
-
-
-def _admit(
-    text: pd.DataFrame, names: ColumnNames, covariates: Sequence[str], source: str
-) -> pd.DataFrame:
-    """Check a table of text and turn it into numbers.
-
-    Raises:
-        CohortError: every problem at once.
-    """
-    text = text.copy()
-    identifier = names.participant_id
-    if identifier is None:
-        identifier = "participant_id"
-        width = len(str(len(text)))
-        text[identifier] = [f"row{number:0{width}d}" for number in range(1, len(text) + 1)]
-    known = {identifier: "participant_id", names.time: "time_years", names.event: "event"}
-    known |= {names.age_years: "age_years"} if names.age_years else {}
-    known |= {names.sex: "sex"} if names.sex else {}
-    checks = {
-        identifier: [_is(_identifier, "letters, digits, '.', '_' or '-'")],
-        names.time: [_is(_number(lambda v: v > 0), "a number of years above 0, or empty")],
-        names.event: [
-            _is(
-                _number(lambda v: v.isin([0, 1, 2])),
-                "0 (censored), 1 (fracture), 2 (death before fracture), or empty",
-            )
-        ],
-        names.age_years: [
-            _is(_number(lambda v: v.between(0, 120)), "an age of 0 to 120 years, or empty")
-        ],
-        names.sex: [_is(lambda s: s.isin([*SEX, ""]), "F or M, or empty")],
-    }
-    covariates = [column for column in dict.fromkeys(covariates) if column not in known]
-    for column in covariates:
-        checks[column] = [_is(_covariate, "a number, yes or no, or empty")]
-    needed = [*known, *covariates]
-    schema = pa.DataFrameSchema(
-        {column: pa.Column(str, checks[column], unique=column == identifier) for column in needed}
+    facts = _facts(scans, [name for name in settings["subgroups"] if name not in frame])
+    frame = frame.drop(columns="site").join(facts, on="participant_id")
+    frame, without_outcome = _with_outcome(frame, table.text, endpoint, settings, scans)
+    scores, more = _scores_of(table.scores, endpoint, settings)
+    return AnalysisSet(
+        frame.reset_index(drop=True),
+        _in_order(columns, settings),
+        scores,
+        _exclusions([*excluded, *without_outcome]),
+        renaming(ColumnNames.of(settings["columns"])),
+        warnings + more,
     )
-    try:
-        schema.validate(text, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        raise CohortError(_problems(errors.failure_cases, text, identifier, source)) from None
-
-    frame = pd.DataFrame({"participant_id": text[identifier]})
-    frame["time_years"] = pd.to_numeric(text[names.time])
-    frame["event"] = pd.to_numeric(text[names.event])
-    if names.age_years:
-        frame["age_years"] = pd.to_numeric(text[names.age_years])
-    if names.sex:
-        frame["sex"] = text[names.sex]
-        frame["sex_male"] = text[names.sex].map(SEX)
-    numbers = {column: _as_number(text[column]) for column in covariates}
-    return pd.concat([frame, pd.DataFrame(numbers, index=frame.index)], axis=1)
 
 
-def _is(check, expected: str) -> pa.Check:
-    return pa.Check(check, error=expected, ignore_na=False)
-
-
-def _number(valid):
-    def check(cells: pd.Series) -> pd.Series:
-        values = pd.to_numeric(cells, errors="coerce")
-        return (cells == "") | (np.isfinite(values) & valid(values))
-
-    return check
-
-
-def _identifier(cells: pd.Series) -> pd.Series:
-    return cells.str.fullmatch(PARTICIPANT_PATTERN).astype(bool)
-
-
-def _as_number(cells: pd.Series) -> pd.Series:
-    words = cells.str.lower().map(WORDS).astype(float)
-    return pd.to_numeric(cells, errors="coerce").astype(float).fillna(words)
-
-
-def _covariate(cells: pd.Series) -> pd.Series:
-    return (cells == "") | np.isfinite(_as_number(cells))
-
-
-def _problems(failures: pd.DataFrame, text: pd.DataFrame, identifier: str, source: str) -> str:
-    """One line per problem: participant, column, value, what was expected."""
-    lines = []
-    for failure in failures.to_dict("records"):
-        if failure["check"] == "column_in_dataframe":
-            found = ", ".join(text.columns[:30])
-            lines.append(
-                f"column {failure['failure_case']} is missing; found: {found}. Columns are named"
-                " in the configuration: model.columns (null for sex or age if there is none) and"
-                " model.block_columns"
-            )
-            continue
-        row = int(failure["index"])
-        who = text[identifier].iloc[row] if identifier in text else ""
-        who = who or f"row {row + 2}"
-        if failure["check"] == "field_uniqueness":
-            lines.append(f"{who}: named more than once (row {row + 2})")
-        else:
-            lines.append(
-                f"{who}, {failure['column']}: {failure['failure_case']!r} is not {failure['check']}"
-            )
-    return f"{source}: {len(lines)} problem(s)\n  " + "\n  ".join(lines)
-
-
-def _with_outcome(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, Reason, str]]]:
-    """Patients with follow-up and event, sorted as given, and the others with a reason."""
-    missing = frame[["time_years", "event"]].isna()
-    excluded = [
-        (
-            frame.loc[row, "participant_id"],
-            Reason.NO_OUTCOME,
-            " and ".join(missing.columns[missing.loc[row]]) + " empty",
+def _measured(
+    scans: pd.DataFrame,
+    dictionary: pd.DataFrame,
+    endpoint: str,
+    settings: Mapping,
+    vertebrae: pd.DataFrame | None,
+) -> tuple[dict[str, list[str]], pd.DataFrame, list[str]]:
+    """Columns of each image block, the features by participant, and what was left out."""
+    by_level = in_use(settings["vertebra_columns"], settings)
+    own = {*settings["block_columns"], *by_level, MULTIMODAL}
+    described = dictionary[dictionary["table"] == "scans"]
+    columns = {
+        block: [c for c in described.loc[described["block"] == block, "column"] if c in scans]
+        for block in settings["blocks"]
+        if block not in own
+    }
+    warnings = []
+    if endpoints.is_of_scans(endpoint, settings):
+        # The class is read from these densities: to predict from them is to look it up.
+        label = set(dictionary.loc[dictionary["block"] == "vbmd", "column"])
+        columns.pop("vbmd", None)
+        by_level = {b: [c for c in members if c not in label] for b, members in by_level.items()}
+        warnings.append(
+            "the diagnosis is the class of the scan's density: calibrated densities (block vbmd)"
+            " are no features, and HU of the same bodies come near to being the label"
         )
-        for row in frame.index[missing.any(axis=1)]
+    for block in [block for block, members in columns.items() if not members]:
+        del columns[block]
+    image = list(dict.fromkeys(c for members in columns.values() for c in members))
+    values = {c: pd.to_numeric(scans[c], errors="coerce").astype(float) for c in image}
+    measured = pd.DataFrame(values, index=scans.index)
+    if vertebrae is not None and by_level:
+        table = measured_vertebrae(vertebrae, dictionary, flat(by_level))
+        wide, of_levels = level_columns(table, by_level)
+        measured, columns = measured.join(wide), columns | of_levels
+    return columns, measured, warnings
+
+
+def _facts(scans: pd.DataFrame, subgroups: Sequence[str]) -> pd.DataFrame:
+    """Site and subgroups that the scans tell of, as text, empty where unknown."""
+    facts = {"site": scans["site"] if "site" in scans else pd.Series("", scans.index)}
+    for name in subgroups:
+        if name == SCANNER and set(SCANNER_PARTS) <= set(scans):
+            parts = [scans[part].fillna("").astype(str) for part in SCANNER_PARTS]
+            facts[name] = (parts[0] + " " + parts[1]).str.strip()
+        elif name in scans:
+            facts[name] = scans[name]
+    return pd.DataFrame(facts, index=scans.index).astype(object).fillna("").astype(str)
+
+
+def _in_order(blocks: Mapping[str, list[str]], settings: Mapping) -> dict[str, list[str]]:
+    return {block: blocks[block] for block in settings["blocks"] if blocks.get(block)}
+
+
+def _scores_of(
+    scores: Sequence[str], endpoint: str, settings: Mapping
+) -> tuple[list[str], list[str]]:
+    """Scores that are not what this endpoint's outcome is read from, and a line on the others."""
+    labels = endpoints.label_columns(endpoint, ColumnNames.of(settings["columns"]), settings)
+    kept = [score for score in scores if score not in labels]
+    lines = [
+        f"score {score} is left out: the outcome of {endpoint} is read from it"
+        for score in scores
+        if score in labels
     ]
-    kept = frame[~missing.any(axis=1)].reset_index(drop=True)
-    return kept.astype({"event": int, "time_years": float}), excluded
+    return kept, lines
 
 
-def _exclusions(excluded: Sequence[tuple[str, Reason, str]]) -> pd.DataFrame:
+def _with_outcome(
+    frame: pd.DataFrame,
+    text: pd.DataFrame,
+    endpoint: str,
+    settings: Mapping,
+    scans: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, list[tuple[str, str, str]]]:
+    """Patients with an outcome, in the order given, and the others with a reason.
+
+    Args:
+        frame: some rows of `text`, by its index.
+    """
+    names = ColumnNames.of(settings["columns"])
+    if endpoints.is_of_scans(endpoint, settings):
+        outcome, left_out = endpoints.qct_outcome(scans, frame["participant_id"])
+    else:
+        outcome, left_out = read_outcome(text.loc[frame.index], endpoint, names, settings)
+    kept = left_out["reason"] == ""
+    excluded = [
+        (frame.loc[line, "participant_id"], row["reason"], row["detail"])
+        for line, row in left_out[~kept].iterrows()
+    ]
+    front = ["participant_id", "site"]
+    frame = pd.concat([frame[front], outcome, frame.drop(columns=front)], axis=1)[kept]
+    return frame.astype({"event": int} if "event" in outcome else {}), excluded
+
+
+def _exclusions(excluded: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
     rows = [
         {"participant_id": participant, "stage": "model", "reason": str(reason), "detail": detail}
         for participant, reason, detail in excluded

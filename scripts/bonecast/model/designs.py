@@ -1,10 +1,12 @@
 """How patients are divided into those learned from and those predicted."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bonecast.model.outcome import BINARY, Outcome
 from bonecast.model.recipe import deal_folds
 
 REPEATED_CV = "repeated_nested_cv"
@@ -12,6 +14,25 @@ LEAVE_ONE_SITE_OUT = "leave_one_site_out"
 TEMPORAL = "temporal"
 EXTERNAL = "external"
 OPTIMISM = "optimism_bootstrap"
+
+PREDICTION_COLUMNS = [
+    "participant_id",
+    "endpoint",
+    "design",
+    "block",
+    "learner",
+    "repeat",
+    "fold",
+    "horizon_years",
+    "lp",
+    "predicted",
+    "threshold",
+    "risk_group",
+    "time_years",
+    "event",
+    "outcome",
+]
+"""One row per patient, design, block, learner, repeat and horizon: what is judged."""
 
 PARTS = {
     "none": lambda folds, repeats: ["all"],
@@ -92,16 +113,57 @@ def jobs_of(design: str, settings: Mapping) -> list[str]:
     return PARTS[split](settings["folds"], settings["repeats"])
 
 
-def splits_of(design: str, problem, settings: Mapping) -> list[Split]:
+def splits_of(design: str, problem, settings: Mapping, log: logging.Logger) -> list[Split]:
     """The splits of a design for the patients of a `validate.Problem`.
 
+    A split that leaves too little to learn from, such as the site that holds nearly all
+    fractures, is left out and named in the log.
+
     Args:
-        settings: keys folds, repeats, seed, train_until of the configuration.
+        settings: keys folds, inner_folds, repeats, seed, train_until of the configuration.
     """
     if design == REPEATED_CV:
         strata = problem.outcome.strata()
         return repeated_cv(strata, settings["folds"], settings["repeats"], settings["seed"])
     if design == LEAVE_ONE_SITE_OUT:
-        return leave_one_site_out(problem.site, settings["seed"])
-    entry = problem.frame["entry"].to_numpy(float)
-    return temporal(entry, settings["train_until"], settings["seed"])
+        splits = leave_one_site_out(problem.site, settings["seed"])
+        if not splits:
+            log.warning("%s: patients of at least two sites are needed", design)
+    else:
+        entry, until = problem.frame["entry"].to_numpy(float), settings["train_until"]
+        splits = temporal(entry, until, settings["seed"])
+        if not splits:
+            log.warning("%s: nobody entered up to %s, or nobody after it", design, until)
+        elif np.isnan(entry).any():
+            log.warning("%s: %d patients without entry", design, np.isnan(entry).sum())
+    return _learnable(splits, problem, settings["inner_folds"], log)
+
+
+def _learnable(splits, problem, inner_folds, log) -> list[Split]:
+    """Splits with at least one event, or patient of either class, per inner fold to learn from."""
+    kept = []
+    for split in splits:
+        found = scarcest(problem.outcome.take(split.train))
+        if found >= inner_folds:
+            kept.append(split)
+            continue
+        held_out = ""
+        if split.design == LEAVE_ONE_SITE_OUT:
+            held_out = f" without site {problem.site[split.test][0]}"
+        log.warning(
+            "%s: %d events among the %d patients left to learn from%s, at least %d are needed:"
+            " nobody is predicted",
+            split.design,
+            found,
+            split.train.sum(),
+            held_out,
+            inner_folds,
+        )
+    return kept
+
+
+def scarcest(outcome: Outcome) -> int:
+    """Events, or patients of the smaller class, or patients where the outcome is a number."""
+    if outcome.kind == BINARY:
+        return min(outcome.n_events, len(outcome) - outcome.n_events)
+    return outcome.n_events

@@ -27,7 +27,7 @@ def study_facts(
     Args:
         frame: the analysis set.
         features: content of features.json.
-        predictions: of all designs (columns: `validate.PREDICTION_COLUMNS`).
+        predictions: of all designs (columns: `designs.PREDICTION_COLUMNS`).
         settings: options of rule judge_models.
     """
     kind = features["kind"]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
-from bonecast.model.outcome import CONTINUOUS, KINDS, SURVIVAL, Outcome
+from bonecast.model.doubts import doubts
+from bonecast.model.outcome import BINARY, CONTINUOUS, KINDS, SURVIVAL, Outcome
 
 MULTIMODAL = "multimodal"
 """Name of the block that is all others together."""
@@ -18,34 +18,33 @@ MIN_EVENTS_PER_FOLD = 2
 MIN_AT_RISK = 0.1
 """A horizon needs this share of patients followed beyond it, or its risks are extrapolated."""
 
+NOUNS = {SURVIVAL: "fractures", BINARY: "diagnoses", CONTINUOUS: "patients"}
+"""What is counted as events of each kind of outcome."""
+
 
 class TooSmall(Exception):
     """The cohort does not carry the design; the message says what is lacking."""
 
 
-def describe_features(
-    frame: pd.DataFrame,
-    endpoint: str,
-    blocks: Mapping[str, Sequence[str]],
-    scores: Sequence[str],
-    renamed: Mapping[str, str],
-    settings: Mapping,
-) -> dict:
-    """Content of features.json.
+def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
+    """Content of features.json; data that are merely poor are described, never an exception.
 
     Args:
-        frame: the analysis set.
-        blocks: columns of each block, without `multimodal`.
-        settings: the section `model` of the configuration.
+        analysis: a `cohort.AnalysisSet`.
+        settings: keys `blocks`, `reference`, `horizons_years`, `folds`, `min_events`,
+            `max_missing` of the configuration's section `model`.
     """
+    frame, blocks = analysis.frame, analysis.blocks
     kind = KINDS[endpoint]
     outcome = Outcome.of(frame, kind)
     wanted = sorted(settings["horizons_years"]) if kind == SURVIVAL else []
+    warnings = [*analysis.warnings, *doubts(frame, outcome, blocks, settings)]
     status, detail, horizons = "ok", "", tuple(wanted)
     try:
-        _check_size(outcome, blocks, settings)
+        check_size(outcome, blocks, settings)
         if kind == SURVIVAL:
             horizons = usable_horizons(outcome, wanted)
+            warnings += [why_dropped(outcome, t) for t in wanted if t not in horizons]
     except TooSmall as reason:
         status, detail = "not_fitted", str(reason)
     names = [*blocks, *([MULTIMODAL] if MULTIMODAL in settings["blocks"] else [])]
@@ -56,34 +55,53 @@ def describe_features(
         "endpoint": endpoint,
         "kind": kind,
         "blocks": {name: list(columns) for name, columns in blocks.items()},
-        "scores": list(scores),
+        "scores": list(analysis.scores),
         "horizons_years": list(horizons),
         "horizons_dropped_years": [t for t in wanted if t not in horizons],
         "death_columns": [c for c in DEATH_COLUMNS if c in frame] if kind == SURVIVAL else [],
         "reference": reference if reference in names else (names or [""])[0],
-        "renamed": dict(renamed),
-        "warnings": [],
+        "renamed": dict(analysis.renamed),
+        "warnings": warnings,
     }
 
 
-def _check_size(outcome: Outcome, blocks: Mapping, settings: Mapping) -> None:
-    """Raises TooSmall: nothing can be validated, and why."""
-    n, events, folds = len(outcome), outcome.n_events, settings["folds"]
-    noun = {"survival": "fractures", "binary": "diagnoses", "continuous": "patients"}
-    what = noun[outcome.kind]
-    needed = max(settings["min_events"], MIN_EVENTS_PER_FOLD * folds)
+def check_size(outcome: Outcome, blocks: Mapping[str, Sequence[str]], settings: Mapping) -> None:
+    """Whether there is anything to validate.
+
+    Args:
+        settings: keys `folds` and `min_events`.
+
+    Raises:
+        TooSmall: there is not, and why.
+    """
+    n, events, what = len(outcome), outcome.n_events, NOUNS[outcome.kind]
+    needed = max(settings["min_events"], MIN_EVENTS_PER_FOLD * settings["folds"])
     if not any(blocks.values()):
         raise TooSmall("no block has any column")
+    if n == 0:
+        raise TooSmall("no patient is left: exclusions.tsv says why")
+    if outcome.kind != CONTINUOUS and events == 0:
+        raise TooSmall(_none(outcome))
+    if outcome.kind != CONTINUOUS and events == n:
+        raise TooSmall(f"one class only: all {n} patients are among the {what}")
     if events < needed:
         raise TooSmall(f"{events} {what} among {n} patients; at least {needed} are needed")
-    if outcome.kind == CONTINUOUS:
-        if np.ptp(outcome.value) == 0:
-            raise TooSmall("every patient has the same value: there is nothing to predict")
-        return
-    if events == n:
-        raise TooSmall(f"every patient is among the {what}: there is nobody to compare with")
-    if outcome.kind != SURVIVAL and n - events < needed:
-        raise TooSmall(f"{n - events} patients without the diagnosis; at least {needed} are needed")
+    if outcome.kind == CONTINUOUS and np.ptp(outcome.value) == 0:
+        raise TooSmall(f"all {n} patients have the same value: there is nothing to predict")
+    if outcome.kind == BINARY and n - events < needed:
+        raise TooSmall(
+            f"{n - events} patients without the diagnosis among {n}; at least {needed} are needed"
+        )
+
+
+def _none(outcome: Outcome) -> str:
+    n = len(outcome)
+    if outcome.kind == BINARY:
+        return f"one class only: 0 diagnoses among {n} patients"
+    deaths = int((outcome.event == 2).sum())
+    if not deaths:
+        return f"all {n} patients are censored: 0 fractures"
+    return f"0 fractures among {n} patients, {deaths} of whom died"
 
 
 def usable_horizons(outcome: Outcome, horizons: Sequence[float]) -> tuple[float, ...]:
@@ -92,13 +110,34 @@ def usable_horizons(outcome: Outcome, horizons: Sequence[float]) -> tuple[float,
     Raises:
         TooSmall: there is none.
     """
-    time = outcome.time
-    first = time[outcome.event == 1].min()
-    usable = tuple(t for t in horizons if t >= first and (time > t).mean() >= MIN_AT_RISK)
+    usable = tuple(t for t in horizons if _is_usable(outcome, t))
     if not usable:
         raise TooSmall(
             f"no horizon of {list(horizons)} years lies after the first fracture"
-            f" ({first:.2f} years) with {MIN_AT_RISK:.0%} of patients followed beyond it"
-            f" (longest follow-up {time.max():.2f} years)"
+            f" ({_first(outcome):.2f} years) with {MIN_AT_RISK:.0%} of patients followed beyond it"
+            f" (longest follow-up {outcome.time.max():.2f} years)"
         )
     return usable
+
+
+def why_dropped(outcome: Outcome, horizon: float) -> str:
+    """Why a horizon is none of `usable_horizons`."""
+    if horizon < _first(outcome):
+        return (
+            f"horizon of {horizon:g} years dropped: the first fracture is at"
+            f" {_first(outcome):.2f} years"
+        )
+    share = (outcome.time > horizon).mean()
+    return (
+        f"horizon of {horizon:g} years dropped: {share:.1%} of patients are followed beyond it,"
+        f" {MIN_AT_RISK:.0%} are needed (longest follow-up {outcome.time.max():.2f} years)"
+    )
+
+
+def _is_usable(outcome: Outcome, horizon: float) -> bool:
+    followed = (outcome.time > horizon).mean() >= MIN_AT_RISK
+    return bool(horizon >= _first(outcome) and followed)
+
+
+def _first(outcome: Outcome) -> float:
+    return float(outcome.time[outcome.event == 1].min())

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from bonecast.model.designs import seed_of
+from bonecast.model.designs import REPEATED_CV
 from bonecast.model.hazard_ratios import hazard_ratios
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.learners.settings import learner_settings
 from bonecast.model.outcome import SURVIVAL
 from bonecast.model.recipe import Recipe
+from bonecast.model.saved import SAVEABLE, follow_up_of, model_content
 from bonecast.model.validate import Problem
 
 COEFFICIENT_COLUMNS = [
@@ -31,18 +32,13 @@ COEFFICIENT_COLUMNS = [
     "bootstrap_selection_frequency",
 ]
 
-MODEL_FORMAT = 1
-"""Version of the layout of model.json."""
-
-FINAL = 9999
-"""Marks the seed of the final models among those of the folds."""
-
 
 def final_models(
     frame: pd.DataFrame,
     features: Mapping,
     folds: Sequence[Mapping],
     settings: Mapping,
+    checksum: str,
     log: logging.Logger,
 ) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
     """What rule fit_final_models writes.
@@ -52,6 +48,7 @@ def final_models(
         features: content of features.json.
         folds: facts of the validation's splits.
         settings: the rule's options.
+        checksum: SHA-256 of the file that holds the analysis set.
 
     Returns:
         Content of model.json, coefficients and hazard ratios.
@@ -59,21 +56,34 @@ def final_models(
     problem = Problem.of(frame, features, settings["blocks"])
     endpoint, learner = features["endpoint"], settings["learners"][0]
     ratios = hazard_ratios(frame, endpoint, _ratio_models(problem, features, settings))
-    recipes, name = {}, learner
+    recipes, detail = {}, features["detail"]
+    name = next(iter(learners_of(problem.outcome.kind, (learner,))), learner)
     if features["status"] == "ok":
-        name = next(iter(learners_of(problem.outcome.kind, (learner,))), learner)
-        log.info("fitting %d blocks on %d patients", len(problem.layouts), len(frame))
-        recipes = fit_final(problem, learner, learner_settings(settings), settings["seed"])
-    model = {
-        "format": MODEL_FORMAT,
-        "endpoint": endpoint,
-        "kind": features["kind"],
-        "learner": name,
-        "horizons_years": features["horizons_years"],
-        "death_columns": features["death_columns"],
-        "models": {block: recipe.to_json() for block, recipe in recipes.items()},
+        detail = _not_offered(learner, name, problem.outcome.kind)
+        if detail:
+            log.warning(detail)
+        else:
+            log.info("fitting %d blocks on %d patients", len(problem.layouts), len(frame))
+            recipes = fit_final(problem, learner, learner_settings(settings), settings["seed"])
+    training = {
+        "patients": len(frame),
+        "events": problem.outcome.n_events,
+        "longest_follow_up_years": follow_up_of(problem.outcome.time, problem.outcome.kind),
+        "analysis_set_sha256": checksum,
     }
+    columns = {block: layout.names for block, layout in problem.layouts.items()}
+    model = model_content(recipes, columns, features, name, training, detail)
     return model, coefficient_table(problem, recipes, name, folds), ratios
+
+
+def _not_offered(learner: str, name: str, kind: str) -> str:
+    """Why there is no final model of a learner; empty if there is."""
+    if name not in SAVEABLE:
+        return (
+            f"the first of model.learners, {learner}, is not written to a file for {kind} outcomes:"
+            " put penalised first"
+        )
+    return ""
 
 
 def _ratio_models(problem: Problem, features: Mapping, settings: Mapping) -> dict:
@@ -95,21 +105,25 @@ def _ratio_models(problem: Problem, features: Mapping, settings: Mapping) -> dic
 def fit_final(
     problem: Problem, learner: str, settings: LearnerSettings, seed: int
 ) -> dict[str, Recipe]:
-    """The main learner's recipe of every block, fitted on all patients."""
-    ((_, fit),) = learners_of(problem.outcome.kind, (learner,)).items()
-    everyone = np.ones(len(problem.frame), dtype=bool)
-    return {
-        block: Recipe.fit(
-            problem.patients(block).take(everyone),
+    """The main learner's recipe of every block, fitted on all patients.
+
+    Each is read back from the plain values that are saved of it, so that what is reported is to
+    the last bit what the file predicts.
+    """
+    ((name, fit),) = learners_of(problem.outcome.kind, (learner,)).items()
+    recipes = {}
+    for block, layout in problem.layouts.items():
+        recipe = Recipe.fit(
+            problem.patients(block),
             problem.outcome,
             layout,
             fit,
             settings,
             problem.horizons,
-            seed_of(seed, FINAL),
+            seed,
         )
-        for block, layout in problem.layouts.items()
-    }
+        recipes[block] = Recipe.from_json(recipe.to_json(), SAVEABLE[name])
+    return recipes
 
 
 def coefficient_table(
@@ -128,7 +142,11 @@ def coefficient_table(
     tables = []
     for block, recipe in recipes.items():
         preparation, transform = recipe.transform.preparation, recipe.transform
-        mine = [f["selected"] for f in folds if (f["block"], f["learner"]) == (block, learner)]
+        mine = [
+            fact["selected"]
+            for fact in folds
+            if (fact["design"], fact["block"], fact["learner"]) == (REPEATED_CV, block, learner)
+        ]
         parts = [("main", transform.names, transform.blocks, preparation)]
         effects = {"main": recipe.fitted.coefficients}
         if problem.horizons:

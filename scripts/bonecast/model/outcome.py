@@ -60,4 +60,4 @@ class Outcome:
         if self.kind == CONTINUOUS:
             rank = np.argsort(np.argsort(self.value, kind="stable"), kind="stable")
             return rank * STRATA_OF_A_NUMBER // max(len(self), 1)
-        return np.array([2, 0, 1])[self.event]  # fractures are dealt first, then deaths
+        return np.array([0, 2, 1])[self.event]  # fractures are dealt first, then deaths

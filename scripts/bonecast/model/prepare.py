@@ -20,12 +20,16 @@ class PreparationSettings:
         correlation_limit: of two columns of a wide block correlating more than this, the later
             one is dropped.
         wide_block: blocks with more columns than this are wide: filtered by correlation.
+        harmonise: "none", or "combat": see `harmonise.Harmonisation`.
+        blocks_as_given: blocks that are never harmonised: what no scanner measured.
     """
 
     max_missing: float = 0.5
     winsor_quantile: float = 0.01
     correlation_limit: float = 0.9
     wide_block: int = 15
+    harmonise: str = "none"
+    blocks_as_given: tuple[str, ...] = ("clinical",)
 
 
 @dataclass(frozen=True)

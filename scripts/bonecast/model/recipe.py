@@ -1,18 +1,27 @@
 """Everything that learns, in one object per fold.
 
 A `Recipe` is fitted on training patients and predicts others. No step of it can see a held-out
-patient, because nothing outside it is fitted: imputation, limits, scaling, filters, the choice
-of penalty, coefficients, baseline hazards, groups and thresholds all live here.
+patient, because nothing outside it is fitted. In their order:
+
+1. vertebrae become one row per patient, against the training median of their level;
+2. harmonisation of sites, if asked for;
+3. imputation, limits, filters and scale;
+4. the learner: choice of penalty in inner folds (steps 1 to 3 anew in each), coefficients,
+   baseline hazards;
+5. recalibration by the inner folds, if asked for (steps 1 to 4 anew in each);
+6. risk groups and thresholds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bonecast.model.learners.base import Fit, FitContext, Fitted, InnerFold, LearnerSettings
 from bonecast.model.outcome import Outcome
 from bonecast.model.prepare import Preparation
+from bonecast.model.recalibrate import slope_of
+from bonecast.model.thresholds import youden_thresholds
 from bonecast.model.transform import Layout, Patients, Transform
 
 
@@ -25,7 +34,8 @@ class Prediction:
         predicted: absolute risks, probabilities or values, shape (patients, horizons), one column
             where the outcome has no time.
         risk_group: 0 for the lowest, by limits learned from the training patients.
-        threshold: best threshold among the training patients, shape (horizons,); NaN if none.
+        threshold: predictions from this up are called positive, shape (horizons,): the best
+            threshold among the training patients, see `thresholds.youden_thresholds`.
     """
 
     lp: np.ndarray
@@ -87,10 +97,15 @@ class Recipe:
 
         context = FitContext(settings, seed, transform.factors(), inner)
         fitted = fit(ready, ready_death, outcome, context)
-        predicted = fitted.predict(ready, ready_death, horizons)
+        if settings.recalibrate and fitted.coefficients is not None:
+            lp = _held_out(patients, outcome, layout, fit, settings, horizons, seed, copies_of)
+            fitted = fitted.rescaled(slope_of(lp, outcome), ready, ready_death, outcome)
+        predicted = getattr(fitted, "out_of_fold", None)
+        if predicted is None:
+            predicted = fitted.predict(ready, ready_death, horizons)
         steps = np.arange(1, settings.risk_groups) / settings.risk_groups
         limits = np.quantile(predicted[:, -1], steps)
-        threshold = np.full(predicted.shape[1], np.nan)
+        threshold = youden_thresholds(predicted, outcome, horizons)
         return cls(transform, death_preparation, fitted, tuple(horizons), limits, threshold)
 
     def predict(self, patients: Patients) -> Prediction:
@@ -134,6 +149,21 @@ class Recipe:
             np.array(saved["group_limits"]),
             np.array(saved["threshold"], dtype=float),
         )
+
+
+def _held_out(patients, outcome, layout, fit, settings, horizons, seed, copies_of) -> np.ndarray:
+    """Linear predictors of the training patients by recipes that have not seen them."""
+    plain = replace(settings, recalibrate=False)
+    fold = deal_folds(outcome.strata(), settings.inner_folds, seed, copies_of)
+    lp = np.empty(len(outcome))
+    for k in np.unique(fold):
+        train, rest = fold != k, fold == k
+        copies = None if copies_of is None else copies_of[train]
+        part = Recipe.fit(
+            patients.take(train), outcome.take(train), layout, fit, plain, horizons, seed, copies
+        )
+        lp[rest] = part.fitted.linear_predictor(part.transform.apply(patients.take(rest)))
+    return lp
 
 
 def _inner_fold(patients, layout, settings, train) -> InnerFold:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bonecast.model.aggregate import Aggregation
+from bonecast.model.harmonise import Harmonisation
 from bonecast.model.prepare import Preparation, PreparationSettings
 
 
@@ -13,7 +15,7 @@ class Layout:
     """Columns of a feature matrix.
 
     Attributes:
-        names: one per column.
+        names: one per column; `<column>@<level>` is a column of vertebrae at one level.
         blocks: block of each column.
     """
 
@@ -27,7 +29,7 @@ class Patients:
 
     Attributes:
         x: features of the model, shape (patients, columns), NaN where missing.
-        x_death: features of the death model, the same way.
+        x_death: features of the death model, the same way; harmonising keeps their effects.
         site: hospital of each, shape (patients,), empty where unknown.
     """
 
@@ -48,28 +50,54 @@ class Transform:
     """Steps between a table and a learner, as learned from training patients.
 
     Attributes:
+        aggregation: vertebrae to one row per patient.
+        harmonisation: what sites do to image features; None where that is switched off.
         preparation: imputation, limits, scale and filters.
         names, blocks: of the columns that come out.
     """
 
+    aggregation: Aggregation
+    harmonisation: Harmonisation | None
     preparation: Preparation
     names: tuple[str, ...]
     blocks: tuple[str, ...]
 
     @classmethod
     def fit(cls, patients: Patients, layout: Layout, settings: PreparationSettings) -> "Transform":
-        """Learn from training patients; no outcome is seen."""
-        preparation = Preparation.fit(patients.x, layout.blocks, settings)
+        """Learn from training patients; no outcome is seen.
+
+        Raises:
+            CannotHarmonise: see `harmonise.Harmonisation.fit`.
+        """
+        aggregation = Aggregation.fit(patients.x, layout.names, layout.blocks)
+        x = aggregation.apply(patients.x)
+        harmonisation = None
+        if settings.harmonise == "combat":
+            measured = [
+                i for i, b in enumerate(aggregation.blocks) if b not in settings.blocks_as_given
+            ]
+            harmonisation = Harmonisation.fit(x, patients.x_death, patients.site, measured)
+            x = harmonisation.apply(x, patients.x_death, patients.site)
+        preparation = Preparation.fit(x, aggregation.blocks, settings)
         kept = preparation.columns
         return cls(
+            aggregation,
+            harmonisation,
             preparation,
-            tuple(layout.names[i] for i in kept),
-            tuple(layout.blocks[i] for i in kept),
+            tuple(aggregation.names[i] for i in kept),
+            tuple(aggregation.blocks[i] for i in kept),
         )
 
     def apply(self, patients: Patients) -> np.ndarray:
-        """Ready features, shape (patients, columns)."""
-        return self.preparation.apply(patients.x)
+        """Ready features, shape (patients, columns).
+
+        Raises:
+            CannotHarmonise: a patient's site is not one of those learned from.
+        """
+        x = self.aggregation.apply(patients.x)
+        if self.harmonisation is not None:
+            x = self.harmonisation.apply(x, patients.x_death, patients.site)
+        return self.preparation.apply(x)
 
     def factors(self) -> np.ndarray:
         """Penalty factor of each column that comes out, see `penalty_factors`."""
@@ -77,7 +105,10 @@ class Transform:
 
     def to_json(self) -> dict:
         """Plain values of every step."""
+        harmonisation = self.harmonisation and self.harmonisation.to_json()
         return {
+            "aggregation": self.aggregation.to_json(),
+            "harmonisation": harmonisation,
             "preparation": self.preparation.to_json(),
             "names": list(self.names),
             "blocks": list(self.blocks),
@@ -86,8 +117,14 @@ class Transform:
     @classmethod
     def from_json(cls, saved: Mapping) -> "Transform":
         """The inverse of `to_json`."""
-        preparation = Preparation.from_json(saved["preparation"])
-        return cls(preparation, tuple(saved["names"]), tuple(saved["blocks"]))
+        harmonisation = saved["harmonisation"] and Harmonisation.from_json(saved["harmonisation"])
+        return cls(
+            Aggregation.from_json(saved["aggregation"]),
+            harmonisation,
+            Preparation.from_json(saved["preparation"]),
+            tuple(saved["names"]),
+            tuple(saved["blocks"]),
+        )
 
 
 def penalty_factors(blocks: Sequence[str]) -> np.ndarray:

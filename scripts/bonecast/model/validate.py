@@ -1,15 +1,18 @@
 """Every block and learner predicts the same held-out patients, whatever the design."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from bonecast.model.designs import Split
+from bonecast.model.designs import PREDICTION_COLUMNS, Split, seed_of
 from bonecast.model.features import MULTIMODAL
+from bonecast.model.importance import permutation_losses
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.outcome import Outcome
@@ -18,25 +21,13 @@ from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Layout, Patients
 
 WORTH_A_PROCESS = 5_000_000
-"""Patients x columns x splits below which processes cost more time than they save."""
+"""Patients x columns x splits from which processes save more time than they cost."""
 
-PREDICTION_COLUMNS = [
-    "participant_id",
-    "endpoint",
-    "design",
-    "block",
-    "learner",
-    "repeat",
-    "fold",
-    "horizon_years",
-    "lp",
-    "predicted",
-    "threshold",
-    "risk_group",
-    "time_years",
-    "event",
-    "outcome",
-]
+WORTH_A_PROCESS_S = 10.0
+"""The same of a smaller table: time that the first split foretells for all others."""
+
+SHUFFLED = 7
+"""Marks the seed of the permutations among those of a split."""
 
 
 @dataclass(frozen=True)
@@ -114,31 +105,40 @@ def validate(
 
     Returns:
         Predictions (columns: `PREDICTION_COLUMNS`), and for every split, block and learner a
-        dict with design, repeat, fold, block, learner, selected and tuning.
+        dict with design, repeat, fold, block, learner, selected and tuning, and of the first
+        learner its importance (see `permutation_losses`).
     """
+    if not splits:
+        return pd.DataFrame(columns=PREDICTION_COLUMNS), []
     columns = sum(len(layout.names) for layout in problem.layouts.values())
-    serial = len(problem.frame) * columns * len(splits) < WORTH_A_PROCESS
-    work = (delayed(_hold_out)(problem, split, learners, settings) for split in splits)
+    first, rest = [], list(splits)
+    if jobs > 1 and len(problem.frame) * columns * len(splits) < WORTH_A_PROCESS:
+        started = time.perf_counter()
+        first = [_hold_out(problem, rest.pop(0), learners, settings)]
+        if (time.perf_counter() - started) * len(rest) < WORTH_A_PROCESS_S:
+            jobs = 1
+    work = (delayed(_hold_out)(problem, split, learners, settings) for split in rest)
+    runs = chain(first, Parallel(n_jobs=jobs, return_as="generator")(work))
     tables, facts = [], []
-    runs = Parallel(n_jobs=1 if serial else jobs, return_as="generator")(work)
     for done, (table, of_split) in enumerate(runs, start=1):
         tables.append(table)
         facts += of_split
         log.info("%s: validated %d of %d folds", splits[done - 1].design, done, len(splits))
-    if not tables:
-        return pd.DataFrame(columns=PREDICTION_COLUMNS), []
     return pd.concat(tables, ignore_index=True), facts
 
 
 def _hold_out(problem, split, learners, settings):
     tables, facts = [], []
     known = learners_of(problem.outcome.kind, tuple(learners))
+    outcome = problem.outcome.take(split.train)
+    tau = problem.horizons[-1] if problem.horizons else np.nan
     for block, layout in problem.layouts.items():
         patients = problem.patients(block)
+        held_out = patients.take(split.test)
         for learner, fit in known.items():
             recipe = Recipe.fit(
                 patients.take(split.train),
-                problem.outcome.take(split.train),
+                outcome,
                 layout,
                 fit,
                 settings,
@@ -147,10 +147,18 @@ def _hold_out(problem, split, learners, settings):
             )
             named = {"design": split.design, "repeat": split.repeat, "fold": split.fold}
             named |= {"block": block, "learner": learner}
-            prediction = recipe.predict(patients.take(split.test))
-            tables.append(tidy(problem, split.test, prediction, named))
-            tuning = recipe.fitted.tuning
-            facts.append(named | {"selected": recipe.selected(), "tuning": tuning})
+            tables.append(tidy(problem, split.test, recipe.predict(held_out), named))
+            fact = named | {"selected": recipe.selected(), "tuning": recipe.fitted.tuning}
+            if learner == next(iter(known)):
+                fact["importance"] = permutation_losses(
+                    recipe,
+                    held_out,
+                    problem.outcome.take(split.test),
+                    layout,
+                    tau,
+                    seed_of(split.seed, SHUFFLED),
+                )
+            facts.append(fact)
     return pd.concat(tables, ignore_index=True), facts
 
 

@@ -64,7 +64,12 @@ class FitContext:
 
 
 class Fitted(Protocol):
-    """A fitted learner. `ready` are features prepared by the recipe, (patients, columns)."""
+    """A fitted learner. `ready` are features prepared by the recipe, (patients, columns).
+
+    One that has seen its training patients too well to predict them honestly, as trees have,
+    also has `out_of_fold`: predictions of them, like those of `predict`, by models that had not
+    seen them. Risk groups and thresholds are learned from these.
+    """
 
     coefficients: np.ndarray | None
     """Effect per standard deviation of each column on the linear predictor, if there is one."""
@@ -83,6 +88,12 @@ class Fitted(Protocol):
 
         There is one column per horizon, and one where the outcome has no time.
         """
+        ...
+
+    def rescaled(
+        self, slope: float, ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome
+    ) -> "Fitted":
+        """The model with effects times `slope`, the rest fitted anew; if it has coefficients."""
         ...
 
 

@@ -28,6 +28,9 @@ DEATH_RIDGE = 1.0
 LAMBDA_RATIO = 0.01
 """Smallest elastic-net penalty tried, as a share of the one that empties the model."""
 
+SPARE = 2
+"""Penalties run beyond those that a shorter trial found worth running."""
+
 
 @dataclass(frozen=True)
 class CauseSpecificCox:
@@ -57,6 +60,13 @@ class CauseSpecificCox:
         return absolute_risk(
             self.baseline, self.linear_predictor(ready), lp_death, np.asarray(horizons)
         )
+
+    def rescaled(
+        self, slope: float, ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome
+    ) -> "CauseSpecificCox":
+        """The same model with effects times `slope` and the baseline hazards that go with them."""
+        tuning = self.tuning | {"slope": slope}
+        return with_baseline(ready, ready_death, outcome, slope * self.coefficients, tuning)
 
     def to_json(self) -> dict:
         """Everything `predict` uses, as plain values."""
@@ -88,7 +98,7 @@ def fit_penalised_cox(
     ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome, context: FitContext
 ) -> CauseSpecificCox:
     """Fit both models to training patients, see `learners.base.Fit`."""
-    coefficients, tuning = _tuned(ready, outcome, context)
+    coefficients, tuning = tuned_coefficients(ready, outcome, context)
     return with_baseline(ready, ready_death, outcome, coefficients, tuning)
 
 
@@ -115,31 +125,68 @@ def fit_death(ready_death: np.ndarray, outcome: Outcome) -> np.ndarray:
         return np.zeros(ready_death.shape[1])
 
 
-def _tuned(ready, outcome, context):
-    """Coefficients at the penalty that the inner folds prefer, and that penalty."""
+def tuned_coefficients(
+    ready: np.ndarray, outcome: Outcome, context: FitContext
+) -> tuple[np.ndarray, dict]:
+    """Coefficients of fracture at the penalty that the inner folds prefer, and that penalty.
+
+    Of a wide model's paths only the part is run that can hold the maximum: a path ends where the
+    held-out likelihood has not risen while the penalty halved. The coefficients are those of
+    whole paths, at about half the time.
+    """
     if not ready.shape[1]:
         return np.zeros(0), {"kind": "none"}
-    time, fracture, settings = outcome.time, outcome.event == 1, context.settings
-    wide = ready.shape[1] > settings.preparation.wide_block
-    candidates = (
-        _elastic_net_candidates(ready, time, fracture, context.factors, settings)
-        if wide
-        else [_Ridge(RIDGE_PENALTIES)]
-    )
-    scores = [np.zeros(candidate.size) for candidate in candidates]
-    for fold in context.inner():
-        train = fold.train
-        for candidate, score in zip(candidates, scores, strict=True):
-            path = candidate.path(fold.ready[train], time[train], fracture[train], fold.factors)
-            lp = fold.ready @ path
-            # Verweij and van Houwelingen, Stat Med 1993;12:2305: what the held-out patients add
-            # to the likelihood; with few of them their own risk sets say little.
-            score += path_log_likelihood(lp, time, fracture)
-            score -= path_log_likelihood(lp[train], time[train], fracture[train])
+    time, fracture = outcome.time, outcome.event == 1
+    wide = ready.shape[1] > context.settings.preparation.wide_block
+    if wide:
+        candidates = _elastic_nets(ready, time, fracture, context.factors, context.settings)
+    else:
+        candidates = [_Ridge(RIDGE_PENALTIES)]
+    scores = _scores(candidates, context.inner(), time, fracture)
     best = max(range(len(candidates)), key=lambda i: scores[i].max())
     chosen = int(np.argmax(scores[best]))
-    path = candidates[best].path(ready, time, fracture, context.factors)
+    path = candidates[best].path(ready, time, fracture, context.factors, chosen + 1)
     return path[:, chosen], candidates[best].describe(chosen)
+
+
+def _scores(candidates, folds, time, fracture) -> list[np.ndarray]:
+    """Held-out likelihood of each candidate's penalties, as far as its path was worth running."""
+    scores = []
+    size = candidates[0].size
+    if candidates[0].patience < size:
+        first = _held_out_likelihood(candidates[0], folds[:1], time, fracture, size)
+        size = min(size, _worth(first, candidates[0]) + SPARE)
+    for candidate in candidates:
+        while True:
+            score = _held_out_likelihood(candidate, folds, time, fracture, size)
+            worth = _worth(score, candidate)
+            if worth <= size or size == candidate.size:
+                break
+            size = min(candidate.size, worth + candidate.patience)
+        scores.append(score)
+        # Mixtures differ little in where they are best.
+        size = min(candidate.size, worth + SPARE)
+    return scores
+
+
+def _worth(score: np.ndarray, candidate) -> int:
+    return int(np.argmax(score)) + 1 + candidate.patience
+
+
+def _held_out_likelihood(candidate, folds, time, fracture, size) -> np.ndarray:
+    """What held-out patients add to the likelihood, shape (size,), summed over the folds.
+
+    Verweij and van Houwelingen, Stat Med 1993;12:2305: with few patients held out their own risk
+    sets say little.
+    """
+    score = np.zeros(size)
+    for fold in folds:
+        train = fold.train
+        path = candidate.path(fold.ready[train], time[train], fracture[train], fold.factors, size)
+        lp = fold.ready @ path
+        score += path_log_likelihood(lp, time, fracture)
+        score -= path_log_likelihood(lp[train], time[train], fracture[train])
+    return score
 
 
 @dataclass(frozen=True)
@@ -150,17 +197,21 @@ class _Ridge:
     def size(self) -> int:
         return len(self.penalties)
 
+    @property
+    def patience(self) -> int:
+        return self.size
+
     def describe(self, position: int) -> dict:
         return {"kind": "ridge", "penalty": float(self.penalties[position])}
 
-    def path(self, x, time, event, factors) -> np.ndarray:
-        """Coefficients at every penalty, shape (columns, penalties)."""
+    def path(self, x, time, event, factors, size) -> np.ndarray:
+        """Coefficients at the `size` strongest penalties, shape (columns, size)."""
         likelihood = EfronLikelihood(time, event)
         beta = np.zeros(x.shape[1])
-        path = np.zeros((x.shape[1], self.size))
+        path = np.zeros((x.shape[1], size))
         if not likelihood.n_events:
             return path
-        for position, penalty in enumerate(self.penalties):
+        for position, penalty in enumerate(self.penalties[:size]):
             fit = fit_cox(x, time, event, penalty, start=beta, likelihood=likelihood)
             beta = fit.coefficients
             path[:, position] = beta
@@ -176,6 +227,13 @@ class _ElasticNet:
     def size(self) -> int:
         return len(self.penalties)
 
+    @property
+    def patience(self) -> int:
+        """Penalties over which the strength halves."""
+        if self.size < 2:
+            return 1
+        return int(np.ceil(np.log(2) / np.log(self.penalties[0] / self.penalties[1])))
+
     def describe(self, position: int) -> dict:
         return {
             "kind": "elastic_net",
@@ -183,11 +241,11 @@ class _ElasticNet:
             "penalty": float(self.penalties[position]),
         }
 
-    def path(self, x, time, event, factors) -> np.ndarray:
-        """Coefficients at every penalty, shape (columns, penalties)."""
+    def path(self, x, time, event, factors, size) -> np.ndarray:
+        """Coefficients at the `size` strongest penalties, shape (columns, size)."""
         if not event.any() or not x.shape[1]:
-            return np.zeros((x.shape[1], self.size))
-        return _coxnet_path(x, time, event, self.l1_ratio, factors, self.penalties)
+            return np.zeros((x.shape[1], size))
+        return _coxnet_path(x, time, event, self.l1_ratio, factors, self.penalties[:size])
 
 
 def _coxnet_path(x, time, event, l1_ratio, factors, penalties) -> np.ndarray:
@@ -203,7 +261,7 @@ def _coxnet_path(x, time, event, l1_ratio, factors, penalties) -> np.ndarray:
     return np.pad(path, ((0, 0), (0, len(penalties) - path.shape[1])), mode="edge")
 
 
-def _elastic_net_candidates(x, time, event, factors, settings) -> list[_ElasticNet]:
+def _elastic_nets(x, time, event, factors, settings) -> list[_ElasticNet]:
     """One path per mixture, its penalties spaced below the one that empties the model."""
     likelihood = EfronLikelihood(time, event)
     if not likelihood.n_events:

@@ -14,8 +14,8 @@ from bonecast.model.metrics.definitions import (
 )
 from bonecast.model.metrics.discrimination import auc, concordance
 from bonecast.model.metrics.judge import judge_predictions
-from bonecast.model.metrics.legacy import Candidate, judge_all
 from bonecast.model.metrics.resamples import Resamples, percentile_interval
+from bonecast.model.metrics.scores import with_scores
 
 __all__ = [
     "COMPARED",
@@ -23,12 +23,11 @@ __all__ = [
     "METRIC_COLUMNS",
     "SUBGROUP_COLUMNS",
     "TABLE_COLUMNS",
-    "Candidate",
     "Resamples",
     "auc",
     "calibration",
     "concordance",
-    "judge_all",
     "judge_predictions",
     "percentile_interval",
+    "with_scores",
 ]

@@ -28,7 +28,7 @@ def calibration(risk: np.ndarray, resamples: Resamples, horizon: float) -> dict[
         to the horizon.
     """
     cases, controls = resamples.weights(horizon)
-    patients = np.where(resamples.followed(horizon), resamples.counts.sum(axis=1), np.nan)
+    patients = resamples.counts.sum(axis=1)
     # The score is linear in squared errors: averaging those first averages it over repeats.
     brier = cases @ ((1 - risk) ** 2).mean(axis=0) + controls @ (risk**2).mean(axis=0)
     brier = ratio(brier, patients)
@@ -107,11 +107,15 @@ class _Stratum:
         self.start = np.searchsorted(time, moment, side="left")
         _, self.first, self.tie = np.unique(moment, return_index=True, return_inverse=True)
         if len(moment):
-            tied = np.bincount(self.tie)[self.tie]
-            self.share = (np.arange(len(moment)) - self.first[self.tie]) / tied
             own = self.weight[:, self.event]
+            drawn = (own > 0).astype(float)
+            before = np.cumsum(drawn, axis=1) - drawn
+            tied = np.add.reduceat(drawn, self.first, axis=1)[:, self.tie]
+            rank = before - before[:, self.first][:, self.tie]
+            self.share = rank / np.maximum(tied, 1)
             # Events tied at one time share their weights evenly, as in R's coxph.
-            self.mean_weight = np.add.reduceat(own, self.first, axis=1)[:, self.tie] / tied
+            total = np.add.reduceat(own, self.first, axis=1)[:, self.tie]
+            self.mean_weight = drawn * total / np.maximum(tied, 1)
 
     def derivatives(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information at one slope per resample, each (1 + resamples,)."""

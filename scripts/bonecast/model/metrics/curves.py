@@ -37,9 +37,11 @@ def calibration_table(
     """Smooth curves, groups and histograms of one model (columns horizon_years and those after).
 
     Args:
-        curves: one per horizon, from `measure_fits` with the same sample.
+        curves: one per horizon, from `measure_fits` with the same sample; none for a score.
     """
     tables = []
+    if not curves:
+        return pd.DataFrame()
     for position, (horizon, smooth) in enumerate(zip(sample.horizons, curves, strict=True)):
         predicted = candidate.predicted[:, :, position]
         if not predicted.size:

@@ -1,5 +1,6 @@
 """Tables of every metric and curve from held-out predictions."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from bonecast.model.designs import PREDICTION_COLUMNS
 from bonecast.model.metrics.candidates import Candidate, Sample, candidates_of
 from bonecast.model.metrics.curves import (
     calibration_table,
@@ -22,6 +24,7 @@ from bonecast.model.metrics.measure import (
     measure_reclassification,
 )
 from bonecast.model.metrics.resamples import percentile_interval
+from bonecast.model.metrics.scores import with_scores
 from bonecast.model.metrics.subgroups import levels_of, measure_subgroups
 from bonecast.model.outcome import SURVIVAL, Outcome
 
@@ -40,30 +43,35 @@ class _Options:
 
 def judge_predictions(
     frame: pd.DataFrame,
-    predictions: pd.DataFrame,
+    parts: Sequence[pd.DataFrame],
     features: Mapping,
     settings: Mapping,
+    log: logging.Logger,
     jobs: int = 1,
-) -> dict[str, pd.DataFrame]:
-    """Judge every model of every design on the patients it was held out from.
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Judge every model and supplied score of every design on the patients held out in it.
 
     Args:
         frame: analysis set, a row per patient: `participant_id`, `time_years` and `event` or
-            `outcome`, and the columns of the subgroups.
-        predictions: columns participant_id, design, block, learner, repeat, fold, horizon_years,
-            lp, predicted, threshold. A design is judged on the patients with rows in it.
-        features: `endpoint`, `kind`, `horizons_years`, `reference`.
+            `outcome`, the scores and the columns of the subgroups.
+        parts: held-out predictions (columns: `designs.PREDICTION_COLUMNS`), of one design or a
+            part of one each.
+        features: content of features.json.
         settings: `bootstrap`, `curve_bootstrap`, `seed`, `thresholds`, `subgroups`, `age_bands`,
             `min_events`, `nri`, as in the section `model` of the configuration.
         jobs: processes; results do not depend on it.
 
     Returns:
-        `metrics`, `subgroups`, `calibration_curves`, `decision_curves`, `roc_curves` with the
-        columns of `TABLE_COLUMNS`. What cannot be estimated is NaN beside its n and events.
+        The predictions of all parts and of the scores, and the tables `metrics`, `subgroups`,
+        `calibration_curves`, `decision_curves`, `roc_curves` with the columns of
+        `TABLE_COLUMNS`. What cannot be estimated is NaN beside its n and events.
 
     Raises:
         ValueError: a patient who is not in the analysis set, or who is predicted twice.
     """
+    full = [part for part in parts if len(part)]
+    predictions = pd.concat(full, ignore_index=True) if full else _no_predictions(parts)
+    predictions = with_scores(frame, predictions, features["scores"])
     kind = features["kind"]
     horizons = tuple(sorted(features["horizons_years"])) if kind == SURVIVAL else ()
     options = _Options(
@@ -74,7 +82,7 @@ def judge_predictions(
     )
     pieces = {name: [] for name in TABLE_COLUMNS}
     if kind == SURVIVAL and not horizons:
-        predictions = predictions.iloc[:0]
+        return predictions, {name: _gather([], c, "") for name, c in TABLE_COLUMNS.items()}
     for design, rows in predictions.groupby("design", sort=False):
         unknown = set(rows["participant_id"]) - set(frame["participant_id"])
         if unknown:
@@ -90,13 +98,21 @@ def judge_predictions(
         if design == BY_SITE and SITE not in names:
             names.append(SITE)
         levels = levels_of(judged, names, settings["age_bands"])
+        log.info(
+            "%s: judging %d models and scores on %d patients and %d resamples",
+            *(design, len(candidates), len(judged), settings["bootstrap"]),
+        )
         found = _judge(candidates, sample, levels, features.get("reference", ""), options, jobs)
         for name, tables in found.items():
             pieces[name] += [table.assign(design=design) for table in tables if len(table)]
-    return {
+    return predictions, {
         name: _gather(pieces[name], columns, features["endpoint"])
         for name, columns in TABLE_COLUMNS.items()
     }
+
+
+def _no_predictions(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return parts[0] if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
 
 
 def _gather(tables: list[pd.DataFrame], columns: list[str], endpoint: str) -> pd.DataFrame:
@@ -114,12 +130,16 @@ def _judge(candidates, sample, levels, reference, options, jobs) -> dict[str, li
         same = [c for c in candidates if c.block == reference and c.learner == candidate.learner]
         others = [] if candidate.supplied else [*same, *bases]
         pairs += [(candidate, base) for base in others if base is not candidate]
-    work = [delayed(_judge_alone)(c, sample, levels, options) for c in candidates]
-    work += [delayed(_compare)(c, base, sample, options) for c, base in pairs]
-    done = Parallel(n_jobs=jobs)(work)
+    alone = Parallel(n_jobs=jobs)(
+        delayed(_judge_alone)(c, sample, levels, options) for c in candidates
+    )
+    known = {id(c): values for c, (_, values) in zip(candidates, alone, strict=True)}
+    compared = Parallel(n_jobs=jobs)(
+        delayed(_compare)(c, base, known[id(c)], known[id(base)], sample, options)
+        for c, base in pairs
+    )
     found = {name: [] for name in TABLE_COLUMNS}
-    alone, compared = done[: len(candidates)], done[len(candidates) :]
-    for candidate, tables in zip(candidates, alone, strict=True):
+    for candidate, (tables, _) in zip(candidates, alone, strict=True):
         for name, table in tables.items():
             found[name].append(table.assign(block=candidate.block, learner=candidate.learner))
         for (other, base), table in zip(pairs, compared, strict=True):
@@ -130,8 +150,10 @@ def _judge(candidates, sample, levels, reference, options, jobs) -> dict[str, li
     return found
 
 
-def _judge_alone(candidate: Candidate, sample: Sample, levels, options: _Options):
-    """Every table of one model, without the columns that name it."""
+def _judge_alone(
+    candidate: Candidate, sample: Sample, levels: Mapping[str, np.ndarray], options: _Options
+) -> tuple[dict[str, pd.DataFrame], Values]:
+    """Every table of one model, without the columns that name it, and what may be compared."""
     usable = candidate.usable
     candidate, sample = candidate.take(usable), sample.take(usable)
     levels = {name: level[usable] for name, level in levels.items()}
@@ -144,30 +166,44 @@ def _judge_alone(candidate: Candidate, sample: Sample, levels, options: _Options
     ):
         rows = _rows(found, part).assign(subgroup=subgroup, level=level, note=note)
         parts.append(rows.assign(reference=""))
-    return {
+    tables = {
         "metrics": _rows(values | fitted, sample).assign(reference=""),
         "subgroups": pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(),
-        "calibration_curves": calibration_table(candidate, few, curves)
-        if curves
-        else pd.DataFrame(),
+        "calibration_curves": calibration_table(candidate, few, curves),
         "decision_curves": decision_table(candidate, few),
         "roc_curves": roc_table(candidate, sample),
     }
+    return tables, {key: v for key, v in values.items() if key[0] in COMPARED[sample.kind]}
 
 
-def _compare(candidate: Candidate, base: Candidate, sample: Sample, options: _Options):
-    """Differences from another model on the patients whom both predict."""
+def _compare(
+    candidate: Candidate,
+    base: Candidate,
+    ours: Values,
+    theirs: Values,
+    sample: Sample,
+    options: _Options,
+) -> pd.DataFrame:
+    """Differences from another model on the patients whom both predict.
+
+    Args:
+        ours, theirs: what may be compared, each over all patients that the model predicts.
+    """
+    only = COMPARED[sample.kind]
     both = candidate.usable & base.usable
-    candidate, base, sample = candidate.take(both), base.take(both), sample.take(both)
-    ours, theirs = (measure(c, sample, only=COMPARED[sample.kind]) for c in (candidate, base))
+    shared = sample.take(both)
+    if both.sum() < candidate.usable.sum():
+        ours = measure(candidate.take(both), shared, only=only)
+    if both.sum() < base.usable.sum():
+        theirs = measure(base.take(both), shared, only=only)
     values = {
         (f"delta_{name}", horizon, threshold): value - theirs[name, horizon, threshold]
         for (name, horizon, threshold), value in ours.items()
-        if (name, horizon, threshold) in theirs and name in COMPARED[sample.kind]
+        if (name, horizon, threshold) in theirs
     }
     if options.nri:
-        values |= measure_reclassification(candidate, base, sample)
-    return _rows(values, sample)
+        values |= measure_reclassification(candidate.take(both), base.take(both), shared)
+    return _rows(values, shared)
 
 
 def _rows(values: Values, sample: Sample) -> pd.DataFrame:

@@ -82,13 +82,16 @@ class Resamples:
         """Weights of cases and of controls at a horizon, each (1 + resamples, patients).
 
         A case fractured by the horizon. A control was alive without fracture at it, or had died
-        before. Patients censored earlier weigh nothing: the others stand for them.
+        before. Patients censored earlier weigh nothing: the others stand for them. Where follow-up
+        ends before the horizon nobody stands for them: NaN.
         """
         by_horizon = self.time <= horizon
         weight = inverse(self.left)
         cases = self.counts * (by_horizon & (self.event == 1)) * weight
         controls = self.counts * (by_horizon & (self.event == 2)) * weight
         controls += self.counts * ~by_horizon * inverse(self.at(horizon))
+        lost = ~self.followed(horizon)
+        cases[lost], controls[lost] = np.nan, np.nan
         return cases, controls
 
     def incidence(self, horizon: float, patients: np.ndarray | None = None) -> np.ndarray:

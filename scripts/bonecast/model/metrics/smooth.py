@@ -121,7 +121,7 @@ def fine_gray_slope(risk: np.ndarray, resamples: Resamples) -> np.ndarray:
             if not sd > 1e-10:
                 break
             with np.errstate(all="ignore"):
-                model = FineGrayRegression()
+                model = FineGrayRegression(gtol=1e-8, max_iter=25)
                 model.fit((values - values.mean())[:, None] / sd, time=time, event=event)
             found.append(model.coef_[0] / sd if model.converged_ else np.nan)
         else:

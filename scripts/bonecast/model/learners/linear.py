@@ -1,0 +1,168 @@
+"""Penalised linear regression: a number from features.
+
+Ridge for narrow models, elastic net (scikit-learn's path) for wide ones; the penalty is the one
+with the smallest squared error of the held-out patients of the inner folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.linear_model import enet_path
+
+from bonecast.model.learners.base import FitContext
+from bonecast.model.outcome import Outcome
+
+SHRINKAGE = np.geomspace(100, 1e-4, 13)
+"""Ridge penalties tried, per patient: at 1 the effect of a standardised column is halved."""
+
+LAMBDA_RATIO = 0.001
+"""Smallest elastic-net penalty tried, as a share of the one that empties the model."""
+
+
+@dataclass(frozen=True)
+class PenalisedLinear:
+    """A fitted linear regression.
+
+    Attributes:
+        coefficients: change of the outcome per SD, in its own unit, shape (columns,).
+        intercept: prediction of a patient with the training mean of every column.
+        tuning: the penalty chosen.
+    """
+
+    coefficients: np.ndarray
+    intercept: float
+    tuning: dict
+
+    def linear_predictor(self, ready: np.ndarray) -> np.ndarray:
+        """The prediction itself, shape (patients,)."""
+        return self.intercept + ready @ self.coefficients
+
+    def predict(
+        self, ready: np.ndarray, ready_death: np.ndarray, horizons: Sequence[float]
+    ) -> np.ndarray:
+        """Predicted value in the unit of the outcome, shape (patients, 1)."""
+        return self.linear_predictor(ready)[:, None]
+
+    def rescaled(
+        self, slope: float, ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome
+    ) -> "PenalisedLinear":
+        """The same model with effects times `slope` and the mean of the training patients."""
+        effects = slope * self.coefficients
+        intercept = float(outcome.value.mean() - ready.mean(axis=0) @ effects)
+        tuning = self.tuning | {"slope": slope}
+        return replace(self, coefficients=effects, intercept=intercept, tuning=tuning)
+
+    def to_json(self) -> dict:
+        """Everything `predict` uses, as plain values."""
+        return {
+            "coefficients": self.coefficients.tolist(),
+            "intercept": self.intercept,
+            "tuning": self.tuning,
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict) -> "PenalisedLinear":
+        """The inverse of `to_json`."""
+        return cls(np.array(saved["coefficients"]), float(saved["intercept"]), saved["tuning"])
+
+
+def fit_penalised_linear(
+    ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome, context: FitContext
+) -> PenalisedLinear:
+    """Fit to training patients, see `learners.base.Fit`."""
+    y = outcome.value
+    if not ready.shape[1]:
+        return PenalisedLinear(np.zeros(0), float(y.mean()), {"kind": "none"})
+    wide = ready.shape[1] > context.settings.preparation.wide_block
+    paths = _elastic_net_paths(ready, y, context) if wide else [RidgePath(SHRINKAGE)]
+    errors = [np.zeros(len(path.penalties)) for path in paths]
+    for fold in context.inner():
+        train, held_out = fold.train, ~fold.train
+        for path, error in zip(paths, errors, strict=True):
+            effects, intercepts = path.fit(fold.ready[train], y[train], fold.factors)
+            predicted = intercepts + fold.ready[held_out] @ effects
+            error += ((predicted - y[held_out, None]) ** 2).sum(axis=0)
+    best = min(range(len(paths)), key=lambda i: errors[i].min())
+    chosen = int(np.argmin(errors[best]))
+    effects, intercepts = paths[best].fit(ready, y, context.factors)
+    tuning = paths[best].describe(chosen)
+    return PenalisedLinear(effects[:, chosen], float(intercepts[chosen]), tuning)
+
+
+@dataclass(frozen=True)
+class RidgePath:
+    """Ridge regressions from the strongest to the weakest penalty.
+
+    Attributes:
+        penalties: of `sum of squares / patients + penalty * sum(b**2)`.
+    """
+
+    penalties: np.ndarray
+
+    def describe(self, position: int) -> dict:
+        """The penalty at a position, as plain values."""
+        return {"kind": "ridge", "penalty": float(self.penalties[position])}
+
+    def fit(
+        self, x: np.ndarray, y: np.ndarray, factors: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (columns, penalties) and intercepts (penalties,); factors are not used."""
+        mean, level = x.mean(axis=0), y.mean()
+        left, size, right = np.linalg.svd(x - mean, full_matrices=False)
+        # One decomposition serves the whole path, where scikit-learn's Ridge would repeat it.
+        shrunk = size[:, None] / (size[:, None] ** 2 + len(y) * self.penalties)
+        effects = right.T @ (shrunk * (left.T @ (y - level))[:, None])
+        return effects, level - mean @ effects
+
+
+@dataclass(frozen=True)
+class ElasticNetPath:
+    """Elastic-net regressions from the strongest to the weakest penalty.
+
+    Half the mean squared error is penalised by `penalty * (l1_ratio * sum|b| + (1 - l1_ratio) / 2
+    * sum(b**2))` of b, the effect times its penalty factor (factors are scaled to a mean of 1).
+
+    Attributes:
+        l1_ratio: share of the lasso.
+        penalties: descending.
+    """
+
+    l1_ratio: float
+    penalties: np.ndarray
+
+    def describe(self, position: int) -> dict:
+        """The penalty at a position, as plain values."""
+        penalty = float(self.penalties[position])
+        return {"kind": "elastic_net", "l1_ratio": self.l1_ratio, "penalty": penalty}
+
+    def fit(
+        self, x: np.ndarray, y: np.ndarray, factors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (columns, penalties) and intercepts (penalties,)."""
+        mean, level = x.mean(axis=0), y.mean()
+        if not x.shape[1]:
+            return np.zeros((0, len(self.penalties))), np.full(len(self.penalties), level)
+        factors = factors / factors.mean()
+        scaled = np.asfortranarray((x - mean) / factors)
+        effects = enet_path(
+            scaled,
+            y - level,
+            l1_ratio=self.l1_ratio,
+            alphas=self.penalties,
+            precompute=scaled.T @ scaled,
+            check_input=False,
+        )[1]
+        effects = effects / factors[:, None]
+        return effects, level - mean @ effects
+
+
+def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:
+    """One path per mixture, its penalties spaced below the one that empties the model."""
+    settings = context.settings
+    weights = context.factors / context.factors.mean()
+    strongest = np.max(np.abs(ready.T @ (y - y.mean())) / weights) / len(y)
+    steps = np.geomspace(1, LAMBDA_RATIO, settings.n_penalties)
+    return [
+        ElasticNetPath(ratio, max(strongest, 1e-9) / ratio * steps) for ratio in settings.l1_ratios
+    ]

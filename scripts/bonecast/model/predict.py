@@ -1,0 +1,151 @@
+"""Risks of new patients from a saved model."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bonecast.model.admission import read_text_table
+from bonecast.model.clinical import renaming
+from bonecast.model.endpoints import ColumnNames
+from bonecast.model.external import check_units
+from bonecast.model.new_patients import admit_new
+from bonecast.model.saved import ModelError, SavedBlock, SavedModel, usable_blocks
+from bonecast.model.vertebrae import AT, SPINE
+
+PREDICTED_COLUMNS = [
+    "participant_id",
+    "block",
+    "horizon_years",
+    "predicted",
+    "risk_group",
+    "n_missing",
+    "n_outside",
+    "note",
+]
+
+MOST_NAMED = 5
+"""Columns that a note names; the others are counted."""
+
+
+def predict_new(
+    inputs: Mapping[str, str],
+    saved: SavedModel,
+    only: str | None,
+    settings: Mapping,
+    log: logging.Logger,
+) -> pd.DataFrame:
+    """Predictions of the patients of a table, or of measured scans.
+
+    Args:
+        inputs, settings: as of `new_patients.admit_new`.
+        only: the block to predict with; None takes every block of which there are the columns.
+
+    Returns:
+        As `predict_risks`, then one row per patient left out, whose note says why.
+
+    Raises:
+        CohortError: lists every problem of the tables, by participant and column.
+        ModelError: there is no block to predict with.
+    """
+    at_hand = columns_at_hand(inputs, settings)
+    blocks, absent = usable_blocks(saved, at_hand, only)
+    for name, lacking in absent.items():
+        log.warning("block %s is left out; no column %s", name, _listed(lacking))
+    needed = [c for block in blocks.values() for c in block.used() if c in at_hand]
+    frame, excluded = admit_new(inputs, needed, settings)
+    table = predict_risks(frame, saved.horizons, blocks, log)
+    if not len(excluded):
+        return table
+    left_out = pd.DataFrame({"participant_id": excluded["participant_id"]})
+    details = zip(excluded["reason"], excluded["detail"], strict=True)
+    left_out["note"] = [f"{reason}: {detail}".removesuffix(": ") for reason, detail in details]
+    log.warning("%d patients are left out", len(left_out))
+    return pd.concat([table, left_out.reindex(columns=PREDICTED_COLUMNS)], ignore_index=True)
+
+
+def columns_at_hand(inputs: Mapping[str, str], settings: Mapping) -> set[str]:
+    """Features that tables of new patients can give, as they are called in an analysis set."""
+    found: set[str] = set()
+    for source in ("table", "clinical"):
+        if source in inputs:
+            rename = renaming(ColumnNames.of(settings["columns"]))
+            found |= {rename.get(c, c) for c in read_text_table(inputs[source])}
+    if "scans" in inputs:
+        found |= set(pd.read_parquet(inputs["scans"]))
+    if "vertebrae" in inputs:
+        path = str(inputs["vertebrae"])
+        of_file = pd.read_parquet if path.endswith(".parquet") else read_text_table
+        found |= {f"{column}{AT}{level}" for column in of_file(path) for level in SPINE}
+    return found
+
+
+def predict_risks(
+    frame: pd.DataFrame,
+    horizons: Sequence[float],
+    blocks: Mapping[str, SavedBlock],
+    log: logging.Logger,
+) -> pd.DataFrame:
+    """Predictions of new patients, one row per patient, block and horizon.
+
+    Args:
+        frame: one row per patient: participant_id and features as numbers, NaN where missing.
+        horizons: of the saved model.
+        blocks: those of the model that predict.
+
+    Returns:
+        Columns `PREDICTED_COLUMNS`: `n_missing` counts terms of the model without value, which
+        became the training median, `n_outside` those beyond the limits of the training patients,
+        pulled in to them; `note` names both. A patient of whom no term is known has no
+        prediction: it would be that of the average patient.
+    """
+    tables = []
+    for name, block in blocks.items():
+        try:
+            check_units(block, frame)
+        except ModelError as error:
+            log.warning("block %s: %s", name, error)
+        prediction = block.recipe.predict(block.patients(frame))
+        terms, limits = block.terms(frame), block.limits()
+        outside = terms.lt(limits["lower"], axis=1) | terms.gt(limits["upper"], axis=1)
+        of_death = [c for c in block.death_features() if c not in terms]
+        missing = terms.join(frame.reindex(columns=of_death)).isna()
+        unknown = missing[terms.columns].all(axis=1).to_numpy() & (terms.shape[1] > 0)
+        predicted = np.where(unknown[:, None], np.nan, prediction.predicted)
+        group = pd.array(prediction.risk_group, dtype="Int64")
+        group[unknown] = pd.NA
+        marks = zip(missing.to_numpy(), outside.to_numpy(), unknown, strict=True)
+        patients = pd.DataFrame(
+            {
+                "participant_id": frame["participant_id"].to_numpy(str),
+                "block": name,
+                "risk_group": group,
+                "n_missing": missing.sum(axis=1).to_numpy(),
+                "n_outside": outside.sum(axis=1).to_numpy(),
+                "note": [_note(missing.columns[m], terms.columns[o], u) for m, o, u in marks],
+            }
+        )
+        for position, horizon in enumerate(horizons or (np.nan,)):
+            tables.append(patients.assign(horizon_years=horizon, predicted=predicted[:, position]))
+        log.info("block %s: %d patients, %d without prediction", name, len(frame), unknown.sum())
+    by_patient = pd.concat(tables).sort_index(kind="stable")
+    return by_patient[PREDICTED_COLUMNS].reset_index(drop=True)
+
+
+def _note(missing: Sequence[str], outside: Sequence[str], unknown: bool) -> str:
+    if unknown:
+        return "no feature of the model is known"
+    parts = []
+    if len(missing):
+        parts.append(f"training median in place of: {_listed(missing)}")
+    if len(outside):
+        parts.append(f"beyond the training patients: {_listed(outside)}")
+    return "; ".join(parts)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Names, the first few of many."""
+    named = ", ".join(columns[:MOST_NAMED])
+    more = len(columns) - MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named

@@ -1,0 +1,140 @@
+"""Another cohort's model judged here, and new patients predicted."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonecast.cohort import CohortError
+from bonecast.model.external import validate_external
+from bonecast.model.final import final_models
+from bonecast.model.predict import PREDICTED_COLUMNS, predict_new, predict_risks
+from bonecast.model.saved import ModelError, read_model, usable_blocks
+from bonecast.model.validate import PREDICTION_COLUMNS
+from bonecast.runtime import write_json
+
+LOG = logging.getLogger("bonecast.test")
+BLOCKS = ["clinical", "hu", "multimodal"]
+
+
+@pytest.fixture
+def saved(study, tmp_path):
+    """The model of 200 patients with up to 9 years of follow-up, read from its file."""
+    frame, features, settings = study(200, 1, blocks=BLOCKS, stability_bootstrap=0)
+    content, _, _ = final_models(frame, features, [], settings, "", LOG)
+    write_json(content, tmp_path / "model.json")
+    return read_model(tmp_path / "model.json")
+
+
+def test_a_model_is_judged_on_another_cohort_as_it_is(saved, study):
+    frame, features, _ = study(90, 2, horizons_years=[1, 4])
+    table, facts = validate_external(frame, features, saved, LOG)
+    assert list(table.columns) == PREDICTION_COLUMNS
+    assert set(table["design"]) == {"external"}
+    assert set(table["block"]) == set(BLOCKS)
+    assert len(table) == 90 * 3 * 2
+    assert [fact["block"] for fact in facts] == BLOCKS
+    # At a horizon of the file the risks are those of the file; at another, of the same curve.
+    last = table.query("block == 'hu' and horizon_years == 4")
+    block = saved.blocks["hu"]
+    expected = block.recipe.predict(block.patients(frame))
+    assert np.array_equal(last["predicted"], expected.predicted[:, 1])
+    assert np.array_equal(last["risk_group"], expected.risk_group)
+    earlier = table.query("block == 'hu' and horizon_years == 1")["predicted"].to_numpy()
+    assert (earlier < expected.predicted[:, 0]).all()
+    assert (earlier > 0).all()
+    # Nothing is learned here: other outcomes, the same predictions.
+    swapped = frame.assign(event=frame["event"].map({0: 1, 1: 0, 2: 2}))
+    again, _ = validate_external(swapped, features, saved, LOG)
+    assert np.array_equal(again["predicted"], table["predicted"])
+
+
+def test_blocks_without_their_columns_are_left_out_and_listed(saved, study, caplog):
+    frame, features, _ = study(60, 2, blocks=["clinical"])
+    frame = frame.drop(columns=["hu_vol_min_hu"])
+    table, facts = validate_external(frame, features, saved, LOG)
+    assert set(table["block"]) == {"clinical"}
+    left_out = {fact["block"]: fact["left_out"] for fact in facts}
+    assert left_out == {
+        "clinical": [],
+        "hu": ["hu_vol_min_hu"],
+        "multimodal": ["hu_vol_min_hu"],
+    }
+    assert "block hu is left out; no column hu_vol_min_hu" in caplog.text
+    with pytest.raises(ModelError, match=r"lack columns of every block(.|\n)*clinical: age_years"):
+        usable_blocks(saved, ["participant_id"])
+
+
+def test_a_column_in_another_unit_is_refused(saved, study):
+    frame, features, _ = study(60, 2, lambda f: f.assign(age_years=f["age_years"] * 12))
+    with pytest.raises(ModelError, match=r"age_years: median 8.*learned from 5"):
+        validate_external(frame, features, saved, LOG)
+
+
+def test_horizons_beyond_the_follow_up_of_the_model_are_left_out(saved, study, caplog):
+    def longer(frame):
+        return frame.assign(time_years=frame["time_years"] * 3)
+
+    frame, features, _ = study(60, 2, longer, horizons_years=[4, 12])
+    assert features["horizons_years"] == [4, 12]
+    table, _ = validate_external(frame, features, saved, LOG)
+    assert set(table["horizon_years"]) == {4}
+    assert "[12] years" in caplog.text
+    with pytest.raises(ModelError, match="follow-up"):
+        validate_external(frame, features | {"horizons_years": [12]}, saved, LOG)
+
+
+def test_new_patients_are_predicted_with_what_is_known_of_them(saved, study):
+    frame, *_ = study(6, 3)
+    frame = frame.drop(columns=["time_years", "event", "log_hazard"])
+    frame.loc[1, "bmi"] = np.nan
+    frame.loc[2, "age_years"] = 119
+    frame.loc[3, ["hu_vol_mean_l1l4_hu", "hu_vol_min_hu"]] = np.nan
+    table = predict_risks(frame, saved.horizons, saved.blocks, LOG)
+    assert list(table.columns) == PREDICTED_COLUMNS
+    assert len(table) == 6 * 3 * 2
+    assert table["participant_id"].tolist() == np.repeat(frame["participant_id"], 6).tolist()
+    last = table.query("horizon_years == 4").set_index(["block", "participant_id"])
+    block = saved.blocks["clinical"]
+    expected = block.recipe.predict(block.patients(frame))
+    assert np.array_equal(last.loc["clinical", "predicted"], expected.predicted[:, 1])
+    assert last.loc["clinical", "n_missing"].tolist() == [0, 1, 0, 0, 0, 0]
+    assert last.loc[("clinical", "P0001"), "note"].startswith("training median in place of: bmi")
+    assert last.loc[("clinical", "P0002"), "n_outside"] == 1
+    assert "beyond the training patients: age_years" in last.loc[("clinical", "P0002"), "note"]
+    # Age, by which death competes, is known of this patient, but nothing of the block.
+    nothing = last.loc[("hu", "P0003")]
+    assert nothing["n_missing"] == 2
+    assert nothing["note"] == "no feature of the model is known"
+    assert pd.isna(nothing["predicted"])
+    assert pd.isna(nothing["risk_group"])
+    assert last.loc["clinical", "risk_group"].between(0, 2).all()
+
+
+COLUMNS = {"columns": {"participant_id": "id", "age_years": "Alter", "sex": "Geschlecht"}}
+
+
+def test_a_table_is_predicted_with_the_blocks_it_has(saved, study, tmp_path, caplog):
+    frame, *_ = study(8, 3)
+    frame.loc[5, ["age_years", "bmi", "prior_fracture", "sex"]] = [np.nan, np.nan, np.nan, ""]
+    called = {"participant_id": "id", "age_years": "Alter", "sex": "Geschlecht"}
+    clinical = frame[["participant_id", "age_years", "sex", "bmi", "prior_fracture"]]
+    path = tmp_path / "new.csv"
+    clinical.rename(columns=called).to_csv(path, index=False)
+    table = predict_new({"table": path}, saved, None, COLUMNS, LOG)
+    assert "block hu is left out; no column hu_vol_mean_l1l4_hu" in caplog.text
+    assert table["block"].dropna().unique().tolist() == ["clinical"]
+    block = saved.blocks["clinical"]
+    expected = block.recipe.predict(block.patients(frame.drop(index=5))).predicted
+    assert np.array_equal(table["predicted"].dropna(), expected.ravel())
+    assert table["participant_id"].iloc[-1] == "P0005"
+    assert table["note"].iloc[-1] == "no_feature"
+    with pytest.raises(ModelError, match="no block deep in the model; it has: clinical, hu"):
+        predict_new({"table": path}, saved, "deep", COLUMNS, LOG)
+    with pytest.raises(ModelError, match="hu: hu_vol_mean_l1l4_hu, hu_vol_min_hu"):
+        predict_new({"table": path}, saved, "hu", COLUMNS, LOG)
+    one = {"table": path}
+    clinical.rename(columns=called).assign(bmi="heavy").to_csv(path, index=False)
+    with pytest.raises(CohortError, match="bmi"):
+        predict_new(one, saved, "clinical", COLUMNS, LOG)
