@@ -13,6 +13,7 @@ every interval, a summary, and a figure.
 """
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -60,6 +61,8 @@ MODELLED = ("clinical", "multimodal")
 them all among noise."""
 KEYS = ["design", "block", "metric", "horizon_years"]
 QUINTILES = 5
+NODES = 30
+"""Of each linear predictor, between which risks are interpolated."""
 AT_ONCE = 10
 """Cohorts of each size between two looks at the results."""
 FEATURES = {
@@ -100,10 +103,10 @@ def risks_of_many(recipe: Recipe, patients) -> np.ndarray:
     fitted = recipe.fitted
     lp = fitted.linear_predictor(recipe.transform.apply(patients))
     lp_death = recipe.death_preparation.apply(patients.x_death) @ fitted.death_coefficients
-    axes = [np.linspace(v.min() - 1e-6, v.max() + 1e-6, 50) for v in (lp, lp_death)]
+    axes = [np.linspace(v.min() - 1e-6, v.max() + 1e-6, NODES) for v in (lp, lp_death)]
     nodes = np.meshgrid(*axes, indexing="ij")
     risks = absolute_risk(fitted.baseline, nodes[0].ravel(), nodes[1].ravel(), np.array(HORIZONS))
-    risks = np.log(np.clip(risks, 1e-12, None)).reshape(50, 50, len(HORIZONS))
+    risks = np.log(np.clip(risks, 1e-12, None)).reshape(NODES, NODES, len(HORIZONS))
     columns = [
         np.exp(RectBivariateSpline(*axes, risks[:, :, h]).ev(lp, lp_death))
         for h in range(len(HORIZONS))
@@ -206,8 +209,9 @@ class Study:
 
     def metrics(self, problem: Problem, predictions: pd.DataFrame) -> pd.DataFrame:
         """metrics.tsv of the predictions."""
-        tables = judge_predictions(problem.frame, predictions, FEATURES, self.settings)
-        return tables["metrics"]
+        log = logging.getLogger("simulation")
+        judged = judge_predictions(problem.frame, [predictions], FEATURES, self.settings, log)
+        return judged[1]["metrics"]
 
     def ratios(self, frame: pd.DataFrame) -> list[dict]:
         """Hazard ratios of the true model per unit, and the truth."""
