@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bonecast.model import MULTIMODAL
 
-
 OSTEOPOROSIS = "osteoporosis"
 
 IMAGE_BLOCKS = ("hu", "vbmd", "strength", "morphometry", "composition", "radiomics")
