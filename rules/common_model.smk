@@ -19,7 +19,6 @@ RECIPE_CODE = (
 VALIDATION_CODE = (
     *RECIPE_CODE,
     "model/designs.py",
-    "model/features.py",
     "model/importance.py",
     "model/metrics/discrimination.py",
     "model/metrics/resamples.py",
@@ -57,6 +56,7 @@ RECIPE_KEYS = (
     "seed",
 )
 VALIDATION_KEYS = (*RECIPE_KEYS, "learners", "folds", "repeats", "train_until")
+OPTIMISM_KEYS = (*RECIPE_KEYS, "learners", "bootstrap", "optimism_bootstrap")
 PREDICTION_KEYS = ("columns",)
 JUDGE_KEYS = (
     "blocks",
@@ -109,7 +109,7 @@ def model_of_endpoint(path, endpoint):
 
 
 def check_external_model():
-    """Stop on an external model that is not there, or is not external."""
+    """Stop on an external model that is of this cohort."""
     path = config["model"]["external_model"]
     own = os.path.abspath(f"results/{config['cohort']['name']}") + os.sep
     for endpoint in ENDPOINTS if path else []:
@@ -119,8 +119,6 @@ def check_external_model():
                 f"model.external_model: {found} is this cohort's own: a model is external only "
                 "where it has seen nobody of the cohort."
             )
-        if not os.path.exists(found):
-            raise WorkflowError(f"model.external_model: {found} not found.")
 
 
 EXTERNAL_MODEL = config["model"]["external_model"]
@@ -132,6 +130,11 @@ HELD_OUT_JOBS = {
     for design in config["model"]["designs"]
     if design != "optimism_bootstrap"
 }
+OPTIMISM_TABLE = (
+    "<results>/models/{endpoint}/optimism.tsv"
+    if "optimism_bootstrap" in config["model"]["designs"]
+    else []
+)
 # A job of one fold has nothing to divide; more threads than a job has folds would wait.
 VALIDATION_THREADS = {"none": 8, "repeats": 4, "folds": 1}[config["model"]["split_jobs"]]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from bonecast.model.aggregate import MARK
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL, Outcome
-from bonecast.model.vertebrae import AT
 
 FEW_PER_SITE = 10
 
@@ -46,7 +46,7 @@ def doubts(
         return lines
     block_of = {c: block for block, members in reversed(blocks.items()) for c in members}
     # Levels that few scans show are no mistake.
-    whole = [column for column in block_of if AT not in column]
+    whole = [column for column in block_of if MARK not in column]
     x = frame[whole].to_numpy(float)
     lines += _values(x, whole, block_of, settings["max_missing"])
     lines += _perfect(x, whole, block_of, outcome)

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bonecast.model import MULTIMODAL
 from bonecast.model.doubts import doubts
 from bonecast.model.outcome import BINARY, CONTINUOUS, KINDS, SURVIVAL, Outcome
-
-MULTIMODAL = "multimodal"
-"""Name of the block that is all others together."""
 
 DEATH_COLUMNS = ("age_years", "sex_male")
 """Features of the death model, those of them that the table has."""

@@ -7,6 +7,9 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from bonecast.model.outcome import CONTINUOUS, SURVIVAL, Outcome
 
+ROUNDING = 1e-12
+"""Differences this small between sums of shares are none."""
+
 
 def youden_thresholds(
     predicted: np.ndarray, outcome: Outcome, horizons: Sequence[float]
@@ -19,8 +22,8 @@ def youden_thresholds(
 
     Returns:
         shape (columns,): halfway between the lowest prediction called positive and the highest
-        called negative. NaN for a number, and where there are no cases, no controls or no
-        difference in predictions.
+        called negative; of equally good ones the more sensitive. NaN for a number, and where
+        there are no cases, no controls or no difference in predictions.
     """
     if outcome.kind == CONTINUOUS:
         return np.full(predicted.shape[1], np.nan)
@@ -61,11 +64,14 @@ def case_weights(
 
 
 def _best(predicted, cases, controls) -> float:
-    values, rank = np.unique(predicted, return_inverse=True)
+    known = (cases > 0) | (controls > 0)
+    cases, controls = cases[known], controls[known]
+    values, rank = np.unique(predicted[known], return_inverse=True)
     if len(values) < 2 or not cases.sum() or not controls.sum():
         return np.nan
     at_case = np.bincount(rank, weights=cases, minlength=len(values)) / cases.sum()
     at_control = np.bincount(rank, weights=controls, minlength=len(values)) / controls.sum()
     missed, spared = np.cumsum(at_case)[:-1], np.cumsum(at_control)[:-1]
-    best = int(np.argmax(spared - missed))
+    gain = spared - missed
+    best = int(np.argmax(gain > gain.max() - ROUNDING))
     return float((values[best] + values[best + 1]) / 2)

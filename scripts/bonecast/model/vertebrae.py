@@ -8,11 +8,12 @@ import pandas as pd
 from bonecast.cohort import CohortError
 from bonecast.levels import LEVELS
 from bonecast.model.admission import COVARIATE, Cells, check, numbers, read_text_table
+from bonecast.model.aggregate import MARK
 
 SPINE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
 """Levels that have columns: those that nearly everyone has, so neither T13 nor L6."""
 
-AT = "@"
+AT = MARK
 """Between column and level in the name of a feature: hu_vol_mean_hu@L1."""
 
 INCLUDED = "_included"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
+from sklearn import config_context
 from sklearn.linear_model import LogisticRegression, enet_path
 
 from bonecast.model.learners.base import FitContext
@@ -185,14 +186,18 @@ class ElasticNetPath:
         intercept = _intercept(np.zeros(len(y)), y)
         curvature = _Curvature(x)
         models = _Models(np.zeros((x.shape[1], len(self.penalties))), np.zeros(len(self.penalties)))
-        for position, penalty in enumerate(self.penalties):
-            for _ in range(NEWTON_STEPS):
-                before = effects
-                effects, intercept = curvature.step(effects, intercept, y, penalty, self.l1_ratio)
-                if np.abs(effects - before).max() < NEWTON_TOLERANCE:
-                    break
-            models.coefficients[:, position] = effects / factors
-            models.intercepts[position] = intercept
+        # Checking its arguments would take scikit-learn longer than the descent itself.
+        with config_context(skip_parameter_validation=True):
+            for position, penalty in enumerate(self.penalties):
+                for _ in range(NEWTON_STEPS):
+                    before = effects
+                    effects, intercept = curvature.step(
+                        effects, intercept, y, penalty, self.l1_ratio
+                    )
+                    if np.abs(effects - before).max() < NEWTON_TOLERANCE:
+                        break
+                models.coefficients[:, position] = effects / factors
+                models.intercepts[position] = intercept
         return models
 
 

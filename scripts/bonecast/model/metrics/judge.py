@@ -92,8 +92,11 @@ def judge_predictions(
             )
         judged = frame[frame["participant_id"].isin(rows["participant_id"])]
         outcome = Outcome.of(judged, kind)
-        sample = Sample.draw(outcome, horizons, settings["bootstrap"], settings["seed"])
-        candidates = candidates_of(rows, pd.Index(judged["participant_id"]), horizons)
+        # A model of another cohort may not reach the last horizon.
+        reached = rows["horizon_years"].dropna().unique()
+        within = tuple(t for t in horizons if np.isclose(reached, t).any())
+        sample = Sample.draw(outcome, within, settings["bootstrap"], settings["seed"])
+        candidates = candidates_of(rows, pd.Index(judged["participant_id"]), within)
         names = list(settings["subgroups"])
         if design == BY_SITE and SITE not in names:
             names.append(SITE)
