@@ -4,10 +4,12 @@ Ridge for narrow models, elastic net (scikit-learn's path) for wide ones; the pe
 with the smallest squared error of the held-out patients of the inner folds.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
 from bonecast.model.learners.base import FitContext
@@ -145,14 +147,17 @@ class ElasticNetPath:
             return np.zeros((0, len(self.penalties))), np.full(len(self.penalties), level)
         factors = factors / factors.mean()
         scaled = np.asfortranarray((x - mean) / factors)
-        effects = enet_path(
-            scaled,
-            y - level,
-            l1_ratio=self.l1_ratio,
-            alphas=self.penalties,
-            precompute=scaled.T @ scaled,
-            check_input=False,
-        )[1]
+        with warnings.catch_warnings():
+            # Short of full convergence a penalty is only a worse candidate in the comparison.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            effects = enet_path(
+                scaled,
+                y - level,
+                l1_ratio=self.l1_ratio,
+                alphas=self.penalties,
+                precompute=scaled.T @ scaled,
+                check_input=False,
+            )[1]
         effects = effects / factors[:, None]
         return effects, level - mean @ effects
 
