@@ -25,6 +25,10 @@ DRAWN = 1004
 """Marks the seeds of these samples among those of the designs."""
 
 
+WORTH_A_PROCESS = 20_000_000
+"""Patients x columns x samples, about two seconds of work, from which processes save time."""
+
+
 def selects(tuning: Mapping) -> bool:
     """Whether a model with this tuning leaves terms out at all: a ridge keeps every one."""
     return tuning["kind"] == "elastic_net"
@@ -67,7 +71,8 @@ def selection_frequency(
         )
         for number in range(resamples)
     )
-    found = Parallel(n_jobs=jobs)(work)
+    worth = len(outcome) * len(names) * resamples >= WORTH_A_PROCESS
+    found = Parallel(n_jobs=jobs if worth else 1)(work)
     signs = np.array([[sign.get(name, 0.0) for name in names] for sign in found])
     signs = signs.reshape(resamples, len(names))
     shares = {"selected": signs != 0, "positive": signs > 0, "negative": signs < 0}
