@@ -474,11 +474,16 @@ def test_included_vertebrae_become_a_column_per_level(scans, write):
 def test_vertebrae_of_a_table_of_ones_own(write):
     settings = of_table(blocks=["clinical", "spine"], vertebra_columns={"spine": ["hu"]})
     table = write(LABELLED)
-    good = write("participant_id,level,hu,included\nP1,L1,100,1\nP1,L2,90,0\nP2,L1,,1\n", "v.csv")
+    good = write(
+        "participant_id,level,hu,included\nP1,L1,100,1\nP1,L2,90,0\nP2,L1,,1\nX,L1,8,1\n", "v.csv"
+    )
     analysis = from_table(table, "bmd", settings, good)
     assert analysis.blocks["spine"] == ["hu@L1"]
     assert analysis.frame["hu@L1"].fillna(-1).tolist() == [100, -1, -1]
-    assert analysis.warnings == [f"2 of 4 patients have no vertebra in {good}"]
+    assert analysis.warnings == [
+        f"2 of 4 patients have no vertebra in {good}",
+        f"1 patients of {good} are not in {table}",
+    ]
 
     bad = write("participant_id,level,hu\nP1,L1,100\nP1,L1,90\nP2,L9,x\n", "v.csv")
     with pytest.raises(CohortError) as failure:
