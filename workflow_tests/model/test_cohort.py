@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 
 from bonecast.cohort import CohortError
+from bonecast.measure.dictionary import vertebra_columns as dictionary_of_vertebrae
 from bonecast.model.clinical import check_clinical
 from bonecast.model.cohort import admit, from_scans, from_table, without_fragile
 from bonecast.model.new_patients import admit_new
+from bonecast.model.vertebrae import measured_vertebrae
 
 CLINICAL = """participant_id,age_years,sex,bmi,smoker,frax_mof_pct,dxa_t_score,time_years,event
 P1,71,F,24.1,yes,12.5,-2.6,3.2,1
@@ -469,6 +471,30 @@ def test_included_vertebrae_become_a_column_per_level(scans, write):
     settings["vertebra_columns"] = {"spine": ["genant_type", "lost"]}
     with pytest.raises(CohortError, match="genant_type, lost: no column of numbers"):
         from_scans(*arguments, settings, VERTEBRAE)
+
+
+def test_each_measured_column_is_taken_where_its_own_family_is_included():
+    columns = dictionary_of_vertebrae(["hu_vol", "hu_circle200"], [])
+    expected = {
+        "hu_vol_mean_hu": "hu_vol_included",
+        "hu_circle200_mean_vbmd_mgcc": "hu_circle200_included",
+        "height_loss": "morphometry_included",
+        "ea_min_kn": "strength_included",
+        "psoas_slab_density_hu": "psoas_included",
+        "aorta_agatston": "aorta_included",
+    }
+    flags = set(expected.values())
+    for column, own in expected.items():
+        cells = {c.name: [1.0] for c in columns if c.kind in ("float", "int")}
+        cells |= {flag: [flag == own] for flag in flags}
+        table = pd.DataFrame(cells).assign(participant_id="P1", level="L1")
+        described = pd.DataFrame(
+            [("vertebrae", c.name, c.block, c.kind) for c in columns],
+            columns=["table", "column", "block", "type"],
+        )
+        assert measured_vertebrae(table, described, [column])[column].tolist() == [1.0]
+        table[own] = False
+        assert measured_vertebrae(table, described, [column])[column].isna().all()
 
 
 def test_vertebrae_of_a_table_of_ones_own(write):
