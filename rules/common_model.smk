@@ -1,5 +1,5 @@
 # What the rules of the models share. No rules here.
-from bonecast.model.designs import jobs_of
+from bonecast.model.jobs import jobs_of
 
 # Modules that fit and predict: what every rule with a recipe depends on.
 RECIPE_CODE = (
@@ -20,6 +20,7 @@ VALIDATION_CODE = (
     *RECIPE_CODE,
     "model/designs.py",
     "model/importance.py",
+    "model/jobs.py",
     "model/metrics/discrimination.py",
     "model/metrics/resamples.py",
     "model/validate.py",
