@@ -34,7 +34,11 @@ IS_DEMO = config["cohort"]["input"] == DEMO_COHORT["input"]
 
 # Modelling alone, on a table the user already has: no images, no participants.
 # So is a saved model and a table of new patients, with nothing to learn from.
-PREDICTS_ONLY = IS_DEMO and config["model"]["table"] is None and bool(config["predict"]["table"])
+PREDICTS_ONLY = (
+    IS_DEMO
+    and config["model"]["table"] is None
+    and all(config["predict"][key] for key in ("model", "table"))
+)
 IS_TABULAR = config["model"]["table"] is not None or PREDICTS_ONLY
 
 # A cohort that names its own input inherits nothing of the demo from config.yaml.
