@@ -1,7 +1,7 @@
 # What the rules of the models share. No rules here.
-from bonecast.model.designs import jobs_of
+from bonecast.model.jobs import jobs_of
 
-# Modules that fit and predict: what every rule with a recipe depends on.
+# Modules that fit and predict, on which every job with a recipe depends.
 RECIPE_CODE = (
     "model/aggregate.py",
     "model/cox.py",
@@ -20,6 +20,7 @@ VALIDATION_CODE = (
     *RECIPE_CODE,
     "model/designs.py",
     "model/importance.py",
+    "model/jobs.py",
     "model/metrics/discrimination.py",
     "model/metrics/resamples.py",
     "model/validate.py",
@@ -79,8 +80,12 @@ JUDGE_KEYS = (
 
 
 def model_settings(keys):
-    """The options of the models that a rule depends on: others do not run it again."""
-    return {key: config["model"][key] for key in keys}
+    """The options of the models that matter to a job; others do not run it again."""
+    settings = {key: config["model"][key] for key in keys}
+    if "harmonise" in keys and not IS_TABULAR:
+        # What the clinical table says was measured by no scanner, so there is nothing to harmonise.
+        settings["blocks_as_given"] = ["clinical", *config["model"]["block_columns"]]
+    return settings
 
 
 def model_inputs(wildcards):

@@ -132,6 +132,7 @@ rule fit_final_models:
             "model/final.py",
             "model/hazard_ratios.py",
             "model/saved.py",
+            "model/stability.py",
         ),
     message:
         "Fitting the final models of {wildcards.endpoint}"

@@ -22,15 +22,14 @@ def tabular(table: Path, **model) -> dict:
     return {"cohort": {"name": "study"}, "model": {"table": str(table)} | model}
 
 
-def scans_of(tmp_path: Path, header: str | None) -> dict:
+def scans_of(tmp_path: Path, header: str) -> dict:
     """A configuration for one scan with masks, and a clinical table of this header."""
     folder = tmp_path / "scans"
     folder.mkdir()
     (folder / "p1.nii.gz").touch()
-    given = {"name": "study", "input": str(folder)}
-    if header:
-        (tmp_path / "clinical.csv").write_text(header + "\n")
-        given["clinical"] = str(tmp_path / "clinical.csv")
+    clinical = tmp_path / "clinical.csv"
+    clinical.write_text(header + "\n")
+    given = {"name": "study", "input": str(folder), "clinical": str(clinical)}
     return {"cohort": given, "segment": {"backend": "masks", "masks": str(folder)}}
 
 
@@ -43,13 +42,11 @@ def foreign(tmp_path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("split", "jobs"), [("none", 1), ("repeats", 2), ("folds", 6)])
-def test_folds_and_repeats_are_jobs_where_that_is_asked_for(plan, table, split, jobs):
-    config = tabular(table, split_jobs=split, repeats=2, folds=3)
-    planned = plan(config, "models").jobs
-    assert planned["validate_models"] == jobs
-    assert planned["admit_patients"] == planned["judge_models"] == 1
-    assert planned["fit_final_models"] == 1
+def test_folds_are_jobs_where_that_is_asked_for(plan, table):
+    jobs = plan(tabular(table, split_jobs="folds", repeats=2, folds=3)).jobs
+    assert jobs["validate_models"] == 2 * 3
+    assert jobs["admit_patients"] == jobs["judge_models"] == jobs["fit_final_models"] == 1
+    assert "predict_risks" not in jobs
 
 
 def test_every_design_is_a_job_of_its_own(plan, table, foreign):
@@ -81,11 +78,10 @@ def test_new_patients_of_a_table_need_no_outcome_and_no_scans(plan, table, forei
     assert plan(config).jobs == {"predict_risks": 1, "all": 1}
 
 
-@pytest.mark.parametrize("header", [None, "participant_id,age_years,sex"])
-def test_scanned_patients_without_outcome_are_predicted_and_not_modelled(
-    plan, tmp_path, foreign, header
-):
-    config = scans_of(tmp_path, header) | {"predict": {"model": str(foreign)}}
+def test_scanned_patients_without_outcome_are_predicted_and_not_modelled(plan, tmp_path, foreign):
+    config = scans_of(tmp_path, "participant_id,age_years,sex") | {
+        "predict": {"model": str(foreign)}
+    }
     outcome = plan(config)
     assert outcome.ok, outcome.text
     assert outcome.jobs["predict_risks"] == outcome.jobs["collect_measurements"] == 1
@@ -97,7 +93,3 @@ def test_a_model_fitted_in_the_same_run_predicts(plan, table, tmp_path):
     config = tabular(table) | {"predict": {"model": own, "table": str(table)}}
     jobs = plan(config, "predict").jobs
     assert jobs["fit_final_models"] == jobs["predict_risks"] == 1
-
-
-def test_nobody_is_predicted_unless_a_model_is_named(plan, table):
-    assert "predict_risks" not in plan(tabular(table)).jobs

@@ -51,6 +51,11 @@ def doubts(
     lines += _values(x, whole, block_of, settings["max_missing"])
     lines += _perfect(x, whole, block_of, outcome)
     lines += _sites(frame["site"], outcome)
+    if "entry" in frame and frame["entry"].isna().any():
+        lines.append(
+            f"{frame['entry'].isna().sum()} patients have no time of entry: a temporal split has"
+            " them in neither part"
+        )
     if outcome.kind == SURVIVAL and not (outcome.event == 2).any():
         lines.append("nobody died before a fracture: there is no competing event in these data")
     return lines

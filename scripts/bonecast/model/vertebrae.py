@@ -68,7 +68,7 @@ def measured_vertebrae(
             included = vertebrae[flag].fillna(False).astype(bool)
             values[column] = values[column].where(included)
     keys = vertebrae[["participant_id", "level"]].astype(str)
-    return keys.join(pd.DataFrame(values, index=vertebrae.index))
+    return pd.concat([keys, pd.DataFrame(values, index=vertebrae.index)], axis=1)
 
 
 def vertebrae_of_table(path: str | Path, columns: Sequence[str], identifier: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ with the smallest squared error of the held-out patients of the inner folds.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -160,6 +160,23 @@ class ElasticNetPath:
             )[1]
         effects = effects / factors[:, None]
         return effects, level - mean @ effects
+
+
+def coefficients_at(
+    ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: Mapping
+) -> np.ndarray:
+    """Coefficients at one penalty, shape (columns,).
+
+    Args:
+        factors: penalty factor of each column.
+        tuning: of a fitted model.
+    """
+    if tuning["kind"] == "none" or not ready.shape[1]:
+        return np.zeros(ready.shape[1])
+    penalties = np.array([tuning["penalty"]])
+    ratio = tuning.get("l1_ratio")
+    path = RidgePath(penalties) if ratio is None else ElasticNetPath(ratio, penalties)
+    return path.fit(ready, outcome.value, factors)[0][:, 0]
 
 
 def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:

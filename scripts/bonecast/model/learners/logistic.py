@@ -6,7 +6,7 @@ never penalised, so that the mean prediction is the share of patients with the d
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -242,6 +242,23 @@ class _Curvature:
         self._mean = weight @ self._x / weight.sum()
         self._rooted = np.asfortranarray(self._root[:, None] * (self._x - self._mean))
         self._gram = np.ascontiguousarray(self._rooted.T @ self._rooted)
+
+
+def coefficients_at(
+    ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: Mapping
+) -> np.ndarray:
+    """Coefficients at one penalty, shape (columns,).
+
+    Args:
+        factors: penalty factor of each column.
+        tuning: of a fitted model.
+    """
+    if tuning["kind"] == "none" or not ready.shape[1]:
+        return np.zeros(ready.shape[1])
+    penalties = np.array([tuning["penalty"]])
+    ratio = tuning.get("l1_ratio")
+    path = RidgePath(penalties) if ratio is None else ElasticNetPath(ratio, penalties)
+    return path.fit(ready, outcome.value, factors).coefficients[:, 0]
 
 
 def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:
