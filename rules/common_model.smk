@@ -42,6 +42,7 @@ ADMISSION_KEYS = (
     "max_missing",
     "min_events",
     "min_robustness",
+    "harmonise",
     "subgroups",
 )
 RECIPE_KEYS = (

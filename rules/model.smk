@@ -23,6 +23,7 @@ rule admit_patients:
             "model/doubts.py",
             "model/endpoints.py",
             "model/features.py",
+            "model/harmonise.py",
             "model/outcome.py",
             "model/prepare.py",
             "model/vertebrae.py",
