@@ -3,6 +3,13 @@ CHECKLISTS = [
     os.path.join(WORKFLOW_HOME, f"resources/checklists/{name}.tsv")
     for name in ("tripod_ai", "metrics")
 ]
+PUBLICATION_KEYS = (
+    *VALIDATION_KEYS,
+    "washout_years",
+    "min_robustness",
+    "thresholds",
+    "min_events",
+)
 
 
 rule write_publication_tables:
@@ -56,7 +63,12 @@ rule write_publication_tables:
         mem_mb=2000,
         runtime=10,
     params:
-        config={key: config[key] for key in ("model", "measure", "segment")},
+        config={
+            "images": not IS_TABULAR,
+            "backend": config["segment"]["backend"],
+            "radiomics_preset": config["measure"]["radiomics"]["preset"],
+            "model": model_settings(PUBLICATION_KEYS),
+        },
         code=code_digest(
             "model/cox.py",
             "model/outcome.py",

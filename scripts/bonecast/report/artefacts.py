@@ -39,7 +39,8 @@ class Artefacts:
         frame: the analysis set, one row per patient.
         exclusions, predictions, metrics, subgroups, coefficients: tables; empty where not given.
         model_sha256: checksum of model.json as it lies on disk, empty without one.
-        config: the merged configuration.
+        config: what of the configuration counts: images (whether scans were measured), backend
+            (of the segmentation), radiomics_preset, model (options of the models).
         code: digest of the modelling code, empty where unknown.
         dictionary: definition of each measured column, empty in tabular mode.
     """
@@ -84,7 +85,7 @@ class Artefacts:
     @property
     def has_images(self) -> bool:
         """Whether features were measured in scans by this workflow."""
-        return self.config.get("model", {}).get("table") is None
+        return self.config["images"]
 
     @property
     def blocks(self) -> dict[str, list[str]]:
@@ -170,7 +171,7 @@ class Artefacts:
 
     def option(self, name: str, default=None):
         """An option of the section `model` of the configuration."""
-        return self.config.get("model", {}).get(name, default)
+        return self.config["model"].get(name, default)
 
     def judged(self, metric: str, design: str | None = None) -> pd.DataFrame:
         """Rows of one metric by the main learner, last horizon only, one row per block."""
@@ -210,7 +211,7 @@ def read_artefacts(
         paths: files by name as in `FILES`, and `dictionary` where scans were measured; a name
             that is missing or empty is a file that the run does not have. `settings` and
             `analysis_set` are needed.
-        config: the merged configuration.
+        config: see `Artefacts`.
         code: digest of the modelling code.
     """
     given = {name: path for name, path in paths.items() if path}

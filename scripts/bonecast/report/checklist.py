@@ -67,7 +67,8 @@ def cohort_words(artefacts: Artefacts) -> str:
     """Patients, events and follow-up in one line."""
     text = f"{artefacts.patients:,} patients"
     if artefacts.events is not None:
-        text += f", {artefacts.events:,} {artefacts.event_words}"
+        # 363 patients, 116 with osteoporosis.
+        text += f", {artefacts.events:,} {artefacts.event_words.removeprefix('patients ')}"
     if artefacts.person_years:
         text += f", {artefacts.deaths:,} deaths before fracture"
         text += f", {artefacts.person_years:,.0f} person-years"

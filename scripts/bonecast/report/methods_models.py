@@ -40,6 +40,22 @@ SURVIVAL_WORDS = {
 }
 """The same where the outcome has a time."""
 
+TIMED, RISKS = ("survival",), ("survival", "binary")
+NUMBERS = ("continuous",)
+ALL_KINDS = (*RISKS, *NUMBERS)
+
+KINDS_OF = {
+    **dict.fromkeys(("c_index", "c_index_harrell", "auc_t", "ibs"), TIMED),
+    **dict.fromkeys(("censoring_weights", "not_followed"), TIMED),
+    "auc": ("binary",),
+    **dict.fromkeys(("brier", "ipa", "oe_ratio", "ici", "e50", "e90", "net_benefit"), RISKS),
+    **dict.fromkeys(("sensitivity", "specificity", "nri", "roc_curves"), RISKS),
+    **dict.fromkeys(("sensitivity_learned", "specificity_learned"), RISKS),
+    "calibration_groups": RISKS,
+    **dict.fromkeys(("r2", "rmse", "mae", "bias", "loa_lower", "loa_upper"), NUMBERS),
+}
+"""Kinds of outcome that a definition is of; one that is not named here is of all."""
+
 LABEL_WORDS = {
     "label": "the diagnosis supplied in the clinical table",
     "dxa": "a DXA T-score of -2.5 or less (WHO)",
@@ -77,6 +93,8 @@ def model_methods(settings: Mapping, section: Mapping) -> list[str]:
     paragraphs += [
         f"{METRIC_WORDS.get(name, name.replace('_', ' ').capitalize())}: {text}."
         for name, text in settings.get("definitions", {}).items()
+        if settings.get("kind", "survival") in KINDS_OF.get(name, ALL_KINDS)
+        and (name != "nri" or section.get("nri"))
     ]
     return [text for text in paragraphs if text]
 
@@ -264,8 +282,8 @@ def _judging(settings: Mapping, section: Mapping) -> str:
     if section.get("subgroups"):
         groups = ", ".join(name.replace("_", " ") for name in section["subgroups"])
         text.append(
-            f"Performance was also estimated by {groups}, and not printed for groups with fewer"
-            f" than {section.get('min_events', 10)} events."
+            f"Performance was also estimated by {groups}, where known, and not printed for groups"
+            f" with fewer than {section.get('min_events', 10)} events."
         )
     text.append(
         "Net reclassification was computed, which misleads (Kerr et al., Epidemiology 2014;25:114)."

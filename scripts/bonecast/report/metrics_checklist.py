@@ -101,7 +101,7 @@ def _met(condition: str, a: Artefacts) -> bool | None:
 
 
 def _backend(a: Artefacts) -> str:
-    return a.config.get("segment", {}).get("backend", "")
+    return a.config["backend"]
 
 
 def _checklist(a: Artefacts) -> Answer:
@@ -174,7 +174,7 @@ def _parameters(a: Artefacts) -> Answer:
 def _of_radiomics(a: Artefacts, what: str) -> str:
     if not a.has_images or "radiomics" not in a.blocks:
         return ""
-    preset = a.config.get("measure", {}).get("radiomics", {}).get("preset", "")
+    preset = a.config["radiomics_preset"]
     return f"The report's methods and settings give {what} (preset {preset})."
 
 

@@ -213,6 +213,8 @@ def _subgroups(a: Artefacts) -> list[str]:
 
 
 def _limits(a: Artefacts, sample_sizes: pd.DataFrame) -> list[str]:
+    if not a.fitted:
+        return [f"No model was fitted. Further limits: {TO_CONFIRM}."]
     points = []
     few = sample_sizes[(sample_sizes["r2_source"] == ASSUMED) & (sample_sizes["enough"] == "no")]
     if len(few):

@@ -23,7 +23,7 @@ def write_publication(
     Args:
         inputs: results by name, see `artefacts.FILES`.
         outputs: paths by name: table_one, sample_size, tripod_ai, metrics_checklist, model_card.
-        config: the merged configuration.
+        config: see `artefacts.Artefacts`.
         code: digest of the modelling code.
     """
     artefacts = read_artefacts(inputs, endpoint, config, code)

@@ -100,7 +100,7 @@ def _block(block: str, columns: list[str], frame: pd.DataFrame, groups: dict) ->
     others = len([c for c in columns if c != "sex_male"]) - len(listed)
     if others:
         label = "further columns, not listed" if listed else "columns, not listed"
-        rows.append(_row(name, label, "", "number of columns", [str(others)] * len(groups)))
+        rows.append(_row(name, label, "", "number", [str(others)] * len(groups)))
     return rows
 
 
@@ -146,7 +146,7 @@ def _categorical(block: str, column: str, values: pd.Series, groups: dict) -> li
         return []
     if len(levels) > MAX_LEVELS:
         n = [str(len(set(text[mask]) - {""})) for mask in groups.values()]
-        return [_row(block, name, "levels, not listed", "number of levels", n)]
+        return [_row(block, name, "levels, not listed", "number", n)]
     counts = np.array([[int((text[mask] == v).sum()) for mask in groups.values()] for v in levels])
     shown = _disclosed(counts)
     rows = []

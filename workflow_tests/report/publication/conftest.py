@@ -14,10 +14,10 @@ BLOCKS = {
     "radiomics": {"columns": [f"rad_{i:02d}" for i in range(70)]},
 }
 CONFIG = {
-    "segment": {"backend": "nnunet"},
-    "measure": {"radiomics": {"preset": "bonecast"}},
+    "images": True,
+    "backend": "nnunet",
+    "radiomics_preset": "bonecast",
     "model": {
-        "table": None,
         "seed": 3,
         "inner_folds": 4,
         "max_missing": 0.5,

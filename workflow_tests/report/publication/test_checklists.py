@@ -152,7 +152,8 @@ def test_metrics_answers(artefacts):
 
 def test_metrics_of_a_table_without_images(artefacts):
     blocks = {"clinical": {"columns": ["age_years"]}}
-    made = artefacts(settings={"blocks": blocks}, options={"table": "table.csv"})
+    plain = artefacts()
+    made = artefacts(settings={"blocks": blocks}, config=plain.config | {"images": False})
     table = metrics_checklist_table(made)
     assert "not made for such a study" in table["asks"].iloc[0]
     answers = table.set_index("item")["status"]

@@ -91,6 +91,23 @@ def test_other_endpoints(artefacts, section):
     assert "Decisions" not in text and "fracture and" not in text
 
 
+def test_definitions_are_those_of_the_outcome(artefacts, section):
+    names = ("c_index", "auc", "brier", "rmse", "nri", "intervals", "something_new")
+    definitions = {"definitions": {name: f"what {name} is" for name in names}}
+    told = {
+        endpoint: {
+            name
+            for name in names
+            if f"what {name} is" in text_of(artefacts, section, endpoint, definitions)
+        }
+        for endpoint in COHORT
+    }
+    assert told["fracture"] == {"c_index", "brier", "intervals", "something_new"}
+    assert told["osteoporosis"] == {"auc", "brier", "intervals", "something_new"}
+    assert told["bmd"] == {"rmse", "intervals", "something_new"}
+    assert "what nri is" in text_of(artefacts, section, "fracture", definitions, nri=True)
+
+
 def test_models_that_were_not_fitted(artefacts, section):
     words = model_methods({"status": "not_fitted", "detail": "3 fractures"}, section)
     assert words == ["The models were not fitted: 3 fractures."]

@@ -61,6 +61,7 @@ def test_card_of_other_endpoints(artefacts, endpoint, words):
     text = card(artefacts(endpoint))
     assert words in text and "death" not in text.replace("deaths", "")
     assert "None" not in text and "nan" not in text
+    assert ("60 patients, 20 with osteoporosis" in text) == (endpoint == "osteoporosis")
     # Everyone has a number: there are no events to count.
     assert ("| Patients | Events |" in text) == (endpoint == "osteoporosis")
 
@@ -70,6 +71,7 @@ def test_card_of_no_model(artefacts):
     settings = {"status": "not_fitted", "detail": "3 fractures among 60 patients"}
     text = card(artefacts(settings=settings, model={}, **nothing))
     assert "No model was fitted: 3 fractures among 60 patients." in text
+    assert "Validated within" not in text
     assert "No model was saved." in text and "snakemake predict" not in text
 
 
