@@ -301,6 +301,7 @@ rule draw_predicted_observed:
         code=code_digest(
             *MODEL_FIGURE_CODE,
             "report/figures_model_agreement.py",
+            "report/forest.py",
             "report/predictions.py",
         ),
     message:

@@ -14,8 +14,8 @@ from bonecast.report.comparison import (
     shown_block,
     shown_design,
     shown_learner,
-    shown_metric,
 )
+from bonecast.report.forest import digits_of, three_digits
 from bonecast.report.palette import GREY, VERMILION
 from bonecast.report.predictions import headline_people
 from bonecast.report.style import blank_figure, headline, new_figure, save_figure, style
@@ -26,6 +26,7 @@ MAX_DRAWN = 3000
 ENDPOINT_WORDS = {"bmd": "bone mineral density"}
 UNIT = "(unit of the table)"
 LIMITS = {"bias": "mean", "loa_lower": "lower limit", "loa_upper": "upper limit"}
+PRINTED = {"r2": "R\N{SUPERSCRIPT TWO}", "rmse": "RMSE", "calibration_slope": "slope"}
 COLUMNS = ("panel", "name", "predicted", "observed", "mean", "difference", "lower", "upper", "n")
 
 
@@ -39,7 +40,7 @@ def predicted_observed(
     """Held-out forecasts of the headline block against what was measured."""
     people, about = headline_people(predictions_path, compared)
     people = people.dropna(subset=["predicted", "outcome"])
-    metrics = compared.primary(read_table(metrics_path))
+    metrics = compared.primary(read_table(metrics_path), about["design"])
     metrics = metrics[metrics["block"] == about["block"]].set_index("metric")
     figure = draw_agreement(people, metrics, about, compared)
     save_figure(figure, _rows(people, metrics), COLUMNS, outputs, dpi)
@@ -56,8 +57,7 @@ def _rows(people: pd.DataFrame, metrics: pd.DataFrame) -> list[dict]:
         }
         for row in people.itertuples()
     ]
-    names = [*LIMITS, "r2", "rmse", "calibration_slope"]
-    for name in names:
+    for name in (*LIMITS, *PRINTED):
         if name in metrics.index:
             row = metrics.loc[name]
             rows.append(
@@ -98,12 +98,12 @@ def draw_agreement(
         name = f"{ENDPOINT_WORDS.get(compared.endpoint, compared.endpoint)} {UNIT}"
         left.set(xlabel=f"Forecast {name}", ylabel=f"Observed {name}")
         left.set_title("a  Forecast and observed")
-        lines = [
-            f"{shown_metric(name) if name == 'r2' else text} "
-            + interval_text(*metrics.loc[name, ["value", "lower", "upper"]], 2)
-            for name, text in (("r2", ""), ("rmse", "RMSE"), ("calibration_slope", "slope"))
-            if name in metrics.index
-        ]
+        lines = []
+        for name, text in PRINTED.items():
+            if name in metrics.index:
+                numbers = metrics.loc[name, ["value", "lower", "upper"]].to_numpy(float)
+                digits = digits_of(name, numbers[:1], 2)
+                lines.append(f"{text} {interval_text(*numbers, digits)}")
         left.text(0.03, 0.98, "\n".join(lines), transform=left.transAxes, va="top", size=6.5)
         right.plot((predicted + observed) / 2, predicted - observed, "o", color=colour, **dots)
         _draw_limits(right, metrics)
@@ -119,6 +119,7 @@ def draw_agreement(
 
 
 def _draw_limits(axes, metrics: pd.DataFrame) -> None:
+    digits = three_digits(metrics.loc[metrics.index.isin(LIMITS), "value"])
     for name, words in LIMITS.items():
         if name not in metrics.index:
             continue
@@ -128,5 +129,5 @@ def _draw_limits(axes, metrics: pd.DataFrame) -> None:
         axes.axhline(value, color=VERMILION, lw=1.1, ls="-" if name == "bias" else (0, (4, 2)))
         if np.isfinite([lower, upper]).all():
             axes.axhspan(lower, upper, color=VERMILION, alpha=0.12, lw=0)
-        text = minus(f"{words}\n{value:.3g}")
+        text = minus(f"{words}\n{round(value, digits) + 0.0:.{digits}f}")
         axes.text(1.02, value, text, transform=axes.get_yaxis_transform(), va="center", size=6.5)

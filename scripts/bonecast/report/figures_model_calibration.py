@@ -88,7 +88,7 @@ def draw_calibration(
         blocks = compared.order_blocks(curves["block"])
         across = 2 if len(blocks) in (1, 2, 4) else 3
         down = -(-len(blocks) // across)
-        figure = new_figure(0.35 + down * (3.9 if across == 2 else 3.1))
+        figure = new_figure(0.35 + down * (3.9 if across == 2 else 2.7))
         limit = _limit(curves)
         when = curves["horizon_years"].iloc[0]
         risk = "probability" if pd.isna(when) else f"{when:g}-year risk"

@@ -112,7 +112,7 @@ def draw_decision(
             width = 0.9 if block in TREAT else 1.4
             axes.plot(x, y, color=colour, ls=dash, lw=width, label=name)
         best = rows.loc[rows["block"] != "treat_none", "net_benefit"].max()
-        axes.set_ylim(-0.25 * best if best > 0 else None, None)
+        axes.set_ylim(-0.1 * best if best > 0 else None, None)
         axes.set_xlim(low, high)
         percent_axis(axes.xaxis)
         horizon = rows["horizon_years"].dropna()

@@ -16,7 +16,7 @@ from bonecast.report.comparison import (
     shown_learner,
     shown_metric,
 )
-from bonecast.report.forest import ROW_IN, Row, draw_forest, label_rows
+from bonecast.report.forest import ROW_IN, Row, draw_forest, label_rows, three_digits
 from bonecast.report.palette import BLUE, GREY
 from bonecast.report.style import (
     blank_figure,
@@ -156,8 +156,15 @@ def _draw_drops(axes, rows: pd.DataFrame, names: list[str], colours: list[str]) 
 def _draw_terms(figure, terms: pd.DataFrame, compared: Comparison, letter: str) -> None:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1])
     columns = (terms[name] for name in ("name", "coefficient_per_sd", "from_block"))
+    digits = three_digits(terms["coefficient_per_sd"])
     points = [
-        Row(clipped(name, MAX_TERM), value, colour=compared.colour(block), digits=3, signed=True)
+        Row(
+            clipped(name, MAX_TERM),
+            value,
+            colour=compared.colour(block),
+            digits=digits,
+            signed=True,
+        )
         for name, value, block in zip(*columns, strict=True)
     ]
     draw_forest(left, points, 0.0)

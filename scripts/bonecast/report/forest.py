@@ -71,6 +71,11 @@ def digits_of(metric: str, values: Iterable[float], usual: int) -> int:
     """Decimals of a column: of a metric with a unit, three digits of its largest value."""
     if metric not in WITH_UNIT:
         return 3 if metric in SMALL else usual
+    return three_digits(values)
+
+
+def three_digits(values: Iterable[float]) -> int:
+    """Decimals that show three digits of the largest value."""
     largest = max((abs(v) for v in values if math.isfinite(v) and v), default=1.0)
     return max(0, 2 - math.floor(math.log10(largest)))
 
