@@ -29,11 +29,12 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -q workflow_tests/test_house.py
 
-bench: $(INSTALLED) ## time planning, segmentation and measuring; list what each rule of the demo took
+bench: $(INSTALLED) ## time planning, segmentation, measuring and models; list what each rule of the demo took
 	$(BIN)/python workflow_tests/benchmarks/bench_dag.py
 	$(BIN)/python workflow_tests/benchmarks/bench_segmentation.py
 	$(BIN)/python workflow_tests/benchmarks/bench_measure.py
 	$(BIN)/python workflow_tests/benchmarks/bench_radiomics.py
+	$(BIN)/python workflow_tests/benchmarks/bench_models.py
 	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
 
 lock: ## resolve envs/requirements.in into the lock, keeping pins that still fit (needs uv)

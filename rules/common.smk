@@ -34,7 +34,11 @@ IS_DEMO = config["cohort"]["input"] == DEMO_COHORT["input"]
 
 # Modelling alone, on a table the user already has: no images, no participants.
 # So is a saved model and a table of new patients, with nothing to learn from.
-PREDICTS_ONLY = IS_DEMO and config["model"]["table"] is None and bool(config["predict"]["table"])
+PREDICTS_ONLY = (
+    IS_DEMO
+    and config["model"]["table"] is None
+    and all(config["predict"][key] for key in ("model", "table"))
+)
 IS_TABULAR = config["model"]["table"] is not None or PREDICTS_ONLY
 
 # A cohort that names its own input inherits nothing of the demo from config.yaml.
@@ -200,9 +204,29 @@ def check_clinical_table():
         raise WorkflowError(str(error)) from None
 
 
+def check_vertebra_columns():
+    """Stop on columns that no table of vertebrae will have, now rather than after measuring."""
+    from bonecast.measure.dictionary import vertebra_columns
+    from bonecast.model.clinical import flat
+
+    declared = vertebra_columns(config["measure"]["density"]["rois"], [])
+    known = {column.name for column in declared if column.kind in ("float", "int")}
+    named = flat(config["model"]["vertebra_columns"])
+    # Those of radiomics are known only once they are measured.
+    unknown = [name for name in named if name not in known and not name.startswith("rad_")]
+    if unknown:
+        raise WorkflowError(
+            f"model.vertebra_columns: {', '.join(unknown)}: no column of numbers in the table of "
+            "vertebrae; data_dictionary.csv lists those there are."
+        )
+
+
 # Once, not again in each job of a cluster.
-if HAS_CLINICAL and HAS_MODELS and not IS_DEMO and workflow.is_main_process:
-    check_clinical_table()
+if HAS_CLINICAL and HAS_MODELS and workflow.is_main_process:
+    if not IS_DEMO:
+        check_clinical_table()
+    if config["model"]["vertebra_columns"]:
+        check_vertebra_columns()
 
 
 TABLES = [

@@ -1,7 +1,7 @@
 # What the rules of the models share. No rules here.
-from bonecast.model.designs import jobs_of
+from bonecast.model.jobs import jobs_of
 
-# Modules that fit and predict: what every rule with a recipe depends on.
+# Modules that fit and predict, on which every job with a recipe depends.
 RECIPE_CODE = (
     "model/aggregate.py",
     "model/cox.py",
@@ -19,8 +19,8 @@ RECIPE_CODE = (
 VALIDATION_CODE = (
     *RECIPE_CODE,
     "model/designs.py",
-    "model/features.py",
     "model/importance.py",
+    "model/jobs.py",
     "model/metrics/discrimination.py",
     "model/metrics/resamples.py",
     "model/validate.py",
@@ -57,6 +57,7 @@ RECIPE_KEYS = (
     "seed",
 )
 VALIDATION_KEYS = (*RECIPE_KEYS, "learners", "folds", "repeats", "train_until")
+OPTIMISM_KEYS = (*RECIPE_KEYS, "learners", "bootstrap", "optimism_bootstrap")
 PREDICTION_KEYS = ("columns",)
 JUDGE_KEYS = (
     "blocks",
@@ -79,8 +80,12 @@ JUDGE_KEYS = (
 
 
 def model_settings(keys):
-    """The options of the models that a rule depends on: others do not run it again."""
-    return {key: config["model"][key] for key in keys}
+    """The options of the models that matter to a job; others do not run it again."""
+    settings = {key: config["model"][key] for key in keys}
+    if "harmonise" in keys and not IS_TABULAR:
+        # What the clinical table says was measured by no scanner, so there is nothing to harmonise.
+        settings["blocks_as_given"] = ["clinical", *config["model"]["block_columns"]]
+    return settings
 
 
 def model_inputs(wildcards):
@@ -109,7 +114,7 @@ def model_of_endpoint(path, endpoint):
 
 
 def check_external_model():
-    """Stop on an external model that is not there, or is not external."""
+    """Stop on an external model that is of this cohort."""
     path = config["model"]["external_model"]
     own = os.path.abspath(f"results/{config['cohort']['name']}") + os.sep
     for endpoint in ENDPOINTS if path else []:
@@ -119,8 +124,6 @@ def check_external_model():
                 f"model.external_model: {found} is this cohort's own: a model is external only "
                 "where it has seen nobody of the cohort."
             )
-        if not os.path.exists(found):
-            raise WorkflowError(f"model.external_model: {found} not found.")
 
 
 EXTERNAL_MODEL = config["model"]["external_model"]
@@ -132,6 +135,11 @@ HELD_OUT_JOBS = {
     for design in config["model"]["designs"]
     if design != "optimism_bootstrap"
 }
+OPTIMISM_TABLE = (
+    "<results>/models/{endpoint}/optimism.tsv"
+    if "optimism_bootstrap" in config["model"]["designs"]
+    else []
+)
 # A job of one fold has nothing to divide; more threads than a job has folds would wait.
 VALIDATION_THREADS = {"none": 8, "repeats": 4, "folds": 1}[config["model"]["split_jobs"]]
 

@@ -17,12 +17,14 @@ rule admit_patients:
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest(
             "model/admission.py",
+            "model/aggregate.py",
             "model/clinical.py",
             "model/cohort.py",
             "model/doubts.py",
             "model/endpoints.py",
             "model/features.py",
             "model/outcome.py",
+            "model/prepare.py",
             "model/vertebrae.py",
             "reasons.py",
         ),
@@ -56,6 +58,29 @@ rule validate_models:
         "Validating the models of {wildcards.endpoint}: {wildcards.design}, {wildcards.part}"
     script:
         "../scripts/validate_models.py"
+
+
+rule bootstrap_optimism:
+    input:
+        analysis_set="<results>/models/{endpoint}/analysis_set.parquet",
+        features="<results>/models/{endpoint}/features.json",
+    output:
+        optimism="<results>/models/{endpoint}/optimism.tsv",
+    log:
+        "<logs>/models/{endpoint}/bootstrap_optimism.log",
+    benchmark:
+        "<benchmarks>/models/{endpoint}/bootstrap_optimism.tsv"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, threads: 2000 + 1000 * threads,
+        runtime=240,
+    params:
+        settings=model_settings(OPTIMISM_KEYS),
+        code=code_digest(*VALIDATION_CODE, "model/metrics", "model/optimism.py"),
+    message:
+        "Bootstrapping the optimism of the models of {wildcards.endpoint}"
+    script:
+        "../scripts/bootstrap_optimism.py"
 
 
 rule validate_external:
@@ -107,6 +132,7 @@ rule fit_final_models:
             "model/final.py",
             "model/hazard_ratios.py",
             "model/saved.py",
+            "model/stability.py",
         ),
     message:
         "Fitting the final models of {wildcards.endpoint}"
@@ -120,6 +146,7 @@ rule judge_models:
         features="<results>/models/{endpoint}/features.json",
         predictions=validation_parts("parquet"),
         facts=validation_parts("json"),
+        optimism=OPTIMISM_TABLE,
     output:
         predictions="<results>/models/{endpoint}/predictions.parquet",
         metrics=report(

@@ -22,7 +22,6 @@ rule predict_risks:
             *VALIDATION_CODE,
             "model/admission.py",
             "model/clinical.py",
-            "model/cohort.py",
             "model/endpoints.py",
             "model/external.py",
             "model/new_patients.py",

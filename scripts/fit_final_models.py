@@ -21,6 +21,7 @@ if __name__ == "__main__":
             snakemake.params.settings,
             hashlib.sha256(Path(snakemake.input.analysis_set).read_bytes()).hexdigest(),
             log,
+            snakemake.threads,
         )
         write_json(model, snakemake.output.model)
         for table, path in (

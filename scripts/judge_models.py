@@ -17,6 +17,9 @@ if __name__ == "__main__":
         predictions, tables = judge_predictions(
             frame, parts, features, settings, log, snakemake.threads
         )
+        if snakemake.input.optimism:
+            corrected = pd.read_csv(snakemake.input.optimism, sep="\t")
+            tables["metrics"] = pd.concat([tables["metrics"], corrected], ignore_index=True)
         predictions.to_parquet(snakemake.output.predictions, index=False)
         tables["importance"] = importance_table(features["endpoint"], facts)
         for name, table in tables.items():

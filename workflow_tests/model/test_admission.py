@@ -85,6 +85,12 @@ def test_a_column_of_words_is_one_problem_that_says_what_to_do():
     assert "P7, x: '?' is not a number, yes or no, or empty" in message
 
 
+def test_decimal_commas_are_named_as_such():
+    table = pd.DataFrame({"id": ["P1", "P2", "P3"], "bmi": ["24,5", "", "31,25"]})
+    with pytest.raises(CohortError, match=r"bmi has decimal commas \('24,5', '31,25'\): write"):
+        check(table, {"id": IDENTIFIER, "bmi": COVARIATE}, "id", "table.csv")
+
+
 def test_missing_columns_are_listed_beside_other_problems():
     table = pd.DataFrame({"id": ["P1", "P1", ""], "bmi": ["24", "inf", "1"]})
     columns = {"id": IDENTIFIER, "bmi": COVARIATE, "age": NUMBER}

@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 
 from bonecast.cohort import CohortError
+from bonecast.measure.dictionary import vertebra_columns as dictionary_of_vertebrae
 from bonecast.model.clinical import check_clinical
 from bonecast.model.cohort import admit, from_scans, from_table, without_fragile
 from bonecast.model.new_patients import admit_new
+from bonecast.model.vertebrae import measured_vertebrae
 
 CLINICAL = """participant_id,age_years,sex,bmi,smoker,frax_mof_pct,dxa_t_score,time_years,event
 P1,71,F,24.1,yes,12.5,-2.6,3.2,1
@@ -471,14 +473,43 @@ def test_included_vertebrae_become_a_column_per_level(scans, write):
         from_scans(*arguments, settings, VERTEBRAE)
 
 
+def test_each_measured_column_is_taken_where_its_own_family_is_included():
+    columns = dictionary_of_vertebrae(["hu_vol", "hu_circle200"], [])
+    expected = {
+        "hu_vol_mean_hu": "hu_vol_included",
+        "hu_circle200_mean_vbmd_mgcc": "hu_circle200_included",
+        "height_loss": "morphometry_included",
+        "ea_min_kn": "strength_included",
+        "psoas_slab_density_hu": "psoas_included",
+        "aorta_agatston": "aorta_included",
+    }
+    flags = set(expected.values())
+    for column, own in expected.items():
+        cells = {c.name: [1.0] for c in columns if c.kind in ("float", "int")}
+        cells |= {flag: [flag == own] for flag in flags}
+        table = pd.DataFrame(cells).assign(participant_id="P1", level="L1")
+        described = pd.DataFrame(
+            [("vertebrae", c.name, c.block, c.kind) for c in columns],
+            columns=["table", "column", "block", "type"],
+        )
+        assert measured_vertebrae(table, described, [column])[column].tolist() == [1.0]
+        table[own] = False
+        assert measured_vertebrae(table, described, [column])[column].isna().all()
+
+
 def test_vertebrae_of_a_table_of_ones_own(write):
     settings = of_table(blocks=["clinical", "spine"], vertebra_columns={"spine": ["hu"]})
     table = write(LABELLED)
-    good = write("participant_id,level,hu,included\nP1,L1,100,1\nP1,L2,90,0\nP2,L1,,1\n", "v.csv")
+    good = write(
+        "participant_id,level,hu,included\nP1,L1,100,1\nP1,L2,90,0\nP2,L1,,1\nX,L1,8,1\n", "v.csv"
+    )
     analysis = from_table(table, "bmd", settings, good)
     assert analysis.blocks["spine"] == ["hu@L1"]
     assert analysis.frame["hu@L1"].fillna(-1).tolist() == [100, -1, -1]
-    assert analysis.warnings == [f"2 of 4 patients have no vertebra in {good}"]
+    assert analysis.warnings == [
+        f"2 of 4 patients have no vertebra in {good}",
+        f"1 patients of {good} are not in {table}",
+    ]
 
     bad = write("participant_id,level,hu\nP1,L1,100\nP1,L1,90\nP2,L9,x\n", "v.csv")
     with pytest.raises(CohortError) as failure:

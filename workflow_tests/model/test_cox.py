@@ -81,6 +81,14 @@ def test_what_cannot_be_estimated_says_why(tied_sample):
     assert np.isfinite(fit_cox(early[:, None].astype(float), time, early, 1.0).coefficients).all()
 
 
+def test_a_step_that_is_not_finite_ends(tied_sample):
+    x, time, event = tied_sample
+    holed = x.copy()
+    holed[3, 0] = np.nan
+    with pytest.raises(NotEstimable, match="not finite"):
+        fit_cox(holed, time, event)
+
+
 def test_no_columns_is_a_model():
     fit = fit_cox(np.zeros((3, 0)), np.array([1.0, 2.0, 3.0]), np.array([True, True, False]))
     assert fit.log_likelihood == pytest.approx(np.log(1 / 3) + np.log(1 / 2))

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from bonecast.model.designs import (
-    jobs_of,
     leave_one_site_out,
     part_of,
     repeated_cv,
     splits_of,
     temporal,
 )
+from bonecast.model.jobs import jobs_of
 from bonecast.model.recipe import deal_folds
 from bonecast.model.validate import Problem
 

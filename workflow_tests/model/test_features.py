@@ -70,7 +70,7 @@ def test_a_cohort_that_carries_the_design_has_no_complaint():
         (labelled([1] * 30 + [0] * 8), "osteoporosis", "8 patients without the diagnosis among 38"),
         (labelled([]), "osteoporosis", "no patient is left"),
         (labelled([0.9] * 30), "bmd", "all 30 patients have the same value"),
-        (labelled([0.9, 0.8, 0.7]), "bmd", "3 patients among 3 patients; at least 10"),
+        (labelled([0.9, 0.8, 0.7]), "bmd", "3 patients; at least 10"),
         (labelled([]), "bmd", "no patient is left"),
     ],
 )
@@ -121,11 +121,13 @@ def test_columns_that_cannot_help_are_named_with_their_block():
 def test_sites_without_events_or_with_few_patients_are_named():
     site = ["A"] * 60 + ["B"] * 40 + ["C"] * 5 + [""] * 15
     events = [0, 1, 2] * 20 + [0, 2] * 20 + [1] * 5 + [0] * 15
-    warnings = describe(followed(events, site=site), horizons_years=[2])["warnings"]
+    entry = [np.nan] * 3 + [2010] * 117
+    warnings = describe(followed(events, site=site, entry=entry), horizons_years=[2])["warnings"]
     assert warnings == [
         "site B: no fractures among 40 patients",
         "site C: 5 patients, fewer than 10",
         "15 patients are of unknown site",
+        "3 patients have no time of entry: a temporal split has them in neither part",
     ]
 
 

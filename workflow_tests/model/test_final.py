@@ -4,6 +4,7 @@ import json
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bonecast.model.designs import splits_of
@@ -120,6 +121,21 @@ def test_coefficients_are_those_of_the_terms_and_of_death(study):
     assert wide.set_index("term")["selection_frequency"].get("rad_05", folds) == folds
     assert wide["selection_frequency"].between(0, 1).all()
     assert set(ratios["model"]) == {f"univariable {c}" for c in clinical.index}
+
+
+def test_terms_are_counted_in_bootstrap_samples_where_any_is_left_out(study):
+    frame, features, settings = study(120, blocks=["hu", "radiomics"], stability_bootstrap=6)
+    tables = [final_models(frame, features, [], settings, "", LOG, jobs)[1] for jobs in (1, 2)]
+    pd.testing.assert_frame_equal(*tables)
+    share = tables[0].set_index("block")["bootstrap_selection_frequency"]
+    # A ridge, of two columns, leaves nothing out.
+    assert share.loc["hu"].isna().all()
+    wide = tables[0].query("block == 'radiomics' and cause == 'fracture'")
+    counts = wide["bootstrap_selection_frequency"] * 6
+    assert np.allclose(counts, counts.round())
+    chosen = wide["coefficient_per_sd"].abs()
+    strongest, weakest = chosen.idxmax(), chosen.idxmin()
+    assert counts[strongest] > counts[weakest]
 
 
 def test_awkward_features_do_not_stop_the_models(study):

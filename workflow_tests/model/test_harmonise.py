@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bonecast.model.harmonise import FEWEST_AT_SITE, CannotHarmonise, Harmonisation
+from bonecast.model.harmonise import FEWEST_AT_SITE, CannotHarmonise, Harmonisation, why_not
 
 SITE = np.array(list("aaaaabbbbbbb"))
 AGE = np.array([60, 72, 65, 80, 71, 58, 77, 69, 83, 62, 74, 66.0])[:, None]
@@ -138,3 +138,11 @@ def test_sites_that_cannot_be_corrected_are_named():
     unknown = np.where(np.arange(12) < 3, "", "b")
     with pytest.raises(CannotHarmonise, match="3 of 12 patients have no site"):
         Harmonisation.fit(MEASURED, AGE, unknown, range(4))
+
+
+def test_a_cohort_with_small_or_unknown_sites_is_told_so():
+    assert why_not(np.repeat(["a", "b"], 25)) == ""
+    told = why_not(np.repeat(["", "a", "b"], [2, 24, 25]))
+    assert "2 patients have no site" in told
+    assert "site a has 24 patients, 25 are needed" in told
+    assert "site b" not in told

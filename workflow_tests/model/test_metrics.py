@@ -1,19 +1,25 @@
 """Metrics by hand, against comprisk, within folds and under resampling."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from comprisk import CumulativeIncidence, score_cr
 
 from bonecast.model.metrics import (
-    Candidate,
     Resamples,
     auc,
     calibration,
     concordance,
-    judge_all,
     percentile_interval,
 )
+from bonecast.model.metrics.calibration import cloglog, cox_slope, integrated_brier
+from bonecast.model.metrics.decision import (
+    net_benefit,
+    net_benefit_of_all,
+    net_reclassification,
+    sensitivity_specificity,
+)
+from bonecast.model.metrics.discrimination import FALSE_POSITIVE_RATES, roc
+from bonecast.model.metrics.smooth import groups_of, smooth_calibration, survival_curve
 
 
 @pytest.fixture
@@ -118,64 +124,151 @@ def test_repeats_are_averaged(cohort):
     assert auc(markers, folds, sample, 2.5)[0] == pytest.approx(np.mean(single))
 
 
-def test_differences_are_paired_and_an_identical_block_differs_by_nothing(cohort):
-    time, event, risk = cohort
-    sample = Resamples.draw(time, event, 50, 1)
-    marker = np.repeat(risk[None, :, None], 2, axis=2)
-    candidates = {"clinical": Candidate(marker, True), "same": Candidate(marker.copy(), True)}
-    table = judge_all(candidates, one_fold(time), sample, (2.5, 5.0), "clinical")
-    delta = table[table["metric"].str.startswith("delta_")]
-    assert set(delta["block"]) == {"same"}
-    assert (delta[["value", "lower", "upper"]] == 0).all(axis=None)
-    assert set(delta["reference"]) == {"clinical"}
-    c = table[(table["metric"] == "c_index") & (table["block"] == "clinical")].iloc[0]
-    assert c["lower"] < c["value"] < c["upper"]
-    assert c["events"] == ((event == 1) & (time <= 5.0)).sum()
-
-
-def test_a_score_some_patients_lack_is_compared_on_the_others(cohort):
-    time, event, risk = cohort
-    sample = Resamples.draw(time, event, 20, 1)
-    marker = risk[None, :, None]
-    score = marker.copy()
-    score[:, :40] = np.nan
-    candidates = {"clinical": Candidate(marker, True), "frax": Candidate(score, False)}
-    table = judge_all(candidates, one_fold(time), sample, (2.5,), "clinical")
-    frax = table[table["block"] == "frax"].set_index("metric")
-    assert set(frax["n"]) == {110}
-    assert frax.loc["delta_c_index", "value"] == 0
-    assert "brier" not in frax.index
-    alone = Resamples.draw(time[40:], event[40:], 0, 1)
-    expected = auc(risk[None, 40:], one_fold(time[40:]), alone, 2.5)[0]
-    assert frax.loc["auc_t", "value"] == pytest.approx(expected, abs=1e-12)
-
-
-def test_events_are_those_each_metric_counts(cohort):
-    time, event, risk = cohort
-    sample = Resamples.draw(time, event, 0, 1)
-    table = judge_all(
-        {"clinical": Candidate(risk[None, :, None], True)}, one_fold(time), sample, (2.5,), ""
-    ).set_index("metric")
-    by_tau, all_of_them = ((event == 1) & (time <= 2.5)).sum(), (event == 1).sum()
-    assert by_tau < all_of_them
-    assert table.loc["c_index", "events"] == table.loc["auc_t", "events"] == by_tau
-    assert table.loc["c_index_harrell", "events"] == all_of_them
-
-
 def test_interval_is_empty_where_resamples_have_no_case():
     assert np.isnan(percentile_interval(np.array([]))).all()
     assert np.isnan(percentile_interval(np.array([0.5, np.nan, 0.6]))).all()
     assert percentile_interval(np.linspace(0, 1, 41)) == pytest.approx((0.025, 0.975))
 
 
-def test_result_has_no_duplicate_rows(cohort):
+def test_incidence_among_some_patients_is_that_of_the_library(cohort):
     time, event, risk = cohort
-    table = judge_all(
-        {"clinical": Candidate(risk[None, :, None], True)},
-        one_fold(time),
-        Resamples.draw(time, event, 0, 1),
-        (2.5,),
-        "clinical",
+    sample = Resamples.draw(time, event, 2, 1)
+    some = risk > 0.3
+    for row in (0, 2):
+        drawn = np.repeat(np.flatnonzero(some), sample.counts[row, some].astype(int))
+        curve = CumulativeIncidence().fit(time=time[drawn], event=event[drawn]).curves_[None, 1]
+        for horizon in (0.0, 1.0, 2.5, 5.0):
+            expected = curve.evaluate(np.array([horizon]))[0][0]
+            assert sample.incidence(horizon, some)[row] == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(sample.incidence(2.5, risk > 2)).all()
+
+
+def test_nothing_is_known_beyond_the_follow_up(cohort):
+    time, event, risk = cohort
+    sample = Resamples.draw(time, np.where(time == time.max(), 0, event), 0, 1)
+    beyond = time.max() + 1
+    assert np.isnan(auc(risk[None], one_fold(time), sample, beyond)).all()
+    assert all(
+        np.isnan(values).all() for values in calibration(risk[None], sample, beyond).values()
     )
-    assert isinstance(table, pd.DataFrame)
-    assert not table.duplicated(["block", "metric", "horizon_years"]).any()
+    assert np.isnan(net_benefit(risk[None], sample, beyond, 0.2)).all()
+    # Where everybody's end is known, the longest follow-up is no limit.
+    known = Resamples.draw(time, np.where(event == 0, 1, event), 0, 1)
+    assert np.isfinite(calibration(risk[None], known, beyond)["brier"]).all()
+
+
+def test_area_below_the_averaged_roc_curve_is_the_auc(cohort):
+    time, event, risk = cohort
+    sample = Resamples.draw(time, event, 0, 1)
+    folds = np.vstack([np.arange(150) % 3, np.arange(150) % 2])
+    markers = np.vstack([risk, np.sqrt(risk) + folds[1]])
+    curve = roc(markers, folds, sample, 2.5)
+    area = np.trapezoid(curve, FALSE_POSITIVE_RATES)
+    # Steps are cut across by a grid of 0.01: at most that share of the area each way.
+    assert area == pytest.approx(auc(markers, folds, sample, 2.5)[0], abs=0.01)
+    assert (np.diff(curve) >= 0).all() and curve[-1] == 1
+
+
+def test_net_benefit_by_hand():
+    time, event = np.array([0.5, 0.5, 0.5, 2, 2, 2, 2, 2.0]), np.array([1, 1, 1, 0, 0, 0, 0, 0])
+    risk = np.array([[0.9, 0.5, 0.1, 0.6, 0.2, 0.1, 0.1, 0.1]])
+    sample = Resamples.draw(time, event, 0, 1)
+    assert net_benefit(risk, sample, 1.0, 0.5)[0] == pytest.approx(2 / 8 - 1 / 8)
+    assert net_benefit(risk, sample, 1.0, 0.2)[0] == pytest.approx(2 / 8 - 2 / 8 / 4)
+    assert net_benefit(risk, sample, 1.0, 0.95)[0] == 0
+    everybody = net_benefit_of_all(sample, 1.0, 0.2)[0]
+    assert everybody == pytest.approx(3 / 8 - 5 / 8 / 4)
+    assert net_benefit(np.full((1, 8), 0.3), sample, 1.0, 0.2)[0] == pytest.approx(everybody)
+    assert sensitivity_specificity(risk, sample, 1.0, 0.5)[0][0] == pytest.approx(2 / 3)
+    assert sensitivity_specificity(risk, sample, 1.0, 0.5)[1][0] == pytest.approx(4 / 5)
+    # Thresholds of two folds, on repeats that predict alike.
+    learned = np.array([[0.95] * 4 + [0.15] * 4, [0.05] * 8])
+    both = sensitivity_specificity(np.vstack([risk, risk]), sample, 1.0, learned)
+    assert both[0][0] == pytest.approx((0 / 3 + 3 / 3) / 2)
+    assert both[1][0] == pytest.approx((4 / 5 + 0 / 5) / 2)
+
+
+def test_death_and_censoring_count_in_net_benefit():
+    # Of four positive, one fractures, one dies, one is lost before: 1/4 + 1/2 of nobody else.
+    time, event = np.array([1.0, 2.0, 3.0, 9.0, 9.0]), np.array([1, 2, 0, 0, 0])
+    risk = np.array([[0.5, 0.5, 0.5, 0.5, 0.1]])
+    sample = Resamples.draw(time, event, 0, 1)
+    assert net_benefit(risk, sample, 5.0, 0.2)[0] == pytest.approx(0.8 * (0.25 - 0.75 / 4))
+    lost_first = Resamples.draw(
+        np.array([1.0, 0.5, 3.0, 9.0, 9.0]), np.array([1, 0, 0, 0, 0]), 0, 1
+    )
+    assert net_benefit(risk, lost_first, 5.0, 0.2)[0] == pytest.approx(0.8 * (1 / 3 - 2 / 3 / 4))
+
+
+def test_reclassification_by_hand():
+    time, event = np.array([0.5, 0.5, 2.0, 2.0, 2.0]), np.array([1, 1, 0, 0, 0])
+    base, risk = np.full((1, 5), 0.5), np.array([[0.6, 0.7, 0.6, 0.4, 0.5]])
+    sample = Resamples.draw(time, event, 0, 1)
+    assert net_reclassification(risk, base, sample, 1.0)[0] == pytest.approx(1.0 + 0.0)
+    assert net_reclassification(base, risk, sample, 1.0)[0] == pytest.approx(-1.0 + 0.0)
+
+
+def test_integrated_brier_is_the_area_from_zero():
+    scores = [np.array([0.1, 0.2]), np.array([0.2, 0.2])]
+    # Triangle to year 1, trapezoid to year 3.
+    expected = [(0.05 + 0.3) / 3, (0.1 + 0.4) / 3]
+    assert integrated_brier(scores, (1.0, 3.0)) == pytest.approx(expected)
+
+
+def test_slope_recovers_how_much_the_predictor_was_stretched():
+    rng = np.random.default_rng(3)
+    lp = rng.normal(size=4000)
+    time, event = rng.exponential(np.exp(-lp)), np.ones(4000, dtype=int)
+    folds = rng.integers(0, 3, (1, 4000))
+    sample = Resamples.draw(time, event, 1, 1)
+    # Each fold's model has a zero of its own.
+    assert cox_slope(2 * lp[None] + folds, folds, sample) == pytest.approx([0.5, 0.5], abs=0.03)
+    assert np.isnan(cox_slope(1.0 * folds, folds, sample)).all()
+    assert np.isnan(cox_slope(np.ones((1, 4000)), folds, sample)).all()
+
+
+def test_distances_from_a_known_curve():
+    rng = np.random.default_rng(4)
+    risk = rng.uniform(0.05, 0.6, 4000)
+    # True hazard 0.7 times the predicted: a straight line in cloglog.
+    hazard = -np.log1p(-risk) * 0.7
+    time = rng.exponential(1 / hazard)
+    event = (time <= 1.5).astype(int)
+    sample = Resamples.draw(np.minimum(time, 1.5), event, 2, 1)
+    fit = lambda predicted, rows: survival_curve(  # noqa: E731
+        predicted, sample.time[rows], event[rows], 1.0
+    )
+    smooth = smooth_calibration(risk[None], sample, fit)
+    distance = np.abs(-np.expm1(-hazard) - risk)
+    assert smooth.ici == pytest.approx(np.full(3, distance.mean()), abs=0.02)
+    assert smooth.e50[0] == pytest.approx(np.median(distance), abs=0.02)
+    assert smooth.e90[0] == pytest.approx(np.quantile(distance, 0.9), abs=0.02)
+    truth = -np.expm1(np.log1p(-smooth.grid) * 0.7)
+    assert smooth.observed[0] == pytest.approx(truth, abs=0.03)
+
+
+def test_each_resample_refits_one_repeat_in_turn(cohort):
+    time, event, risk = cohort
+    sample = Resamples.draw(time, event, 3, 1)
+    both = np.vstack([risk, risk / 2])
+    fits = []
+
+    def fit(predicted, rows):
+        fits.append(predicted.max() > 0.5)
+        return lambda values: np.zeros(len(values))
+
+    smooth = smooth_calibration(both, sample, fit)
+    assert fits == [True, False, False, True, False]
+    assert smooth.ici[0] == pytest.approx(0.75 * risk.mean())
+
+
+def test_groups_are_equal_and_ordered():
+    predicted = np.array([[0.3, 0.1, 0.2, 0.4, 0.6, 0.5]])
+    assert groups_of(predicted, 0).tolist() == [[0, 0, 0, 1, 1, 1]]
+    assert groups_of(predicted, 35).tolist() == [[1, 0, 0, 1, 2, 2]]
+    assert groups_of(np.zeros((1, 50)), 500).max() == 9
+
+
+def test_cloglog_of_certain_predictions_is_finite():
+    assert np.isfinite(cloglog(np.array([0.0, 1.0]))).all()
+    assert cloglog(np.array([1 - np.exp(-1)])) == pytest.approx([0], abs=1e-12)

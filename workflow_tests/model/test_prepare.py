@@ -53,3 +53,34 @@ def test_a_column_in_two_blocks_enters_once():
     columns, blocks = block_of_columns({"clinical": ["age", "bmi"], "hu": ["bmi", "hu"]})
     assert columns == ["age", "bmi", "hu"]
     assert blocks == ["clinical", "clinical", "hu"]
+
+
+@pytest.mark.parametrize("columns", [0, 3])
+def test_one_patient_teaches_nothing_and_breaks_nothing(columns):
+    preparation = Preparation.fit(np.ones((1, columns)), ["hu"] * columns, PreparationSettings())
+    assert preparation.apply(np.zeros((4, columns))).shape == (4, 0)
+
+
+def test_whole_numbers_are_numbers():
+    train = np.array([[1, 5], [2, 5], [3, 5], [10, 5]])
+    preparation = Preparation.fit(train, ["clinical"] * 2, PreparationSettings(winsor_quantile=0.0))
+    assert preparation.columns.tolist() == [0]
+    assert preparation.apply(train).std() == pytest.approx(1)
+
+
+def test_of_many_copies_one_is_kept():
+    """The filter looks at a thousand columns; the first of each group of copies stays."""
+    rng = np.random.default_rng(8)
+    own = rng.normal(size=(60, 250))
+    x = np.hstack([own, -own, 3 * own + 1, own])
+    kept = Preparation.fit(x, ["radiomics"] * 1000, PreparationSettings()).columns
+    assert kept.tolist() == list(range(250))
+
+
+def test_limits_and_scale_are_those_of_the_training_patients():
+    rng = np.random.default_rng(9)
+    train, new = rng.normal(size=(50, 2)), rng.normal(size=(30, 2)) * 100
+    preparation = Preparation.fit(train, ["hu"] * 2, PreparationSettings())
+    ready = preparation.apply(np.vstack([new, train[:1]]))
+    assert np.array_equal(ready[-1], preparation.apply(train)[0])
+    assert np.abs(ready).max() <= np.abs(preparation.apply(train)).max()

@@ -12,6 +12,7 @@ from bonecast.model.metrics import Resamples, auc, calibration, concordance
 from bonecast.model.metrics.calibration import (
     cox_slope,
     integrated_brier,
+    logistic,
     logistic_slope,
 )
 from bonecast.model.metrics.decision import net_benefit, sensitivity_specificity
@@ -337,3 +338,29 @@ def test_external_validation_of_mclernon(oracle):
     smooth = smooth_of(risk[0], time, event, 4.99)
     assert round(smooth.ici[0], 4) == 0.0301
     assert round(net_benefit(risk, sample, 4.99, 0.23)[0], 4) == 0.3615
+
+
+def test_diagnosis_of_hosmer_and_lemeshow(shared_data):
+    """GLOW500, the teaching table of Applied Logistic Regression, 3rd edition (2013)."""
+    table = pd.read_csv(shared_data / "fracture" / "glow500.csv")
+    fractured = (table["fracture"] == "Yes").to_numpy(int)
+    yes = table[["priorfrac", "premeno", "momfrac", "armassist"]].eq("Yes").astype(float)
+    same, greater = table["raterisk"].eq("Same"), table["raterisk"].eq("Greater")
+    prior, early, mother, arms = yes.to_numpy().T
+
+    def fit(*columns):
+        x = np.column_stack(columns).astype(float)
+        model = logistic(x, fractured, np.ones(len(x)))
+        return model.coef_[0], model.predict_proba(x)[:, 1]
+
+    coefficients, risk = fit(table["age"], table["weight"], prior, early, same, greater)
+    assert coefficients[[0, 2]].round(5).tolist() == [0.05014, 0.67946]
+    assert round(np.log(np.where(fractured, risk, 1 - risk)).sum(), 4) == -259.0377
+    own = (table["age"], table["height"], prior, mother, arms, greater)
+    _, risk = fit(*own, table["age"] * prior, mother * arms)
+    sample = Resamples.draw(np.where(fractured, 0.5, 1.5), fractured, 0, 1)
+    assert round(auc(risk[None], no_folds(500), sample, 1.0)[0], 4) == 0.7286
+    # Judged on its own patients, a logistic model is calibrated.
+    assert logistic_slope(risk[None], fractured, sample.counts)[0] == pytest.approx(1, abs=1e-5)
+    ratio = calibration(risk[None], sample, 1.0)["oe_ratio"][0]
+    assert ratio == pytest.approx(1, abs=1e-8)

@@ -1,1 +1,4 @@
 """From measured tables to validated fracture-risk models."""
+
+MULTIMODAL = "multimodal"
+"""Name of the block that is all others together."""

@@ -212,6 +212,8 @@ def _words_of(column: str, cells: pd.Series) -> str:
     values = list(dict.fromkeys(cells[cells != ""]))
     shown = ", ".join(repr(value) for value in values[:MOST_VALUES])
     more = f" and {len(values) - MOST_VALUES} others" if len(values) > MOST_VALUES else ""
+    if cells[cells != ""].str.fullmatch(r"[+-]?\d+,\d+").mean() > 0.5:
+        return f"column {column} has decimal commas ({shown}{more}): write decimal points"
     return (
         f"column {column} holds words ({shown}{more}), and a feature is a number, yes or no. Code"
         " it as numbers (of three values or more, one column for each but one), or leave it out:"

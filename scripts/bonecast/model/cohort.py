@@ -4,16 +4,15 @@ Two ways in: measured scans with a clinical table, or one table that holds featu
 already (tabular mode). Either ends in an `AnalysisSet`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from bonecast.model import endpoints
+from bonecast.model import MULTIMODAL, endpoints
 from bonecast.model.admission import refuse
 from bonecast.model.clinical import flat, in_use, read_clinical, renaming
 from bonecast.model.endpoints import ColumnNames, read_outcome
-from bonecast.model.features import MULTIMODAL
 from bonecast.model.vertebrae import level_columns, measured_vertebrae, vertebrae_of_table
 from bonecast.reasons import Reason
 
@@ -125,6 +124,9 @@ def from_table(
         without = (~frame["participant_id"].isin(wide.index)).sum()
         if without:
             warnings.append(f"{without} of {len(frame)} patients have no vertebra in {vertebrae}")
+        unknown = (~wide.index.isin(frame["participant_id"])).sum()
+        if unknown:
+            warnings.append(f"{unknown} patients of {vertebrae} are not in {path}")
         frame, blocks = frame.join(wide, on="participant_id"), blocks | of_levels
     if names.site:
         frame["site"] = table.text[names.site]
@@ -174,9 +176,9 @@ def from_scans(
     excluded: list[tuple[str, Reason, str]] = []
     known = set(frame["participant_id"])
     nothing = measured.isna().all(axis=1) if len(measured.columns) else None
-    for participant, row in scans.iterrows():
-        if row["status"] != "ok":
-            detail = f"{row.get('stage', '')}: {row.get('reason', '')}"
+    for participant, status, stage, reason in _states(scans):
+        if status != "ok":
+            detail = f"{stage}: {reason}"
             excluded.append((participant, Reason.SCAN_EXCLUDED, detail))
         elif participant in set_aside:
             excluded.append((participant, Reason.CHOSE_FEATURES, ""))
@@ -201,6 +203,12 @@ def from_scans(
         renaming(ColumnNames.of(settings["columns"])),
         warnings + more,
     )
+
+
+def _states(scans: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
+    """Participant, status, stage and reason of each scan."""
+    columns = ["status", "stage", "reason"]
+    return scans.reindex(columns=columns).itertuples(name=None)
 
 
 def _measured(

@@ -155,6 +155,8 @@ def fit_cox(
             step = np.linalg.solve(information, gradient - ridge * beta)
         except np.linalg.LinAlgError:
             raise NotEstimable("the columns are linearly dependent") from None
+        if not np.isfinite(step).all():
+            raise NotEstimable("the information is not finite: too few events for the columns")
         proposal = objective(beta + step)
         while not proposal >= current - TOLERANCE * (1 + abs(current)):
             step = step / 2

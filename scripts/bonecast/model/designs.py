@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bonecast.model.jobs import REPEATED_CV
 from bonecast.model.outcome import BINARY, Outcome
 from bonecast.model.recipe import deal_folds
 
-REPEATED_CV = "repeated_nested_cv"
 LEAVE_ONE_SITE_OUT = "leave_one_site_out"
 TEMPORAL = "temporal"
 EXTERNAL = "external"
@@ -33,15 +33,6 @@ PREDICTION_COLUMNS = [
     "outcome",
 ]
 """One row per patient, design, block, learner, repeat and horizon: what is judged."""
-
-PARTS = {
-    "none": lambda folds, repeats: ["all"],
-    "repeats": lambda folds, repeats: [f"repeat{r}" for r in range(1, repeats + 1)],
-    "folds": lambda folds, repeats: [
-        f"repeat{r}_fold{f}" for r in range(1, repeats + 1) for f in range(1, folds + 1)
-    ],
-}
-"""Jobs of the cross-validation by the option `split_jobs`."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +96,6 @@ def part_of(splits: Sequence[Split], part: str) -> list[Split]:
         return list(splits)
     repeat, _, fold = part.removeprefix("repeat").partition("_fold")
     return [s for s in splits if s.repeat == int(repeat) and (not fold or s.fold == int(fold))]
-
-
-def jobs_of(design: str, settings: Mapping) -> list[str]:
-    """Names of the jobs of a design, from the section `model` of the configuration."""
-    split = settings["split_jobs"] if design == REPEATED_CV else "none"
-    return PARTS[split](settings["folds"], settings["repeats"])
 
 
 def splits_of(design: str, problem, settings: Mapping, log: logging.Logger) -> list[Split]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from bonecast.model.aggregate import MARK
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL, Outcome
-from bonecast.model.vertebrae import AT
 
 FEW_PER_SITE = 10
 
@@ -46,11 +46,16 @@ def doubts(
         return lines
     block_of = {c: block for block, members in reversed(blocks.items()) for c in members}
     # Levels that few scans show are no mistake.
-    whole = [column for column in block_of if AT not in column]
+    whole = [column for column in block_of if MARK not in column]
     x = frame[whole].to_numpy(float)
     lines += _values(x, whole, block_of, settings["max_missing"])
     lines += _perfect(x, whole, block_of, outcome)
     lines += _sites(frame["site"], outcome)
+    if "entry" in frame and frame["entry"].isna().any():
+        lines.append(
+            f"{frame['entry'].isna().sum()} patients have no time of entry: a temporal split has"
+            " them in neither part"
+        )
     if outcome.kind == SURVIVAL and not (outcome.event == 2).any():
         lines.append("nobody died before a fracture: there is no competing event in these data")
     return lines

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bonecast.model import MULTIMODAL
 from bonecast.model.doubts import doubts
 from bonecast.model.outcome import BINARY, CONTINUOUS, KINDS, SURVIVAL, Outcome
-
-MULTIMODAL = "multimodal"
-"""Name of the block that is all others together."""
 
 DEATH_COLUMNS = ("age_years", "sex_male")
 """Features of the death model, those of them that the table has."""
@@ -85,7 +83,8 @@ def check_size(outcome: Outcome, blocks: Mapping[str, Sequence[str]], settings: 
     if outcome.kind != CONTINUOUS and events == n:
         raise TooSmall(f"one class only: all {n} patients are among the {what}")
     if events < needed:
-        raise TooSmall(f"{events} {what} among {n} patients; at least {needed} are needed")
+        of = "" if outcome.kind == CONTINUOUS else f" among {n} patients"
+        raise TooSmall(f"{events} {what}{of}; at least {needed} are needed")
     if outcome.kind == CONTINUOUS and np.ptp(outcome.value) == 0:
         raise TooSmall(f"all {n} patients have the same value: there is nothing to predict")
     if outcome.kind == BINARY and n - events < needed:

@@ -14,6 +14,7 @@ from bonecast.model.learners.settings import learner_settings
 from bonecast.model.outcome import SURVIVAL
 from bonecast.model.recipe import Recipe
 from bonecast.model.saved import SAVEABLE, follow_up_of, model_content
+from bonecast.model.stability import selection_frequency, selects
 from bonecast.model.validate import Problem
 
 COEFFICIENT_COLUMNS = [
@@ -40,6 +41,7 @@ def final_models(
     settings: Mapping,
     checksum: str,
     log: logging.Logger,
+    jobs: int = 1,
 ) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
     """What rule fit_final_models writes.
 
@@ -49,6 +51,7 @@ def final_models(
         folds: facts of the validation's splits.
         settings: the rule's options.
         checksum: SHA-256 of the file that holds the analysis set.
+        jobs: processes; results do not depend on it.
 
     Returns:
         Content of model.json, coefficients and hazard ratios.
@@ -65,6 +68,7 @@ def final_models(
         else:
             log.info("fitting %d blocks on %d patients", len(problem.layouts), len(frame))
             recipes = fit_final(problem, learner, learner_settings(settings), settings["seed"])
+    frequencies = _frequencies(problem, recipes, name, settings, log, jobs)
     training = {
         "patients": len(frame),
         "events": problem.outcome.n_events,
@@ -73,7 +77,30 @@ def final_models(
     }
     columns = {block: layout.names for block, layout in problem.layouts.items()}
     model = model_content(recipes, columns, features, name, training, detail)
-    return model, coefficient_table(problem, recipes, name, folds), ratios
+    return model, coefficient_table(problem, recipes, name, folds, frequencies), ratios
+
+
+def _frequencies(problem, recipes, name, settings, log, jobs) -> dict[str, pd.Series]:
+    """How often a term is selected in bootstrap samples, by block that selects."""
+    resamples = settings["stability_bootstrap"]
+    preparation = learner_settings(settings).preparation
+    frequencies = {}
+    for block, recipe in recipes.items():
+        if not resamples or not selects(recipe.fitted.tuning):
+            continue
+        log.info("block %s: selecting terms in %d samples", block, resamples)
+        frequencies[block] = selection_frequency(
+            problem.patients(block),
+            problem.outcome,
+            problem.layouts[block],
+            name,
+            recipe.fitted.tuning,
+            preparation,
+            resamples,
+            settings["seed"],
+            jobs,
+        )["selected"]
+    return frequencies
 
 
 def _not_offered(learner: str, name: str, kind: str) -> str:
@@ -131,13 +158,16 @@ def coefficient_table(
     recipes: Mapping[str, Recipe],
     learner: str,
     folds: Sequence[Mapping],
+    frequencies: Mapping[str, pd.Series],
 ) -> pd.DataFrame:
-    """Terms of every block that are in the final model.
+    """Terms of every block that passed the filters of the final model.
 
     Args:
         recipes: as from `fit_final`.
         learner: its name in the results.
         folds: facts of the validation's splits, for how often a term was selected there.
+        frequencies: by block, how often each term is selected in bootstrap samples; empty of a
+            block whose model keeps every term.
     """
     tables = []
     for block, recipe in recipes.items():
@@ -149,7 +179,7 @@ def coefficient_table(
         ]
         parts = [("main", transform.names, transform.blocks, preparation)]
         effects = {"main": recipe.fitted.coefficients}
-        if problem.horizons:
+        if hasattr(recipe.fitted, "death_coefficients"):
             kept = recipe.death_preparation.columns
             names = [problem.death_columns[i] for i in kept]
             parts.append(("death", names, ["death"] * len(names), recipe.death_preparation))
@@ -174,6 +204,9 @@ def coefficient_table(
             if cause == "main" and mine:
                 share = pd.Series([name for terms in mine for name in terms]).value_counts()
                 table["selection_frequency"] = table["term"].map(share).fillna(0) / len(mine)
+            if cause == "main" and block in frequencies:
+                found = table["term"].map(frequencies[block])
+                table["bootstrap_selection_frequency"] = found
             tables.append(table)
     if not tables:
         return pd.DataFrame(columns=COEFFICIENT_COLUMNS)

@@ -15,6 +15,10 @@ import numpy as np
 FEWEST_AT_SITE = 5
 """Training patients that a site needs, or its shift and spread are guesses."""
 
+ENOUGH_AT_SITE = 25
+"""Patients that a site needs in the whole cohort: in a training fold inside a training fold (of
+5 and 4) it then has 15 on average, and fewer than `FEWEST_AT_SITE` once in 100,000."""
+
 FEWEST_COLUMNS = 3
 """With fewer columns nothing can be borrowed between them: each site's own estimates are used."""
 
@@ -25,6 +29,25 @@ TOLERANCE = 1e-6
 
 class CannotHarmonise(Exception):
     """Patients of a site whose scanners are not known; the message names the site."""
+
+
+def why_not(site: np.ndarray) -> str:
+    """Why a cohort cannot be harmonised; empty if it can.
+
+    Args:
+        site: name of each patient's site, empty where unknown, shape (patients,).
+    """
+    sites, size = np.unique(site, return_counts=True)
+    small = [
+        f"site {name} has {count} patients, {ENOUGH_AT_SITE} are needed"
+        if name
+        else f"{count} patients have no site"
+        for name, count in zip(sites, size, strict=True)
+        if not name or count < ENOUGH_AT_SITE
+    ]
+    if not small:
+        return ""
+    return "ComBat: " + "; ".join(small) + ": leave them out, or set model.harmonise to none"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Permutation importance (Breiman, Mach Learn 2001;45:5), within the patients held
 column that the others can stand in for is worth little, though the outcome may depend on it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ from sklearn.metrics import r2_score, roc_auc_score
 from bonecast.model.aggregate import MARK
 from bonecast.model.metrics.discrimination import concordance
 from bonecast.model.metrics.resamples import Resamples
-from bonecast.model.outcome import BINARY, SURVIVAL, Outcome
-from bonecast.model.recipe import Prediction, Recipe
+from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL, Outcome
+from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Layout, Patients
 
 PERMUTATIONS = 5
@@ -81,7 +81,7 @@ def permutation_losses(
     """
     groups, kind = _groups(layout)
     score = _scorer(outcome, tau)
-    whole = score(recipe.predict(patients))
+    whole = score(_marker(recipe, patients, outcome))
     if not np.isfinite(whole):
         return []
     rng = np.random.default_rng(seed)
@@ -92,7 +92,8 @@ def permutation_losses(
         for order in orders:
             x = patients.x.copy()
             x[:, members] = x[np.ix_(order, members)]
-            scores.append(score(recipe.predict(Patients(x, patients.x_death, patients.site))))
+            shuffled = Patients(x, patients.x_death, patients.site)
+            scores.append(score(_marker(recipe, shuffled, outcome)))
         loss = {"kind": kind, "name": name, "metric": METRIC[outcome.kind]}
         losses.append(loss | {"loss": float(whole - np.mean(scores))})
     return losses
@@ -110,27 +111,23 @@ def _groups(layout: Layout) -> tuple[Mapping[str, list[int]], str]:
     return groups, "block" if by_block else "column"
 
 
-def _scorer(outcome: Outcome, tau: float):
-    """A function of a prediction: concordance, area under the curve or share of variance."""
+def _marker(recipe: Recipe, patients: Patients, outcome: Outcome) -> np.ndarray:
+    """What is scored: a linear predictor, which ranks patients at less cost, or the prediction."""
+    if outcome.kind != CONTINUOUS:
+        lp = recipe.fitted.linear_predictor(recipe.transform.apply(patients))
+        if np.isfinite(lp).all():
+            return lp
+    return recipe.predict(patients).predicted[:, -1]
+
+
+def _scorer(outcome: Outcome, tau: float) -> Callable[[np.ndarray], float]:
+    """Concordance, area under the curve or share of variance of a marker; NaN where undefined."""
     if outcome.kind == SURVIVAL:
         alone = Resamples.weigh(outcome.time, outcome.event, np.ones((1, len(outcome)), dtype=int))
         fold = np.zeros((1, len(outcome)), dtype=int)
-
-        def score(prediction: Prediction) -> float:
-            ranked = np.isfinite(prediction.lp).all()
-            marker = prediction.lp if ranked else prediction.predicted[:, -1]
-            return float(concordance(marker[None], fold, alone, tau)[0])
-
-    elif outcome.kind == BINARY:
-        both = len(np.unique(outcome.event)) == 2
-
-        def score(prediction: Prediction) -> float:
-            return roc_auc_score(outcome.event, prediction.predicted[:, 0]) if both else np.nan
-
-    else:
-        spread = len(outcome) > 1 and np.ptp(outcome.value) > 0
-
-        def score(prediction: Prediction) -> float:
-            return r2_score(outcome.value, prediction.predicted[:, 0]) if spread else np.nan
-
-    return score
+        return lambda marker: float(concordance(marker[None], fold, alone, tau)[0])
+    of = outcome.event if outcome.kind == BINARY else outcome.value
+    if len(np.unique(of)) < 2:
+        return lambda marker: np.nan
+    metric = roc_auc_score if outcome.kind == BINARY else r2_score
+    return lambda marker: float(metric(of, marker))

@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from bonecast.model.admission import read_text_table
-from bonecast.model.clinical import renaming
-from bonecast.model.endpoints import ColumnNames
 from bonecast.model.external import check_units
 from bonecast.model.new_patients import admit_new
-from bonecast.model.saved import ModelError, SavedBlock, SavedModel, usable_blocks
-from bonecast.model.vertebrae import AT, SPINE
+from bonecast.model.saved import ModelError, SavedBlock, SavedModel, needed_columns, usable_blocks
 
 PREDICTED_COLUMNS = [
     "participant_id",
@@ -43,42 +39,17 @@ def predict_new(
         only: the block to predict with; None takes every block of which there are the columns.
 
     Returns:
-        As `predict_risks`, then one row per patient left out, whose note says why.
+        As `predict_risks`; everyone named in the tables is there.
 
     Raises:
         CohortError: lists every problem of the tables, by participant and column.
         ModelError: there is no block to predict with.
     """
-    at_hand = columns_at_hand(inputs, settings)
-    blocks, absent = usable_blocks(saved, at_hand, only)
+    frame = admit_new(inputs, needed_columns(saved, only), settings)
+    blocks, absent = usable_blocks(saved, frame.columns, only)
     for name, lacking in absent.items():
         log.warning("block %s is left out; no column %s", name, _listed(lacking))
-    needed = [c for block in blocks.values() for c in block.used() if c in at_hand]
-    frame, excluded = admit_new(inputs, needed, settings)
-    table = predict_risks(frame, saved.horizons, blocks, log)
-    if not len(excluded):
-        return table
-    left_out = pd.DataFrame({"participant_id": excluded["participant_id"]})
-    details = zip(excluded["reason"], excluded["detail"], strict=True)
-    left_out["note"] = [f"{reason}: {detail}".removesuffix(": ") for reason, detail in details]
-    log.warning("%d patients are left out", len(left_out))
-    return pd.concat([table, left_out.reindex(columns=PREDICTED_COLUMNS)], ignore_index=True)
-
-
-def columns_at_hand(inputs: Mapping[str, str], settings: Mapping) -> set[str]:
-    """Features that tables of new patients can give, as they are called in an analysis set."""
-    found: set[str] = set()
-    for source in ("table", "clinical"):
-        if source in inputs:
-            rename = renaming(ColumnNames.of(settings["columns"]))
-            found |= {rename.get(c, c) for c in read_text_table(inputs[source])}
-    if "scans" in inputs:
-        found |= set(pd.read_parquet(inputs["scans"]))
-    if "vertebrae" in inputs:
-        path = str(inputs["vertebrae"])
-        of_file = pd.read_parquet if path.endswith(".parquet") else read_text_table
-        found |= {f"{column}{AT}{level}" for column in of_file(path) for level in SPINE}
-    return found
+    return predict_risks(frame, saved.horizons, blocks, log)
 
 
 def predict_risks(

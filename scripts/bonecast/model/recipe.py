@@ -97,7 +97,7 @@ class Recipe:
 
         context = FitContext(settings, seed, transform.factors(), inner)
         fitted = fit(ready, ready_death, outcome, context)
-        if settings.recalibrate and fitted.coefficients is not None:
+        if settings.recalibrate and hasattr(fitted, "rescaled"):
             lp = _held_out(patients, outcome, layout, fit, settings, horizons, seed, copies_of)
             fitted = fitted.rescaled(slope_of(lp, outcome), ready, ready_death, outcome)
         predicted = getattr(fitted, "out_of_fold", None)

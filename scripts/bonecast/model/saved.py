@@ -229,6 +229,12 @@ def read_model(path: str | Path, endpoint: str | None = None) -> SavedModel:
     )
 
 
+def needed_columns(saved: SavedModel, only: str | None = None) -> list[str]:
+    """Columns that a prediction uses, of every block or of one, each once."""
+    blocks = [block for name, block in saved.blocks.items() if only in (None, name)]
+    return list(dict.fromkeys(column for block in blocks for column in block.used()))
+
+
 def usable_blocks(
     saved: SavedModel, columns: Collection[str], only: str | None = None
 ) -> tuple[dict[str, SavedBlock], dict[str, list[str]]]:

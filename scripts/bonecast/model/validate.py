@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from bonecast.model import MULTIMODAL
 from bonecast.model.designs import PREDICTION_COLUMNS, Split, seed_of
-from bonecast.model.features import MULTIMODAL
 from bonecast.model.importance import permutation_losses
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings

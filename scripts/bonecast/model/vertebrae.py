@@ -8,11 +8,12 @@ import pandas as pd
 from bonecast.cohort import CohortError
 from bonecast.levels import LEVELS
 from bonecast.model.admission import COVARIATE, Cells, check, numbers, read_text_table
+from bonecast.model.aggregate import MARK
 
 SPINE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
 """Levels that have columns: those that nearly everyone has, so neither T13 nor L6."""
 
-AT = "@"
+AT = MARK
 """Between column and level in the name of a feature: hu_vol_mean_hu@L1."""
 
 INCLUDED = "_included"
@@ -67,7 +68,7 @@ def measured_vertebrae(
             included = vertebrae[flag].fillna(False).astype(bool)
             values[column] = values[column].where(included)
     keys = vertebrae[["participant_id", "level"]].astype(str)
-    return keys.join(pd.DataFrame(values, index=vertebrae.index))
+    return pd.concat([keys, pd.DataFrame(values, index=vertebrae.index)], axis=1)
 
 
 def vertebrae_of_table(path: str | Path, columns: Sequence[str], identifier: str) -> pd.DataFrame:

@@ -77,6 +77,11 @@ class Artefacts:
         return self.settings.get("status") == "ok"
 
     @property
+    def saved(self) -> bool:
+        """Whether model.json holds any model that predicts."""
+        return bool(self.model.get("models"))
+
+    @property
     def has_images(self) -> bool:
         """Whether features were measured in scans by this workflow."""
         return self.config.get("model", {}).get("table") is None

@@ -22,14 +22,23 @@ LEARNER_WORDS = {
     "penalised_logistic": "penalised logistic regression",
     "penalised_linear": "penalised linear regression",
     "fine_gray": (
-        "Fine-Gray model of the subdistribution hazard (Fine & Gray, JASA 1999;94:496), a "
-        "sensitivity analysis, since its risks of fracture and death can add up to more than 1 "
-        "(Austin et al., Stat Med 2021;40:4200)"
+        "Fine-Gray model of the subdistribution hazard (Fine & Gray, JASA 1999;94:496; comprisk) "
+        "at the penalty that the Cox model prefers, a sensitivity analysis, since its risks of "
+        "fracture and death can add up to more than 1 (Austin et al., Stat Med 2021;40:4200)"
     ),
-    "forest": "random forest with fixed settings, never tuned",
-    "boosting": "gradient boosting of regression trees with fixed settings",
+    "forest": "random forest with fixed settings (scikit-learn)",
+    "boosting": "gradient boosting of trees with fixed settings (scikit-learn)",
 }
 """Learners by name."""
+
+SURVIVAL_WORDS = {
+    "forest": "forest of competing risks with fixed settings (comprisk)",
+    "boosting": (
+        "gradient boosting of trees on the Cox likelihood of fracture with fixed settings "
+        "(scikit-survival), with the Cox model of death"
+    ),
+}
+"""The same where the outcome has a time."""
 
 LABEL_WORDS = {
     "label": "the diagnosis supplied in the clinical table",
@@ -52,7 +61,11 @@ def model_methods(settings: Mapping, section: Mapping) -> list[str]:
         _outcome(settings, section),
         " ".join(
             [
-                *learner_sentences(settings.get("learners", ()), section.get("inner_folds")),
+                *learner_sentences(
+                    settings.get("learners", ()),
+                    settings.get("kind", ""),
+                    section.get("inner_folds"),
+                ),
                 _penalty(settings, section),
             ]
         ),
@@ -68,16 +81,23 @@ def model_methods(settings: Mapping, section: Mapping) -> list[str]:
     return [text for text in paragraphs if text]
 
 
-def learner_sentences(learners: Sequence[str], inner_folds: int | None) -> list[str]:
-    """One sentence per learner, the first named as the main one."""
-    sentences = []
-    for position, name in enumerate(learners):
-        words = LEARNER_WORDS.get(name, name.replace("_", " "))
+def learner_sentences(learners: Sequence[str], kind: str, inner_folds: int | None) -> list[str]:
+    """What the main learner is, and in a second sentence those beside it.
+
+    Args:
+        learners: names, the main one first.
+        kind: of the outcome: survival, binary or continuous.
+        inner_folds: in which a penalty is chosen.
+    """
+    words = []
+    for name in learners:
+        known = LEARNER_WORDS | (SURVIVAL_WORDS if kind == "survival" else {})
+        text = known.get(name, name.replace("_", " "))
         if inner_folds and name.startswith("penalised"):
-            words += f", the penalty chosen in {inner_folds} inner folds of each training fold"
-        start = "Main learner" if position == 0 else "Beside it"
-        sentences.append(f"{start}: {words}.")
-    return sentences
+            text += f"; the penalty is chosen in {inner_folds} inner folds of each training fold"
+        words.append(text)
+    sentences = [f"Main learner: {words[0]}."] if words else []
+    return sentences + ([f"Beside it: {'; '.join(words[1:])}."] if words[1:] else [])
 
 
 def _outcome(settings: Mapping, section: Mapping) -> str:
@@ -144,18 +164,22 @@ def _preparation(settings: Mapping, section: Mapping) -> str:
     if section.get("vertebra_columns"):
         blocks = ", ".join(section["vertebra_columns"])
         text += (
-            f" Vertebrae of blocks {blocks} were summarised to one row per patient inside the"
-            " training fold, so that no patient's vertebrae were parted."
+            f" Vertebrae of {blocks} became one row per patient: median, lowest and slope along the"
+            " spine of the differences from the training patients' median at each level."
         )
     if section.get("harmonise", "none") == "combat":
         text += (
-            " Image features were harmonised between scanners by ComBat (Johnson et al.,"
-            " Biostatistics 2007;8:118), fitted to the training patients without the outcome."
+            " Image features were harmonised between sites by ComBat (Johnson et al.,"
+            " Biostatistics 2007;8:118) with age and sex as covariates, fitted to the training"
+            " patients without the outcome."
         )
     else:
-        text += " Scanners were not harmonised."
+        text += " Sites were not harmonised."
     if section.get("recalibrate"):
-        text += " Predictions were recalibrated by their slope over the inner folds."
+        text += (
+            " Predictions were recalibrated by their slope over the inner folds (Verweij & van"
+            " Houwelingen, Stat Med 1993;12:2305)."
+        )
     return text
 
 

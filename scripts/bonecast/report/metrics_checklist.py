@@ -214,7 +214,7 @@ def _partition(a: Artefacts) -> Answer:
         return Answer(TO_CONFIRM)
     return Answer(
         YES,
-        f"{design_words(a)}, split by patient, seed {a.option('seed')}; imputation, scaling, "
+        f"Split by patient, seed {a.option('seed')}: {design_words(a)}. Imputation, scaling, "
         "selection, tuning and thresholds are fitted in the training fold alone.",
     )
 
@@ -225,7 +225,7 @@ def _confounding(a: Artefacts) -> Answer:
         named = a.subgroups["subgroup"].drop_duplicates().str.replace("_", " ")
         parts.append(f"performance by {enumerated(named)}: subgroups.tsv")
     if a.option("harmonise") not in (None, "none"):
-        parts.append("scanners harmonised in the training fold")
+        parts.append("sites harmonised in the training fold")
     return Answer(TO_CONFIRM, "; ".join(parts))
 
 
@@ -296,7 +296,7 @@ def _code(a: Artefacts) -> Answer:
 
 
 def _model(a: Artefacts) -> Answer:
-    if not a.model_sha256:
+    if not a.saved:
         return Answer(TO_CONFIRM, "No model was saved.")
     return Answer(
         TO_CONFIRM, f"model.json, sha256 {a.model_sha256}; model_card.md says how to use it."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from bonecast.model.outcome import CONTINUOUS, SURVIVAL
+from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL
 from bonecast.report.artefacts import Artefacts
 from bonecast.report.checklist import (
     TO_CONFIRM,
@@ -20,8 +20,7 @@ from bonecast.report.checklist import (
     percent,
 )
 from bonecast.report.methods_models import learner_sentences
-from bonecast.report.sample_size import ASSUMED
-from bonecast.report.tables import METRIC_WORDS, block_name, counted, interval_text
+from bonecast.report.tables import ASSUMED, METRIC_WORDS, block_name, counted, interval_text
 
 PERFORMANCE = {
     "survival": ("c_index", "auc_t", "brier", "ipa"),
@@ -69,10 +68,11 @@ def model_card(artefacts: Artefacts, sample_sizes: pd.DataFrame) -> str:
 def _summary(a: Artefacts) -> str:
     if not a.fitted:
         return f"No model was fitted: {a.settings.get('detail', '')}."
-    what = {
-        SURVIVAL: f"the absolute risk of a first fracture by {_years(a)}, death competing",
-        CONTINUOUS: f"the value of {a.endpoint}",
-    }.get(a.kind, f"the probability of {a.endpoint}")
+    what = a.settings.get("estimand", a.endpoint)
+    if a.kind == SURVIVAL:
+        what = f"the absolute risk of a first fracture by {_years(a)}, death competing"
+    elif a.kind == BINARY:
+        what = f"the probability of {what}"
     return (
         f"Predicts {what}. One model for each block of features:"
         f" {enumerated(block_name(block) for block in a.blocks)}."
@@ -96,7 +96,7 @@ def _origin(a: Artefacts, sample_sizes: pd.DataFrame) -> list[str]:
         f"Source of the patients and how outcomes were found: {TO_CONFIRM}.",
     ]
     if a.fitted:
-        texts.append(learner_sentences(a.learners, a.option("inner_folds"))[0])
+        texts.append(learner_sentences(a.learners, a.kind, a.option("inner_folds"))[0])
     assumed = sample_sizes[sample_sizes["r2_source"] == ASSUMED]
     if len(assumed):
         row = assumed.iloc[-1]
@@ -202,11 +202,13 @@ def _subgroups(a: Artefacts) -> list[str]:
             interval_text(row.value, row.lower, row.upper) if shown else f"not shown: {row.note}"
         )
         counts = [f"{row.n:,.0f}", f"{row.events:,.0f}"] if shown else ["", ""]
+        counts = counts[:1] if a.kind == CONTINUOUS else counts
         lines.append([str(row.subgroup).replace("_", " "), str(row.level), value, *counts])
-    heading = METRIC_WORDS.get(metric, metric)
+    header = ["Subgroup", "Level", METRIC_WORDS.get(metric, metric), "Patients", "Events"]
+    header = header[:-1] if a.kind == CONTINUOUS else header
     return [
         f"Block {block_name(blocks[-1])}; other blocks and metrics: subgroups.tsv.",
-        _markdown(["Subgroup", "Level", heading, "Patients", "Events"], lines),
+        _markdown(header, lines),
     ]
 
 
@@ -225,11 +227,8 @@ def _limits(a: Artefacts, sample_sizes: pd.DataFrame) -> list[str]:
         worst, share = max(missing.items(), key=lambda item: item[1])
         columns = counted(len(missing), "column")
         points.append(f"{columns} with missing values, most `{worst}` ({percent(share)}).")
-    dropped = a.settings.get("horizons_dropped_years") or []
-    if dropped:
-        years = ", ".join(f"{t:g}" for t in dropped)
-        points.append(f"Risk at {years} years is not predicted: too few were followed that long.")
-    points += [str(text) for text in a.settings.get("warnings") or []]
+    warnings = [str(text).strip() for text in a.settings.get("warnings") or []]
+    points += [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in warnings]
     if a.has_images:
         points.append(
             "Features depend on tube voltage, contrast medium, kernel and segmentation: scans"
@@ -240,8 +239,9 @@ def _limits(a: Artefacts, sample_sizes: pd.DataFrame) -> list[str]:
 
 
 def _how(a: Artefacts) -> list[str]:
-    if not a.model_sha256:
-        return ["No model was saved."]
+    if not a.saved:
+        why = a.model.get("detail") if a.fitted else ""
+        return [f"No model was saved{f': {why}' if why else ''}."]
     return [
         "`model.json` is plain text and holds imputation, scaling, coefficients and baseline"
         " hazards. Name it and a table of new patients in a configuration file (`predict: {model:"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bonecast.report.comparison import DESIGN_WORDS, LEARNER_WORDS
 from bonecast.report.tables import (
     METRIC_WORDS,
     block_name,
@@ -26,6 +27,9 @@ BESIDE = {"survival": ["auc_t"], "binary": ["brier"], "continuous": ["rmse", "ma
 
 CALIBRATION = ["oe_ratio", "calibration_slope", "ici", "brier", "ipa", "ibs"]
 AGREEMENT = ["bias", "loa_lower", "loa_upper", "calibration_slope"]
+
+SHORT = {"oe_ratio": "O/E", "calibration_slope": "Slope", "ici": "ICI", "ibs": "IBS"}
+"""Headings of the table of calibration, explained under it."""
 
 MAIN_DESIGN = "repeated_nested_cv"
 
@@ -123,8 +127,8 @@ class ModelFacts:
                 {
                     "key": block,
                     "block": block_name(block),
-                    "learner": learner.replace("_", " "),
-                    "design": design.replace("_", " "),
+                    "learner": LEARNER_WORDS.get(learner, learner),
+                    "design": DESIGN_WORDS.get(design, design),
                     "value": main["value"],
                     "headline": _text(main),
                     "delta": "reference" if block == reference else _signed(delta),
@@ -175,7 +179,7 @@ class ModelFacts:
         """Metrics of `calibration_rows` that have a value anywhere: name and heading."""
         names = AGREEMENT if self.settings["kind"] == "continuous" else CALIBRATION
         rows = self.calibration_rows()
-        return [(n, METRIC_WORDS.get(n, n)) for n in names if any(n in row for row in rows)]
+        return [(n, SHORT.get(n, METRIC_WORDS[n])) for n in names if any(n in row for row in rows)]
 
     def threshold_rows(self) -> list[dict]:
         """Sensitivity, specificity and net benefit at the configured thresholds."""

@@ -15,7 +15,7 @@ from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
 from bonecast.report.model_facts import FIGURE_CAPTIONS, model_alt_texts
-from bonecast.report.publication import publication_facts
+from bonecast.report.publication_page import publication_facts
 from bonecast.report.summary import summary_text
 from bonecast.report.tables import METRIC_WORDS, counted, headline_block, minus
 

@@ -15,8 +15,7 @@ from bonecast.model.sample_size import (
     survival_sample_size,
 )
 from bonecast.report.artefacts import Artefacts
-
-ASSUMED, OBSERVED = "assumed", "observed"
+from bonecast.report.tables import ASSUMED, OBSERVED
 
 CRITERIA = ("criterion_1", "criterion_2", "criterion_3", "criterion_4")
 
@@ -182,7 +181,7 @@ def sentence(artefacts: Artefacts, parameters: int, needed: SampleSize, source: 
     Args:
         source: `ASSUMED` or `OBSERVED`, where the R-squared comes from.
     """
-    what = "R-squared" if artefacts.kind == CONTINUOUS else "Cox-Snell R-squared"
+    what = "an R-squared" if artefacts.kind == CONTINUOUS else "a Cox-Snell R-squared"
     if source == OBSERVED:
         origin = "as observed in held-out patients"
     elif artefacts.kind == CONTINUOUS:
@@ -198,6 +197,6 @@ def sentence(artefacts: Artefacts, parameters: int, needed: SampleSize, source: 
         f"{'more than' if short else 'and it has'} {'its ' if short else ''}{artefacts.patients:,}"
     )
     return (
-        f"{_start(artefacts, parameters)} At a {what} of {needed.r2:.3f}, {origin}, the criteria of"
+        f"{_start(artefacts, parameters)} At {what} of {needed.r2:.3f}, {origin}, the criteria of"
         f" Riley et al. (Stat Med 2019) ask for {needed.patients:,} patients{events}, {has}."
     )

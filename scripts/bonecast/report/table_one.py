@@ -13,10 +13,7 @@ import pandas as pd
 from bonecast.model.outcome import BINARY, SURVIVAL
 from bonecast.model.prepare import PreparationSettings
 from bonecast.report.artefacts import Artefacts
-from bonecast.report.tables import block_name
-
-SMALL_CELL = 5
-"""Counts from 1 up to below this are not printed (a usual rule of disclosure control)."""
+from bonecast.report.tables import FEW, HIDDEN, SMALL_CELL, block_name
 
 FIRST_COLUMNS = 6
 """Columns listed of a block measured in scans; the clinical block and scores are listed whole."""
@@ -27,7 +24,6 @@ WIDE_BLOCK = PreparationSettings().wide_block
 MAX_LEVELS = 20
 """A text column with more values than this is only counted."""
 
-FEW, HIDDEN = f"<{SMALL_CELL}", "not shown"
 OVERALL = "overall"
 
 COLUMNS = ("block", "variable", "level", "statistic", OVERALL)

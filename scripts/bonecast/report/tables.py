@@ -46,6 +46,12 @@ METRIC_WORDS = {
 }
 NOT_ESTIMABLE = "not estimable"
 
+SMALL_CELL = 5
+"""Counts from 1 up to below this are not printed (a usual rule of disclosure control)."""
+FEW, HIDDEN = f"<{SMALL_CELL}", "not shown"
+ASSUMED, OBSERVED = "assumed", "observed"
+"""Where the R-squared of a sample-size calculation comes from."""
+
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """A tab-separated table; ids stay text and empty text stays empty."""

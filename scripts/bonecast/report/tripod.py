@@ -6,6 +6,7 @@ judgement, or stands in no result, is left to them.
 
 import pandas as pd
 
+from bonecast.model.outcome import CONTINUOUS
 from bonecast.report.artefacts import Artefacts
 from bonecast.report.checklist import (
     FLEXIBLE,
@@ -23,9 +24,8 @@ from bonecast.report.checklist import (
     performance_words,
     read_list,
 )
-from bonecast.report.methods_models import learner_sentences
-from bonecast.report.sample_size import ASSUMED
-from bonecast.report.tables import block_name, counted
+from bonecast.report.methods_models import DESIGN_WORDS, learner_sentences
+from bonecast.report.tables import ASSUMED, block_name, counted
 
 FILLED, PARTLY = "filled", "partly"
 
@@ -116,7 +116,7 @@ def _preparation(a: Artefacts) -> Answer:
         steps.append(f"values beyond the quantiles {quantile:g} and {1 - quantile:g} are pulled in")
     harmonised = a.option("harmonise") not in (None, "none")
     how = "harmonised by ComBat in the training fold" if harmonised else "not harmonised"
-    steps.append(f"scanners are {how}")
+    steps.append(f"sites are {how}")
     return Answer(PARTLY, "; ".join(steps).capitalize() + ".")
 
 
@@ -165,7 +165,7 @@ def _missing(a: Artefacts) -> Answer:
     }
     most = "; ".join(f"{name} {share}" for name, share in worst.items())
     values = (
-        f"{len(shares)} columns have missing values (most: {most})"
+        f"{counted(len(shares), 'column')} with missing values (most: {most})"
         if shares
         else ("no column has missing values")
     )
@@ -196,7 +196,7 @@ def _handling(a: Artefacts) -> Answer:
 
 
 def _models(a: Artefacts) -> Answer:
-    learners = " ".join(learner_sentences(a.learners, a.option("inner_folds")))
+    learners = " ".join(learner_sentences(a.learners, a.kind, a.option("inner_folds")))
     return Answer(PARTLY, f"{learners} Validation: {design_words(a)}.")
 
 
@@ -261,7 +261,7 @@ def _fairness(a: Artefacts) -> Answer:
 
 
 def _output(a: Artefacts) -> Answer:
-    if a.kind == "continuous":
+    if a.kind == CONTINUOUS:
         return Answer(PARTLY, "A predicted value; no classes.")
     what = "Absolute risk" if a.horizons_years else "Probability of the diagnosis"
     at = ", ".join(f"{t:g}" for t in a.horizons_years)
@@ -300,19 +300,29 @@ def _characteristics(a: Artefacts) -> Answer:
 def _comparison(a: Artefacts) -> Answer:
     if not a.designs.keys() & set(HELD_OUT):
         return Answer(NOT_APPLICABLE, "Evaluated within the development cohort.")
-    return Answer(TO_CONFIRM, "Table 1 of the other cohort is in its own results.")
+    where = []
+    if "external" in a.designs:
+        where.append("table_one.tsv of the development cohort is in its own results")
+    if "temporal" in a.designs:
+        where.append("predictions.parquet names the patients held out for being later")
+    return Answer(TO_CONFIRM, f"{'; '.join(where)}.".capitalize())
 
 
 def _analyses(a: Artefacts) -> Answer:
     if a.metrics.empty:
         return Answer(PARTLY, f"{cohort_words(a)}; no model was fitted.")
     rows = a.metrics[["design", "n", "events"]].dropna().groupby("design", sort=False).max()
-    counts = [f"{name}: {row.n:,.0f} and {row.events:,.0f}" for name, row in rows.iterrows()]
-    return Answer(FILLED, f"Patients and events by design: {'; '.join(counts)}. {cohort_words(a)}.")
+    events = a.kind != CONTINUOUS
+    counts = [
+        f"{DESIGN_WORDS.get(name, name)} {row.n:,.0f}" + f" and {row.events:,.0f}" * events
+        for name, row in rows.iterrows()
+    ]
+    what = "Patients and events" if events else "Patients"
+    return Answer(FILLED, f"{what} by design: {'; '.join(counts)}. {cohort_words(a)}.")
 
 
 def _specification(a: Artefacts) -> Answer:
-    if not a.model_sha256:
+    if not a.saved:
         return Answer(TO_CONFIRM, "No model was saved.")
     return Answer(
         PARTLY,

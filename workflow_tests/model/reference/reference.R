@@ -92,7 +92,8 @@ for (k in 2:3) for (threshold in c(0.1, 0.2, 0.4)) {
 roc <- Score(list(csc = risk[, 2]), formula = Hist(time_years, event) ~ 1, data = test, times = 2.5,
              cause = 1, metrics = "auc", plots = "ROC", cens.model = "km", null.model = FALSE,
              conf.int = FALSE)$ROC$plotframe
-for (row in c(20, 50, 80)) put(paste0("roc_", row), unlist(roc[row, c("risk", "TPR", "FPR")]))
+for (row in c(20, 50, 80)) put(paste0("roc_", row), setNames(
+  unlist(roc[row, 3:5]), c("risk", "true_positive", "false_positive")))
 
 # A diagnosis: fractured or not in the time each was seen, predicted by the risk at 5 years.
 diagnosed <- as.integer(test$event == 1)

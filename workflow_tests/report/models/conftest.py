@@ -1,12 +1,22 @@
 """Made-up tables of models, shaped as the models' rules write them."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from bonecast.report.comparison import KINDS, PANEL_METRICS, Comparison
+from bonecast.report.figures_model_agreement import predicted_observed
+from bonecast.report.figures_model_blocks import block_comparison, block_differences
+from bonecast.report.figures_model_calibration import calibration
+from bonecast.report.figures_model_decision import decision_curves
+from bonecast.report.figures_model_importance import importance
+from bonecast.report.figures_model_outcome import outcome_by_risk_group
+from bonecast.report.figures_model_roc import roc_by_horizon
+from bonecast.report.figures_model_subgroups import subgroup_performance
 
 BLOCKS = ("clinical", "hu", "radiomics", "multimodal")
 LEARNERS = {
@@ -41,6 +51,21 @@ SUBGROUPS = {
     "scanner": ("Maker Model One of the Tenth Edition", "unknown"),
     "contrast_phase": ("none", "portal venous"),
 }
+
+
+DRAW = {
+    "block_comparison": (block_comparison, ["metrics.tsv"]),
+    "block_differences": (block_differences, ["metrics.tsv"]),
+    "roc_by_horizon": (roc_by_horizon, ["roc_curves.tsv", "metrics.tsv"]),
+    "calibration": (calibration, ["calibration_curves.tsv", "metrics.tsv"]),
+    "decision_curves": (decision_curves, ["decision_curves.tsv", "metrics.tsv"]),
+    "outcome_by_risk_group": (outcome_by_risk_group, ["predictions.parquet"]),
+    "subgroup_performance": (subgroup_performance, ["subgroups.tsv", "metrics.tsv"]),
+    "importance": (importance, ["importance.tsv", "coefficients.tsv"]),
+    "predicted_observed": (predicted_observed, ["predictions.parquet", "metrics.tsv"]),
+}
+"""How a figure is drawn, and the tables it is drawn from."""
+DPI = 50
 
 
 class MadeUp:
@@ -94,8 +119,25 @@ class MadeUp:
             "coefficients": self._coefficients(),
         }
         for name, rows in tables.items():
-            pd.DataFrame(rows).to_csv(self.path(f"{name}.tsv"), sep="\t", index=False)
+            if rows:
+                pd.DataFrame(rows).to_csv(self.path(f"{name}.tsv"), sep="\t", index=False)
         self._predictions().to_parquet(self.path("predictions.parquet"), index=False)
+
+    def draw(self, figure: str, name: str = "figure") -> dict[str, Path]:
+        """Draw a figure; the paths of its files."""
+        function, tables = DRAW[figure]
+        kinds = ("pdf", "svg", "png", "csv")
+        outputs = {kind: self.folder / f"{name}.{kind}" for kind in kinds}
+        more = {"thresholds": [0.05, 0.2]} if figure == "decision_curves" else {}
+        paths = [self.path(table) for table in tables]
+        texts = {kind: str(path) for kind, path in outputs.items()}
+        function(*paths, compared=self.compared, outputs=texts, dpi=DPI, **more)
+        return outputs
+
+    def rows(self, figure: str) -> pd.DataFrame:
+        """Draw a figure but write its table alone; the numbers drawn."""
+        with mock.patch.object(Figure, "savefig"):
+            return pd.read_csv(self.draw(figure)["csv"])
 
     def empty(self) -> None:
         """Take every row out of every table."""
@@ -201,7 +243,7 @@ class MadeUp:
 
     def _calibration(self) -> list[dict]:
         if self.kind == "continuous":
-            return [{"design": "", "block": "", "learner": "", "horizon_years": 1, "kind": ""}][:0]
+            return []
         rows = []
         for place, block in enumerate(self.blocks):
             for horizon in self.horizons:
@@ -259,7 +301,7 @@ class MadeUp:
             for place, (block, learner) in enumerate(self._pairs(self.designs[-1])):
                 shared = {"endpoint": self.endpoint, "design": self.designs[0], "block": block}
                 shared |= {"learner": learner, "horizon_years": horizon}
-                power = 0.62 - 0.06 * place
+                power = max(0.1, 0.62 - 0.06 * place)
                 rows += [shared | {"false_positive_rate": x, "sensitivity": x**power} for x in grid]
         return rows
 

@@ -76,12 +76,12 @@ KINDS = {
 }
 
 
-def artefacts_of(endpoint="fracture", settings=None, model=None, **changes) -> Artefacts:
+def artefacts_of(endpoint="fracture", settings=None, options=None, **changes) -> Artefacts:
     """Results of an endpoint.
 
     Args:
         settings: keys of settings.json that differ.
-        model: keys of the section `model` of the configuration that differ.
+        options: keys of the section `model` of the configuration that differ.
         changes: attributes of `Artefacts` that differ.
     """
     kind, learner, headline = KINDS[endpoint]
@@ -145,14 +145,14 @@ def artefacts_of(endpoint="fracture", settings=None, model=None, **changes) -> A
         "settings": facts | (settings or {}),
         "frame": frame,
         "features": {"kind": kind, "scores": []},
-        "model": {"format": 1},
+        "model": {"format": 2, "models": {"clinical": {}}},
         "model_sha256": "ab" * 32,
         "exclusions": pd.DataFrame(excluded),
         "predictions": predictions_of(frame, endpoint, kind, learner),
         "metrics": pd.DataFrame(metrics),
         "subgroups": pd.DataFrame(subgroups),
         "coefficients": pd.DataFrame(coefficients),
-        "config": CONFIG | {"model": CONFIG["model"] | (model or {})},
+        "config": CONFIG | {"model": CONFIG["model"] | (options or {})},
     }
     return Artefacts(endpoint, **(values | changes))
 

@@ -54,7 +54,7 @@ def test_evidence_is_that_of_the_results(artefacts):
     table = filled(artefacts())["evidence"]
     assert "60 patients, 20 fractures, 4 deaths before fracture, 180 person-years" in table["20a"]
     assert "66 came to the models" in table["20a"]
-    assert "6 were left out of the models (Follow-up time" in table["6b"]
+    assert "6 were left out of the models (The outcome is missing" in table["6b"]
     assert "Clinical 3, Radiomics 70, Multimodal 73" in table["9a"]
     assert "0.3 per parameter" in table["10"]
     assert "age_years 5 %" in table["11"]
@@ -74,7 +74,7 @@ def test_designs_and_options_change_the_answers(artefacts):
         {"name": "external", "folds": 0, "repeats": 0, "patients_held_out": 0},
     ]
     options = {"recalibrate": True, "washout_years": 0.1, "min_robustness": 0.75}
-    table = filled(artefacts(settings={"designs": more}, model=options))
+    table = filled(artefacts(settings={"designs": more}, options=options))
     assert plain.loc["23b", "status"] == "author to confirm"
     assert table.loc["23b", "status"] == "filled"
     assert "leave-one-site-out" in table.loc["12d", "evidence"]
@@ -94,7 +94,7 @@ def test_nothing_is_claimed_of_models_that_were_not_fitted(artefacts):
         predictions=pd.DataFrame(),
         subgroups=pd.DataFrame(),
         coefficients=pd.DataFrame(),
-        model_sha256="",
+        model={},
     )
     table = filled(made)
     assert set(table.loc[list(OF_MODELS), "status"]) == {"author to confirm"}
@@ -139,7 +139,7 @@ def test_metrics_answers(artefacts):
     frame = artefacts().frame.assign(site="a")
     changed = artefacts(
         frame=frame,
-        model={"min_robustness": 0.75},
+        options={"min_robustness": 0.75},
         settings={
             "learners": ["penalised_cox", "forest"],
             "designs": [{"name": "external", "folds": 1, "patients_held_out": 60}],
@@ -152,7 +152,7 @@ def test_metrics_answers(artefacts):
 
 def test_metrics_of_a_table_without_images(artefacts):
     blocks = {"clinical": {"columns": ["age_years"]}}
-    made = artefacts(settings={"blocks": blocks}, model={"table": "table.csv"})
+    made = artefacts(settings={"blocks": blocks}, options={"table": "table.csv"})
     table = metrics_checklist_table(made)
     assert "not made for such a study" in table["asks"].iloc[0]
     answers = table.set_index("item")["status"]

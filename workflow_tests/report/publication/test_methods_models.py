@@ -27,8 +27,8 @@ def test_defaults(artefacts, section):
     text = text_of(artefacts, section)
     assert "60 patients with 20 fractures and 4 deaths in 180 person-years" in text
     assert "Risk was predicted at 1 and 3 years" in text
-    assert f"the penalty chosen in {section['inner_folds']} inner folds" in text
-    assert "nested cross-validation" in text and "Scanners were not harmonised" in text
+    assert f"the penalty is chosen in {section['inner_folds']} inner folds" in text
+    assert "nested cross-validation" in text and "Sites were not harmonised" in text
     assert "Net reclassification was not used" in text
     for absent in ("Temporal", "Leave-one-site-out", "ComBat", "recalibrated", "within 0"):
         assert absent not in text
@@ -67,12 +67,12 @@ def test_every_option_is_told(artefacts, section):
         "ComBat",
         "recalibrated by their slope",
         "within 0.25 years of the scan were left out",
-        "Vertebrae of blocks levels",
+        "Vertebrae of levels became one row",
         "10 years were left out",
         "risks of 0.05 and 0.2",
         "which misleads",
         "Fine-Gray",
-        "gradient boosting",
+        "on the Cox likelihood",
     ):
         assert words in text, words
 
@@ -101,4 +101,6 @@ def test_every_learner_has_words():
 
     known = {name for learners in LEARNERS.values() for name, _ in learners.values()}
     assert known <= LEARNER_WORDS.keys()
-    assert learner_sentences(["penalised_cox"], None)[0].startswith("Main learner: cause-specific")
+    assert learner_sentences(["penalised_cox"], "survival", None)[0].startswith(
+        "Main learner: cause-specific"
+    )

@@ -9,7 +9,8 @@ import pytest
 import bonecast.report.publication as publication
 from bonecast.report.artefacts import FILES, read_artefacts
 from bonecast.report.model_card import model_card
-from bonecast.report.publication import PUBLICATION_FILES, publication_facts, write_publication
+from bonecast.report.publication import write_publication
+from bonecast.report.publication_page import PUBLICATION_FILES, publication_facts
 from bonecast.report.sample_size import sample_size_table
 
 NAMES = ("table_one", "sample_size", "tripod_ai", "metrics_checklist", "model_card")
@@ -37,7 +38,7 @@ def test_card_says_what_the_results_say(artefacts):
     assert "rad_01" not in inputs and "90 %" in inputs
     assert "| Radiomics | 0.640 (0.540\N{EN DASH}0.740)" in part(text, "Performance")
     assert "| Clinical | 0.610" in part(text, "Calibration")
-    assert "rad_69 is constant" in part(text, "Limits")
+    assert "- Rad_69 is constant." in part(text, "Limits")
     assert "author to confirm" in part(text, "Ethics and consent")
     assert "snakemake predict" in part(text, "How to predict")
     assert "ab" * 32 in part(text, "Versions and checksum")
@@ -51,20 +52,31 @@ def test_suppressed_subgroups_are_named_without_numbers(artefacts):
 
 @pytest.mark.parametrize(
     ("endpoint", "words"),
-    [("osteoporosis", "probability of osteoporosis"), ("bmd", "the value of bmd")],
+    [
+        ("osteoporosis", "the probability of what is predicted"),
+        ("bmd", "Predicts what is predicted"),
+    ],
 )
 def test_card_of_other_endpoints(artefacts, endpoint, words):
     text = card(artefacts(endpoint))
     assert words in text and "death" not in text.replace("deaths", "")
     assert "None" not in text and "nan" not in text
+    # Everyone has a number: there are no events to count.
+    assert ("| Patients | Events |" in text) == (endpoint == "osteoporosis")
 
 
 def test_card_of_no_model(artefacts):
     nothing = dict.fromkeys(("metrics", "predictions", "subgroups", "coefficients"), pd.DataFrame())
     settings = {"status": "not_fitted", "detail": "3 fractures among 60 patients"}
-    text = card(artefacts(settings=settings, model_sha256="", **nothing))
+    text = card(artefacts(settings=settings, model={}, **nothing))
     assert "No model was fitted: 3 fractures among 60 patients." in text
     assert "No model was saved." in text and "snakemake predict" not in text
+
+
+def test_a_learner_that_cannot_be_saved_is_said_so(artefacts):
+    saved = {"models": {}, "detail": "a forest is not written to a file"}
+    text = card(artefacts(model=saved))
+    assert "No model was saved: a forest is not written to a file." in part(text, "How to predict")
 
 
 @pytest.fixture

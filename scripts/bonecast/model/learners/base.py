@@ -18,7 +18,8 @@ class LearnerSettings:
         inner_folds: folds of the cross-validation that chooses the penalty.
         l1_ratios: mixtures tried for wide models, 0 (ridge) exclusive to 1 (lasso).
         n_penalties: strengths tried per mixture.
-        recalibrate: whether predictions are scaled by their slope over the inner folds.
+        recalibrate: whether predictions are scaled by their slope over the inner folds; of
+            learners that can be, see `Fitted`.
         risk_groups: groups of equal size among the training patients.
         preparation: see `PreparationSettings`.
     """
@@ -66,9 +67,13 @@ class FitContext:
 class Fitted(Protocol):
     """A fitted learner. `ready` are features prepared by the recipe, (patients, columns).
 
-    One that has seen its training patients too well to predict them honestly, as trees have,
-    also has `out_of_fold`: predictions of them, like those of `predict`, by models that had not
-    seen them. Risk groups and thresholds are learned from these.
+    Two further members are optional:
+
+    - `out_of_fold`: predictions of the training patients, like those of `predict`, by models that
+      had not seen them, where the learner remembers its patients as trees do. Risk groups and
+      thresholds are learned from these.
+    - `rescaled(slope, ready, ready_death, outcome)`: the model with effects times `slope` and the
+      rest, such as an intercept, fitted anew. Without it predictions are not recalibrated.
     """
 
     coefficients: np.ndarray | None
@@ -88,12 +93,6 @@ class Fitted(Protocol):
 
         There is one column per horizon, and one where the outcome has no time.
         """
-        ...
-
-    def rescaled(
-        self, slope: float, ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome
-    ) -> "Fitted":
-        """The model with effects times `slope`, the rest fitted anew; if it has coefficients."""
         ...
 
 

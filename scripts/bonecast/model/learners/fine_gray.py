@@ -112,3 +112,10 @@ def fit_at(ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: dic
         -np.log1p(-baseline),
         tuning | {"converged": bool(model.converged_)},
     )
+
+
+def coefficients_at(
+    ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: dict
+) -> np.ndarray:
+    """The coefficients of `fit_at`."""
+    return fit_at(ready, outcome, factors, tuning).coefficients

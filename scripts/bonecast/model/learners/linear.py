@@ -4,10 +4,12 @@ Ridge for narrow models, elastic net (scikit-learn's path) for wide ones; the pe
 with the smallest squared error of the held-out patients of the inner folds.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
 from bonecast.model.learners.base import FitContext
@@ -145,16 +147,36 @@ class ElasticNetPath:
             return np.zeros((0, len(self.penalties))), np.full(len(self.penalties), level)
         factors = factors / factors.mean()
         scaled = np.asfortranarray((x - mean) / factors)
-        effects = enet_path(
-            scaled,
-            y - level,
-            l1_ratio=self.l1_ratio,
-            alphas=self.penalties,
-            precompute=scaled.T @ scaled,
-            check_input=False,
-        )[1]
+        with warnings.catch_warnings():
+            # Short of full convergence a penalty is only a worse candidate in the comparison.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            effects = enet_path(
+                scaled,
+                y - level,
+                l1_ratio=self.l1_ratio,
+                alphas=self.penalties,
+                precompute=scaled.T @ scaled,
+                check_input=False,
+            )[1]
         effects = effects / factors[:, None]
         return effects, level - mean @ effects
+
+
+def coefficients_at(
+    ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: Mapping
+) -> np.ndarray:
+    """Coefficients at one penalty, shape (columns,).
+
+    Args:
+        factors: penalty factor of each column.
+        tuning: of a fitted model.
+    """
+    if tuning["kind"] == "none" or not ready.shape[1]:
+        return np.zeros(ready.shape[1])
+    penalties = np.array([tuning["penalty"]])
+    ratio = tuning.get("l1_ratio")
+    path = RidgePath(penalties) if ratio is None else ElasticNetPath(ratio, penalties)
+    return path.fit(ready, outcome.value, factors)[0][:, 0]
 
 
 def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:

@@ -5,7 +5,7 @@ penalty is the one that the held-out partial likelihood of the inner folds prefe
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,6 +147,23 @@ def tuned_coefficients(
     chosen = int(np.argmax(scores[best]))
     path = candidates[best].path(ready, time, fracture, context.factors, chosen + 1)
     return path[:, chosen], candidates[best].describe(chosen)
+
+
+def coefficients_at(
+    ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: Mapping
+) -> np.ndarray:
+    """Coefficients of fracture at one penalty, shape (columns,).
+
+    Args:
+        factors: penalty factor of each column.
+        tuning: as of `CauseSpecificCox`.
+    """
+    if tuning["kind"] == "none" or not ready.shape[1]:
+        return np.zeros(ready.shape[1])
+    penalties = np.array([tuning["penalty"]])
+    ratio = tuning.get("l1_ratio")
+    at = _Ridge(penalties) if ratio is None else _ElasticNet(ratio, penalties)
+    return at.path(ready, outcome.time, outcome.event == 1, factors, 1)[:, 0]
 
 
 def _scores(candidates, folds, time, fracture) -> list[np.ndarray]:

@@ -41,9 +41,6 @@ STEPS_WITHOUT_STOPPING = 50
 ENOUGH_TO_STOP = 30
 """Patients of the rarer class needed for early stopping, which sets a tenth of them aside."""
 
-NEAREST = 1e-4
-"""Probabilities are kept this far from 0 and 1 where their logit is taken."""
-
 
 @dataclass(frozen=True)
 class Trees:
@@ -52,6 +49,7 @@ class Trees:
     Attributes:
         model: the estimator of scikit-learn.
         kind: BINARY or CONTINUOUS.
+        patients: how many were learned from.
         out_of_fold: predictions of the training patients by trees that had not seen them, shape
             (patients, 1).
         tuning: how many trees.
@@ -59,22 +57,21 @@ class Trees:
 
     model: object
     kind: str
+    patients: int
     out_of_fold: np.ndarray
     tuning: dict
     coefficients: None = None
 
     def linear_predictor(self, ready: np.ndarray) -> np.ndarray:
         """Log odds of the probability, or the prediction itself, shape (patients,)."""
-        predicted = _predict(self.model, ready, self.kind)
-        if self.kind != BINARY:
-            return predicted
-        return logit(np.clip(predicted, NEAREST, 1 - NEAREST))
+        predicted = self.predict(ready, ready, ())[:, 0]
+        return logit(predicted) if self.kind == BINARY else predicted
 
     def predict(
         self, ready: np.ndarray, ready_death: np.ndarray, horizons: Sequence[float]
     ) -> np.ndarray:
         """Probability or value, shape (patients, 1)."""
-        return _predict(self.model, ready, self.kind)[:, None]
+        return _predict(self.model, ready, self.kind, self.patients)[:, None]
 
 
 def fit_forest(
@@ -91,10 +88,11 @@ def fit_forest(
         random_state=context.seed,
     ).fit(_some(ready), _labels(outcome))
     if outcome.kind == BINARY:
-        apart = _of_class_one(model, model.oob_decision_function_)
+        apart = _of_class_one(model, model.oob_decision_function_, len(outcome))
     else:
         apart = model.oob_prediction_
-    return Trees(model, outcome.kind, apart[:, None], {"kind": "forest", "trees": TREES})
+    tuning = {"kind": "forest", "trees": TREES}
+    return Trees(model, outcome.kind, len(outcome), apart[:, None], tuning)
 
 
 def fit_boosting(
@@ -106,9 +104,9 @@ def fit_boosting(
     for fold in context.inner():
         train, rest = fold.train, ~fold.train
         part = _boosted(fold.ready[train], outcome.take(train), context.seed)
-        apart[rest] = _predict(part, fold.ready[rest], outcome.kind)
+        apart[rest] = _predict(part, fold.ready[rest], outcome.kind, train.sum())
     tuning = {"kind": "boosting", "trees": int(model.n_iter_)}
-    return Trees(model, outcome.kind, apart[:, None], tuning)
+    return Trees(model, outcome.kind, len(outcome), apart[:, None], tuning)
 
 
 def _boosted(ready, outcome, seed):
@@ -125,17 +123,20 @@ def _boosted(ready, outcome, seed):
     return model.fit(_some(ready), _labels(outcome))
 
 
-def _predict(model, ready, kind) -> np.ndarray:
+def _predict(model, ready, kind, patients) -> np.ndarray:
     if kind == BINARY:
-        return _of_class_one(model, model.predict_proba(_some(ready)))
+        return _of_class_one(model, model.predict_proba(_some(ready)), patients)
     return model.predict(_some(ready))
 
 
-def _of_class_one(model, probabilities) -> np.ndarray:
-    """Probability of label 1; constant where the training patients had one label only."""
-    if len(model.classes_) < 2:
-        return np.full(len(probabilities), float(model.classes_[0]))
-    return probabilities[:, 1]
+def _of_class_one(model, probabilities, patients) -> np.ndarray:
+    """Probability of label 1, drawn towards one half by one patient in all of those learned from.
+
+    Leaves of one label only say 0 or 1, of which no number of patients makes sure.
+    """
+    # Where the training patients had one label only, there is one column.
+    ones = probabilities[:, list(model.classes_).index(1)] if 1 in model.classes_ else 0.0
+    return (np.broadcast_to(ones, len(probabilities)) * patients + 0.5) / (patients + 1)
 
 
 def _labels(outcome: Outcome) -> np.ndarray:

@@ -60,10 +60,10 @@ def sensitivity_specificity(
     """
     cases, controls = resamples.weights(horizon)
     positive = (risk >= threshold).mean(axis=0)
-    return (
-        ratio(cases @ positive, cases.sum(axis=1)),
-        ratio(controls @ (1 - positive), controls.sum(axis=1)),
-    )
+    sensitivity = ratio(cases @ positive, cases.sum(axis=1))
+    specificity = ratio(controls @ (1 - positive), controls.sum(axis=1))
+    # Sums in another order may pass 1 by a rounding error.
+    return np.minimum(sensitivity, 1.0), np.minimum(specificity, 1.0)
 
 
 def net_reclassification(

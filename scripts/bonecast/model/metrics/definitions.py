@@ -39,8 +39,8 @@ DEFINITIONS = {
         " restricted cubic spline (knots at the 10th, 50th and 90th percentile) of"
         " cloglog(predicted) in a Fine-Gray model where deaths compete (Austin et al., Diagn Progn"
         " Res 2022;6:2), in a Cox model where nobody died (Austin et al., Stat Med 2020;39:2714);"
-        " of logit(predicted) in a logistic model for a diagnosis. Never negative, so intervals by"
-        " resampling lie above the value where calibration is good"
+        " of logit(predicted) in a logistic model for a diagnosis; from ten events on. Never"
+        " negative, so intervals by resampling lie above the value where calibration is good"
     ),
     "e50": "median of the same distances",
     "e90": "90th percentile of the same distances",
@@ -82,6 +82,11 @@ DEFINITIONS = {
         "Kaplan-Meier of censoring over the patients judged: all of the analysis set in"
         " cross-validation, the held-out patients in a temporal or external validation, the"
         " patients of the subgroup in a subgroup; redone in every resample"
+    ),
+    "optimism_bootstrap": (
+        "apparent performance less its mean optimism over samples of the patients to which the"
+        " whole recipe is fitted anew (Harrell et al., Stat Med 1996;15:361); interval: that of"
+        " the apparent performance, shifted by the optimism (Noma et al., Stat Med 2021;40:5691)"
     ),
     "not_followed": "empty at a horizon to which no patient is followed",
     "intervals": (

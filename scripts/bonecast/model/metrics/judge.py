@@ -32,6 +32,9 @@ SITE = "site"
 BY_SITE = "leave_one_site_out"
 """The design whose results are also given by site."""
 
+WORTH_A_PROCESS = 2_000_000
+"""Patients x models x resamples below which processes cost more time than they save."""
+
 
 @dataclass(frozen=True)
 class _Options:
@@ -92,8 +95,11 @@ def judge_predictions(
             )
         judged = frame[frame["participant_id"].isin(rows["participant_id"])]
         outcome = Outcome.of(judged, kind)
-        sample = Sample.draw(outcome, horizons, settings["bootstrap"], settings["seed"])
-        candidates = candidates_of(rows, pd.Index(judged["participant_id"]), horizons)
+        # A model of another cohort may not reach the last horizon.
+        reached = rows["horizon_years"].dropna().unique()
+        within = tuple(t for t in horizons if np.isclose(reached, t).any())
+        sample = Sample.draw(outcome, within, settings["bootstrap"], settings["seed"])
+        candidates = candidates_of(rows, pd.Index(judged["participant_id"]), within)
         names = list(settings["subgroups"])
         if design == BY_SITE and SITE not in names:
             names.append(SITE)
@@ -130,6 +136,8 @@ def _judge(candidates, sample, levels, reference, options, jobs) -> dict[str, li
         same = [c for c in candidates if c.block == reference and c.learner == candidate.learner]
         others = [] if candidate.supplied else [*same, *bases]
         pairs += [(candidate, base) for base in others if base is not candidate]
+    work = len(sample.value) * len(candidates) * len(sample.resamples.counts)
+    jobs = jobs if work >= WORTH_A_PROCESS else 1
     alone = Parallel(n_jobs=jobs)(
         delayed(_judge_alone)(c, sample, levels, options) for c in candidates
     )

@@ -18,6 +18,9 @@ from bonecast.model.metrics.resamples import Resamples
 
 GRID_POINTS = 100
 MIN_EVENTS_PER_GROUP = 10
+MIN_EVENTS = 10
+"""Fewer events, or patients without a diagnosis, carry no smooth curve."""
+
 MAX_GROUPS = 10
 
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -72,7 +75,7 @@ def survival_curve(
         time, event: follow-up and 0/1/2, shape (patients,).
     """
     x = cloglog(risk)
-    if not (event == 1).any() or np.ptp(x) < 1e-10:
+    if (event == 1).sum() < MIN_EVENTS or np.ptp(x) < 1e-10:
         return None
     knots = spline_knots(x)
     basis = spline_basis(x, knots)
@@ -130,9 +133,9 @@ def fine_gray_slope(risk: np.ndarray, resamples: Resamples) -> np.ndarray:
 
 
 def diagnosis_curve(risk: np.ndarray, event: np.ndarray) -> Curve | None:
-    """The observed probability of a diagnosis as a function of the predicted one."""
+    """The observed probability of a diagnosis as a function of the predicted one, or None."""
     x = logit(risk)
-    if not len(x):
+    if min((event == 1).sum(), (event == 0).sum()) < MIN_EVENTS:
         return None
     knots = spline_knots(x)
     model = logistic(spline_basis(x, knots), event, np.ones(len(x)))
@@ -142,7 +145,7 @@ def diagnosis_curve(risk: np.ndarray, event: np.ndarray) -> Curve | None:
 
 
 def number_curve(predicted: np.ndarray, value: np.ndarray) -> Curve | None:
-    """The observed number as a function of the predicted one, by least squares."""
+    """The observed number as a function of the predicted one, by least squares, or None."""
     if len(predicted) < 3 or not np.ptp(predicted) > 0:
         return None
     knots = spline_knots(predicted)
