@@ -53,6 +53,29 @@ class Plan:
 
 
 @pytest.fixture
+def scans(tmp_path) -> Path:
+    """Three participants: two NIfTI files and a folder, all empty."""
+    folder = tmp_path / "scans"
+    (folder / "p3").mkdir(parents=True)
+    for name in ("p1.nii.gz", "p2.nii"):
+        (folder / name).touch()
+    return folder
+
+
+@pytest.fixture
+def cohort():
+    """A function that writes the configuration of a folder of scans with masks, as a user would."""
+
+    def build(folder: Path, **more) -> dict:
+        return {
+            "cohort": {"name": "study", "input": str(folder)},
+            "segment": {"backend": "masks", "masks": str(folder)},
+        } | more
+
+    return build
+
+
+@pytest.fixture
 def run_snakemake(tmp_path):
     """A function that runs Snakemake in `tmp_path` and returns the finished process.
 

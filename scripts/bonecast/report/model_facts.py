@@ -279,8 +279,8 @@ FIGURE_CAPTIONS = {
         "named."
     ),
     "importance": (
-        "Left: loss when the columns of a block are shuffled among held-out patients. Right: how "
-        "often a term was selected."
+        "a: loss when the columns of a block are shuffled among held-out patients. b: the largest terms of the final "
+        "model, and how often each was selected in resamples of the patients."
     ),
     "predicted_observed": (
         "Predicted against observed values, and their difference against their mean with 95 % "
