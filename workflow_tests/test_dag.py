@@ -45,7 +45,7 @@ def test_demo_runs_every_stage_for_every_participant(plan, repo):
     for rule in PER_PARTICIPANT:
         assert jobs.get(rule) == participants, rule
     assert jobs["segment_batch"] == ceil(participants / 20)
-    for rule in ("write_demo_cohort", "collect_measurements", "fit_models", "write_report"):
+    for rule in ("write_demo_cohort", "collect_measurements", "admit_patients", "write_report"):
         assert jobs[rule] == 1
     assert sum(rule.startswith("draw_") for rule in jobs) == 11
 
@@ -59,7 +59,7 @@ def test_a_folder_of_scans_without_clinical_table_ends_at_the_tables(plan, scans
     assert {jobs[rule] for rule in PER_PARTICIPANT} == {3}
     assert jobs["collect_measurements"] == 1
     assert jobs["write_report"] == 1
-    assert "fit_models" not in jobs
+    assert "admit_patients" not in jobs
     assert not any(rule.startswith("write_demo") for rule in jobs)
 
 
@@ -68,7 +68,7 @@ def test_with_a_clinical_table_models_are_fitted(plan, scans, tmp_path):
     clinical.write_text("participant_id,age_years,sex,time_years,event\np1,60,F,2,1\n")
     config = cohort(scans)
     config["cohort"]["clinical"] = str(clinical)
-    assert plan(config).jobs["fit_models"] == 1
+    assert plan(config).jobs["admit_patients"] == 1
 
 
 def test_a_table_alone_is_modelled_and_reported_without_images(plan, tmp_path):
@@ -76,9 +76,10 @@ def test_a_table_alone_is_modelled_and_reported_without_images(plan, tmp_path):
     table.write_text("participant_id,age_years,time_years,event\n")
     model = {"table": str(table), "blocks": ["bones"], "block_columns": {"bones": ["age_years"]}}
     config = {"cohort": {"name": "tabular"}, "model": model}
-    assert plan(config, "models").jobs == {"fit_models": 1, "models": 1}
+    rules = ("admit_patients", "validate_models", "judge_models", "fit_final_models", "models")
+    assert plan(config, "models").jobs == dict.fromkeys(rules, 1)
     jobs = plan(config).jobs
-    assert jobs["fit_models"] == jobs["write_report"] == 1
+    assert jobs["admit_patients"] == jobs["write_report"] == 1
     assert not (PER_PARTICIPANT | {"collect_measurements", "write_demo_cohort"}) & jobs.keys()
 
 
@@ -167,7 +168,7 @@ def test_robustness_is_measured_only_where_it_is_asked_for(plan, scans):
     assert (jobs["perturb_radiomics"], jobs["summarise_robustness"]) == (3, 1)
     few = {"radiomics": {"robustness": {"participants": 5}}}
     jobs = plan({"measure": few, "model": {"min_robustness": 0.75}}, "models").jobs
-    assert (jobs["perturb_radiomics"], jobs["fit_models"]) == (5, 1)
+    assert (jobs["perturb_radiomics"], jobs["admit_patients"]) == (5, 1)
 
 
 def test_the_ct_is_read_again_only_for_what_looks_further(run_snakemake, scans):
@@ -184,9 +185,9 @@ def test_the_ct_is_read_again_only_for_what_looks_further(run_snakemake, scans):
     ("target", "last", "absent"),
     [
         ("segmentations", "draw_qc", "measure_scan"),
-        ("features", "collect_measurements", "fit_models"),
-        ("models", "fit_models", "write_report"),
-        ("figures", "fit_models", "write_report"),
+        ("features", "collect_measurements", "admit_patients"),
+        ("models", "judge_models", "write_report"),
+        ("figures", "admit_patients", "write_report"),
     ],
 )
 def test_named_targets_stop_where_they_say(plan, target, last, absent):
@@ -490,6 +491,6 @@ def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, proj
     (project / "demo").mkdir()
     (project / "demo" / "clinical.csv").write_text("participant_id\n")
     text = plan(None, "models", project=project).text
-    reason = text.partition("Fitting and validating the models")[2].partition("Reason: ")[2]
+    reason = text.partition("Admitting patients to the models")[2].partition("Reason: ")[2]
     made_first = reason.partition("\n")[0].partition("updated by another job: ")[2].split(", ")
     assert "demo/clinical.csv" in made_first
