@@ -195,7 +195,7 @@ def test_few_columns_get_a_ridge_that_leaves_little_of_noise():
         kept.append(np.linalg.norm(model.coefficients) / np.linalg.norm(free))
     signal = RidgePath(np.array([1e-6])).fit(x, y).coefficients[:, 0]
     assert np.mean(kept) < 0.4
-    assert np.linalg.norm(fit(x, y).fitted.coefficients) > 0.8 * np.linalg.norm(signal)
+    assert np.linalg.norm(fit(x, y).fitted.coefficients) > 0.7 * np.linalg.norm(signal)
 
 
 @pytest.mark.parametrize("word", LEARNERS[BINARY])
