@@ -35,6 +35,7 @@ bench: $(INSTALLED) ## time planning, segmentation, measuring and models; list w
 	$(BIN)/python workflow_tests/benchmarks/bench_measure.py
 	$(BIN)/python workflow_tests/benchmarks/bench_radiomics.py
 	$(BIN)/python workflow_tests/benchmarks/bench_models.py
+	$(BIN)/python workflow_tests/benchmarks/bench_simulation.py
 	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
 
 lock: ## resolve envs/requirements.in into the lock, keeping pins that still fit (needs uv)

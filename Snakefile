@@ -22,6 +22,7 @@ include: "rules/common.smk"
 include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
 include: "rules/common_model.smk"
+include: "rules/common_figures.smk"
 
 
 pathvars:
@@ -40,7 +41,9 @@ include: "rules/robustness.smk"
 include: "rules/collect.smk"
 include: "rules/model.smk"
 include: "rules/predict.smk"
+include: "rules/publication.smk"
 include: "rules/figures.smk"
+include: "rules/figures_model.smk"
 include: "rules/report.smk"
 include: "rules/train.smk"
 
@@ -95,7 +98,12 @@ rule figures:
         collect(
             "<results>/figures/{figure}.{extension}",
             figure=FIGURES,
-            extension=["pdf", "png", "csv"],
+            extension=["pdf", "svg", "png", "csv"],
+        ),
+        collect(
+            "<results>/models/{endpoint}/publication/{file}",
+            endpoint=ENDPOINTS if HAS_MODELS else [],
+            file=PUBLICATION_FILES,
         ),
 
 

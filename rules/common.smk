@@ -241,7 +241,7 @@ TABLES = [
     "segmentation_reference.tsv",
 ]
 
-# Figures by what they are drawn from; `figures` and the report ask for these.
+# Figures of the scans; those of the models are in common_figures.smk.
 IMAGE_FIGURES = [
     "flow_diagram",
     "contact_sheet",
@@ -252,5 +252,3 @@ IMAGE_FIGURES = [
     "deformities_by_level",
     "body_composition",
 ]
-MODEL_FIGURES = ["kaplan_meier_by_risk_third", "block_comparison"]
-FIGURES = (IMAGE_FIGURES if not IS_TABULAR else []) + (MODEL_FIGURES if HAS_MODELS else [])

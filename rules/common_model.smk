@@ -42,6 +42,7 @@ ADMISSION_KEYS = (
     "max_missing",
     "min_events",
     "min_robustness",
+    "harmonise",
     "subgroups",
 )
 RECIPE_KEYS = (
@@ -183,3 +184,13 @@ def prediction_inputs(wildcards):
     if HAS_CLINICAL:
         inputs["clinical"] = located(config["cohort"]["clinical"])
     return inputs
+
+
+# Tables and pages of the paper that are no figures.
+PUBLICATION_FILES = [
+    "table_one.tsv",
+    "sample_size.tsv",
+    "tripod_ai.tsv",
+    "metrics_checklist.tsv",
+    "model_card.md",
+]

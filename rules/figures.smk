@@ -5,12 +5,13 @@ MODEL_EXCLUSIONS = f"<results>/models/{ENDPOINT}/exclusions.tsv" if HAS_MODELS e
 
 rule draw_flow_diagram:
     input:
-        scans="<results>/tables/scans.parquet",
-        exclusions="<results>/tables/exclusions.tsv",
+        scans="<results>/tables/scans.parquet" if not IS_TABULAR else [],
+        exclusions="<results>/tables/exclusions.tsv" if not IS_TABULAR else [],
         analysis_set=ANALYSIS_SET,
         model_exclusions=MODEL_EXCLUSIONS,
     output:
         pdf="<results>/figures/flow_diagram.pdf",
+        svg="<results>/figures/flow_diagram.svg",
         png=report(
             "<results>/figures/flow_diagram.png",
             caption="captions/flow_diagram.rst",
@@ -46,6 +47,7 @@ rule draw_example_segmentations:
         pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
     output:
         pdf="<results>/figures/example_segmentations.pdf",
+        svg="<results>/figures/example_segmentations.svg",
         png=report(
             "<results>/figures/example_segmentations.png",
             caption="captions/example_segmentations.rst",
@@ -81,6 +83,7 @@ rule draw_deformities_by_level:
         vertebrae="<results>/tables/vertebrae.parquet",
     output:
         pdf="<results>/figures/deformities_by_level.pdf",
+        svg="<results>/figures/deformities_by_level.svg",
         png=report(
             "<results>/figures/deformities_by_level.png",
             caption="captions/deformities_by_level.rst",
@@ -115,6 +118,7 @@ rule draw_hu_by_level_and_age:
         analysis_set=ANALYSIS_SET,
     output:
         pdf="<results>/figures/hu_by_level_and_age.pdf",
+        svg="<results>/figures/hu_by_level_and_age.svg",
         png=report(
             "<results>/figures/hu_by_level_and_age.png",
             caption="captions/hu_by_level_and_age.rst",
@@ -150,6 +154,7 @@ rule draw_roi_agreement:
         vertebrae="<results>/tables/vertebrae.parquet",
     output:
         pdf="<results>/figures/roi_agreement.pdf",
+        svg="<results>/figures/roi_agreement.svg",
         png=report(
             "<results>/figures/roi_agreement.png",
             caption="captions/roi_agreement.rst",
@@ -189,6 +194,7 @@ rule draw_body_composition:
         analysis_set=ANALYSIS_SET,
     output:
         pdf="<results>/figures/body_composition.pdf",
+        svg="<results>/figures/body_composition.svg",
         png=report(
             "<results>/figures/body_composition.png",
             caption="captions/body_composition.rst",
@@ -224,6 +230,7 @@ rule draw_vbmd_by_age:
         analysis_set=ANALYSIS_SET,
     output:
         pdf="<results>/figures/vbmd_by_age.pdf",
+        svg="<results>/figures/vbmd_by_age.svg",
         png=report(
             "<results>/figures/vbmd_by_age.png",
             caption="captions/vbmd_by_age.rst",
@@ -252,71 +259,3 @@ rule draw_vbmd_by_age:
         "Drawing density by age"
     script:
         "../scripts/draw_vbmd_by_age.py"
-
-
-rule draw_kaplan_meier_by_risk_third:
-    input:
-        predictions=f"<results>/models/{ENDPOINT}/predictions.parquet",
-    output:
-        pdf="<results>/figures/kaplan_meier_by_risk_third.pdf",
-        png=report(
-            "<results>/figures/kaplan_meier_by_risk_third.png",
-            caption="captions/kaplan_meier_by_risk_third.rst",
-            category="Models",
-            labels={"figure": "outcome by risk third"},
-        ),
-        csv="<results>/figures/kaplan_meier_by_risk_third.csv",
-    log:
-        "<logs>/figures/draw_kaplan_meier_by_risk_third.log",
-    benchmark:
-        "<benchmarks>/figures/draw_kaplan_meier_by_risk_third.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        blocks=lookup("model/blocks", within=config),
-        dpi=lookup("figures/dpi", within=config),
-        code=code_digest(
-            "report/figures_model.py",
-            "report/palette.py",
-            "report/style.py",
-            "report/tables.py",
-        ),
-    message:
-        "Drawing the outcome by risk third"
-    script:
-        "../scripts/draw_kaplan_meier_by_risk_third.py"
-
-
-rule draw_block_comparison:
-    input:
-        metrics=f"<results>/models/{ENDPOINT}/metrics.tsv",
-    output:
-        pdf="<results>/figures/block_comparison.pdf",
-        png=report(
-            "<results>/figures/block_comparison.png",
-            caption="captions/block_comparison.rst",
-            category="Models",
-            labels={"figure": "blocks compared"},
-        ),
-        csv="<results>/figures/block_comparison.csv",
-    log:
-        "<logs>/figures/draw_block_comparison.log",
-    benchmark:
-        "<benchmarks>/figures/draw_block_comparison.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        blocks=lookup("model/blocks", within=config),
-        dpi=lookup("figures/dpi", within=config),
-        code=code_digest(
-            "report/figures_model.py",
-            "report/palette.py",
-            "report/style.py",
-            "report/tables.py",
-        ),
-    message:
-        "Drawing the comparison of blocks"
-    script:
-        "../scripts/draw_block_comparison.py"

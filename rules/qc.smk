@@ -105,6 +105,7 @@ rule draw_contact_sheet:
         outliers="<results>/tables/segmentation_outliers.tsv",
     output:
         pdf="<results>/figures/contact_sheet.pdf",
+        svg="<results>/figures/contact_sheet.svg",
         png=report(
             "<results>/figures/contact_sheet.png",
             caption="captions/contact_sheet.rst",

@@ -1,6 +1,7 @@
 # What the report is made from: nothing of a stage that this run does not have.
 MEASURED = "<results>/tables" if not IS_TABULAR else None
 MODELLED = f"<results>/models/{ENDPOINT}" if HAS_MODELS else None
+MODELLED_ENDPOINTS = ENDPOINTS if HAS_MODELS else []
 
 
 rule write_report:
@@ -12,11 +13,19 @@ rule write_report:
         level_sensitivity=f"{MEASURED}/level_sensitivity.tsv" if MEASURED else [],
         outliers=f"{MEASURED}/segmentation_outliers.tsv" if MEASURED else [],
         reference=f"{MEASURED}/segmentation_reference.tsv" if MEASURED else [],
-        metrics=f"{MODELLED}/metrics.tsv" if MODELLED else [],
         analysis_set=f"{MODELLED}/analysis_set.parquet" if MODELLED else [],
         model_exclusions=f"{MODELLED}/exclusions.tsv" if MODELLED else [],
-        hazard_ratios=f"{MODELLED}/hazard_ratios.tsv" if MODELLED else [],
-        model_settings=f"{MODELLED}/settings.json" if MODELLED else [],
+        models=expand("<results>/models/{endpoint}/settings.json", endpoint=MODELLED_ENDPOINTS),
+        model_tables=expand(
+            "<results>/models/{endpoint}/{table}.tsv",
+            endpoint=MODELLED_ENDPOINTS,
+            table=["metrics", "hazard_ratios"],
+        ),
+        publication=expand(
+            "<results>/models/{endpoint}/publication/{file}",
+            endpoint=MODELLED_ENDPOINTS,
+            file=PUBLICATION_FILES,
+        ),
         segmentations=expand(
             "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
         ),

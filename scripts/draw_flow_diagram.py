@@ -6,8 +6,8 @@ from bonecast.runtime import job
 if __name__ == "__main__":
     with job(snakemake):
         flow_diagram(
-            scans_path=snakemake.input.scans,
-            exclusions_path=snakemake.input.exclusions,
+            scans_path=snakemake.input.scans or None,
+            exclusions_path=snakemake.input.exclusions or None,
             analysis_set_path=snakemake.input.analysis_set or None,
             model_exclusions_path=snakemake.input.model_exclusions or None,
             outputs=dict(snakemake.output),

@@ -7,7 +7,14 @@ from bonecast.runtime import job
 if __name__ == "__main__":
     with job(snakemake):
         write_report(
-            Paths(**{name: files for name, files in snakemake.input.items() if files}),
+            Paths(
+                **{
+                    name: files
+                    for name, files in snakemake.input.items()
+                    # The tables of the models are found beside their settings.
+                    if files and name not in ("model_tables", "publication")
+                }
+            ),
             report_path=snakemake.output.report,
             summary_path=snakemake.output.summary,
             cohort=snakemake.params.cohort,

@@ -14,6 +14,7 @@ SETTINGS = {
     "folds": 5,
     "min_events": 10,
     "max_missing": 0.5,
+    "harmonise": "none",
 }
 BLOCKS = {"clinical": ["age_years"], "hu": ["hu"]}
 
@@ -163,3 +164,13 @@ def test_without_deaths_and_without_the_reference_is_told():
         "the reference block frax is not modelled",
         "nobody died before a fracture: there is no competing event in these data",
     ]
+
+
+def test_sites_that_cannot_be_harmonised_stop_the_models_and_say_which():
+    analysis = labelled([0, 1] * 60, site=["north"] * 100 + ["south"] * 20)
+    found = describe(analysis, "osteoporosis", harmonise="combat")
+    assert found["status"] == "not_fitted"
+    assert "site south has 20 patients" in found["detail"]
+    # Age is protected though nobody dies of this endpoint.
+    assert found["death_columns"] == ["age_years"]
+    assert describe(analysis, "osteoporosis")["status"] == "ok"

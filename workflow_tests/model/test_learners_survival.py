@@ -7,6 +7,7 @@ import pytest
 from comprisk import CumulativeIncidence, FineGrayRegression
 from joblib import parallel_config
 
+from bonecast.model.cox import NotEstimable
 from bonecast.model.learners import LEARNERS, forest, penalised_cox
 from bonecast.model.learners.attributions import LOG_SCALE, RISK_SCALE, attributions
 from bonecast.model.learners.base import FitContext, InnerFold, LearnerSettings
@@ -94,6 +95,23 @@ def test_paths_that_end_early_choose_as_whole_paths(wide, monkeypatch):
     assert np.array_equal(short[0], coefficients)
     assert penalties_run < 0.8 * sum(sizes)
     assert coefficients[0] > 0.3 and coefficients[1] < -0.2
+
+
+def test_a_path_whose_hazards_overflow_ends_before(monkeypatch):
+    rng = np.random.default_rng(1)
+    ready = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 60)) + 0.2 * rng.normal(size=(60, 60))
+    ready = (ready - ready.mean(axis=0)) / ready.std(axis=0)
+    time, event = rng.exponential(np.exp(-ready[:, 0])), rng.random(60) < 0.5
+    monkeypatch.setattr(penalised_cox, "RETREAT", 1)
+
+    def path(*penalties):
+        net = penalised_cox._ElasticNet(0.5, np.array(penalties))
+        return net.path(ready, time, event, np.ones(60), len(penalties))
+
+    # Reached in one leap, the last penalty makes scikit-survival raise ArithmeticError.
+    assert np.array_equal(path(5.0, 0.1, 0.001), path(5.0, 0.1)[:, [0, 1, 1]])
+    with pytest.raises(NotEstimable, match="overflow at every penalty down to 0.001"):
+        path(0.001)
 
 
 def test_fine_gray_and_cause_specific_hazards_differ_where_death_competes(deadly):

@@ -19,6 +19,7 @@ from bonecast.model.metrics.decision import (
     sensitivity_specificity,
 )
 from bonecast.model.metrics.discrimination import FALSE_POSITIVE_RATES, roc
+from bonecast.model.metrics.resamples import distance_interval
 from bonecast.model.metrics.smooth import groups_of, smooth_calibration, survival_curve
 
 
@@ -128,6 +129,13 @@ def test_interval_is_empty_where_resamples_have_no_case():
     assert np.isnan(percentile_interval(np.array([]))).all()
     assert np.isnan(percentile_interval(np.array([0.5, np.nan, 0.6]))).all()
     assert percentile_interval(np.linspace(0, 1, 41)) == pytest.approx((0.025, 0.975))
+
+
+def test_interval_of_a_distance_surrounds_it():
+    # Resamples lie around 0.05, 0.03 above the value: so much is taken off, but not below 0.
+    resamples = np.linspace(0.02, 0.08, 41)
+    assert distance_interval(0.02, resamples) == pytest.approx((0.0, 0.0485))
+    assert np.isnan(distance_interval(0.02, np.array([]))).all()
 
 
 def test_incidence_among_some_patients_is_that_of_the_library(cohort):

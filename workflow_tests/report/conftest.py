@@ -195,17 +195,28 @@ def _models(folder, people, rng):
                     fold=np.arange(len(kept)) % 5,
                     horizon_years=horizon,
                     lp=lp,
-                    risk=risk,
+                    predicted=risk,
+                    threshold=0.1,
+                    risk_group=np.searchsorted(np.quantile(risk, [1 / 3, 2 / 3]), risk),
+                    outcome=np.nan,
                     **shared,
                 )
                 predictions.append(part)
         for metric, horizon in (("c_index", ""), ("auc_t", 1.0), ("auc_t", 3.0), ("brier", 3.0)):
             value = 0.6 + 0.05 * i
             row = {"block": block, "metric": metric, "horizon_years": horizon, "value": value}
+            row["threshold"] = ""
             row |= {"lower": value - 0.1, "upper": value + 0.1, "n": len(kept), "events": 14}
             metrics.append({**shared, **row, "reference": ""})
     delta = {"block": "multimodal", "metric": "delta_c_index", "horizon_years": "", "value": 0.15}
-    delta |= {"lower": 0.02, "upper": 0.27, "n": len(kept), "events": 14, "reference": "clinical"}
+    delta |= {
+        "threshold": "",
+        "lower": 0.02,
+        "upper": 0.27,
+        "n": len(kept),
+        "events": 14,
+        "reference": "clinical",
+    }
     metrics.append({**shared, **delta})
     pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
     _write_tsv(folder / "metrics.tsv", metrics, list(metrics[0]))
@@ -250,7 +261,6 @@ def _models(folder, people, rng):
             "longest_follow_up_years": float(kept["time_years"].max()),
         },
         "design": {
-            "name": "repeated_nested_cv",
             "folds": 5,
             "repeats": 2,
             "inner_folds": 4,
@@ -259,8 +269,12 @@ def _models(folder, people, rng):
             "bootstrap": 200,
         },
         "reference": "clinical",
+        "kind": "survival",
+        "designs": [{"name": "repeated_nested_cv", "folds": 5, "repeats": 2}],
+        "learners": ["penalised_cox"],
+        "horizons_years": [1.0, 3.0],
+        "warnings": [],
         "blocks": {block: {"columns": ["age_years", "sex_male"]} for block in BLOCKS},
-        "learner": {"name": "penalised_cox", "fracture": "cause-specific Cox", "death": "ridge"},
         "definitions": {"c_index": "Wolbers' concordance", "intervals": "percentile bootstrap"},
         "versions": {"scikit-survival": "0.28.0"},
     }
@@ -289,5 +303,5 @@ def results(tmp_path_factory) -> Results:
 
 @pytest.fixture
 def outputs(tmp_path):
-    """Paths of the three files of a figure."""
-    return {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "png", "csv")}
+    """Paths of the four files of a figure."""
+    return {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "svg", "png", "csv")}

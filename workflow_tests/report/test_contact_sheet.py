@@ -38,7 +38,7 @@ def sheet(tmp_path):
         table = "participant_id\tlevel\tquantity\trobust_z\n"
         table += "".join(f"p{number:03d}\tL2\tvolume\t-7.25\n" for number in outliers)
         (tmp_path / "outliers.tsv").write_text(table)
-        outputs = {kind: str(tmp_path / f"sheet.{kind}") for kind in ("pdf", "png", "csv")}
+        outputs = {kind: str(tmp_path / f"sheet.{kind}") for kind in ("pdf", "svg", "png", "csv")}
         draw_contact_sheet(pictures, segmentations, tmp_path / "outliers.tsv", outputs)
         with Path(outputs["csv"]).open(newline="") as stream:
             return list(csv.DictReader(stream))
@@ -73,9 +73,11 @@ def test_a_large_cohort_is_cut_into_pages(sheet, tmp_path):
 
 def test_the_same_pictures_give_the_same_files_without_a_date(sheet, tmp_path):
     sheet(PER_PAGE + 1, outliers=[3])
-    first = [(tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "png", "csv")]
+    first = [(tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "svg", "png", "csv")]
     sheet(PER_PAGE + 1, outliers=[3])
-    assert first == [(tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "png", "csv")]
+    assert first == [
+        (tmp_path / f"sheet.{kind}").read_bytes() for kind in ("pdf", "svg", "png", "csv")
+    ]
     assert b"Date" not in first[0] and str(tmp_path).encode() not in first[0]
 
 

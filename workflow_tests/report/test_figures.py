@@ -1,4 +1,4 @@
-"""Figures: three files each, numbers equal to their inputs, nothing identifying, no surprises."""
+"""Figures of the scans: four files each, numbers equal to their inputs, nothing identifying."""
 
 import csv
 from pathlib import Path
@@ -7,13 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sksurv.nonparametric import kaplan_meier_estimator
 
 from bonecast.report import (
     figures_composition,
     figures_flow,
     figures_measure,
-    figures_model,
     figures_shape,
     figures_vbmd,
 )
@@ -34,6 +32,8 @@ def _check_files(outputs):
     assert pdf.startswith(b"%PDF")
     assert b"/Subtype /Type3" not in pdf, "text of a PDF must stay editable (fonttype 42)"
     assert b"CreationDate" not in pdf and b"/Author" not in pdf
+    svg = Path(outputs["svg"]).read_text(encoding="utf-8")
+    assert "<text" in svg and "<dc:date>" not in svg
     with Image.open(outputs["png"]) as picture:
         assert min(picture.size) > 50
         assert set(picture.info) <= {"dpi"}
@@ -264,101 +264,10 @@ def test_line_and_band_of_a_textbook_example():
     assert figures_measure.fit_line(x[:3], y[:3], x) is None
 
 
-def test_risk_thirds_and_curves(results, outputs):
-    path = results.path("models/fracture/predictions.parquet")
-    figures_model.kaplan_meier_by_risk_third(path, ["clinical", "multimodal"], outputs, DPI)
-    _check_files(outputs)
-    rows = _rows(outputs)
-    people = figures_model.average_risk(pd.read_parquet(path), "multimodal")
-    assert len(people) == 35
-    third = figures_model.risk_thirds(people["risk"])
-    assert np.bincount(third).tolist() == [12, 11, 12]
-    highest = people[third == 2]
-    times, survival = kaplan_meier_estimator(
-        highest["event"].to_numpy() == 1, highest["time_years"].to_numpy()
-    )
-    drawn = [r for r in rows if r["panel"] == "kaplan_meier" and r["group"] == "highest third"]
-    assert float(drawn[0]["estimate"]) == 1
-    np.testing.assert_allclose([float(r["estimate"]) for r in drawn[1:]], survival, atol=1e-5)
-    np.testing.assert_allclose([float(r["time_years"]) for r in drawn[1:]], times, atol=1e-4)
-    at_zero = [r for r in rows if r["panel"] == "at_risk" and float(r["time_years"]) == 0]
-    assert [int(r["n_at_risk"]) for r in at_zero] == [12, 11, 12]
-
-
-def test_risk_is_averaged_over_repeats_at_the_longest_horizon():
-    predictions = pd.DataFrame(
-        {
-            "participant_id": ["a", "a", "a", "a"],
-            "design": "cv",
-            "block": "hu",
-            "learner": "cox",
-            "repeat": [0, 1, 0, 1],
-            "horizon_years": [1, 1, 5, 5],
-            "risk": [0.1, 0.1, 0.2, 0.4],
-            "time_years": 2.0,
-            "event": 1,
-        }
-    )
-    people = figures_model.average_risk(predictions, "hu")
-    assert people["risk"].tolist() == [pytest.approx(0.3)]
-    assert people["horizon_years"].tolist() == [5]
-
-
-def test_kaplan_meier_of_a_hand_made_group():
-    # Four people; deaths leave the risk set of Kaplan-Meier but not that of Aalen-Johansen.
-    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 2, 1, 0])
-    km = figures_model._curve("kaplan_meier", time, event, {})
-    aj = figures_model._curve("cumulative_incidence", time, event, {})
-    assert [row["estimate"] for row in km] == pytest.approx([1, 0.75, 0.75, 0.375, 0.375])
-    assert [row["estimate"] for row in aj] == pytest.approx([0, 0.25, 0.25, 0.5, 0.5])
-
-
-def test_without_deaths_incidence_is_the_complement_of_kaplan_meier():
-    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 0, 1, 0])
-    km = figures_model._curve("kaplan_meier", time, event, {})
-    aj = figures_model._curve("cumulative_incidence", time, event, {})
-    for name, other in (("estimate", "estimate"), ("lower", "upper"), ("upper", "lower")):
-        assert [row[name] for row in aj] == pytest.approx([1 - row[other] for row in km])
-
-
-def test_a_third_without_events_is_a_flat_line():
-    rows = figures_model._curve("kaplan_meier", np.array([1.0, 2.0]), np.array([0, 2]), {})
-    assert [(row["time_years"], row["estimate"]) for row in rows] == [(0, 1), (2, 1)]
-
-
-def test_block_comparison_keeps_order_and_numbers(results, outputs):
-    path = results.path("models/fracture/metrics.tsv")
-    figures_model.block_comparison(
-        path, ["hu", "clinical", "radiomics", "multimodal"], outputs, DPI
-    )
-    _check_files(outputs)
-    rows = _rows(outputs)
-    c_index = [row for row in rows if row["metric"] == "c_index"]
-    assert [row["block"] for row in c_index] == ["hu", "clinical", "radiomics", "multimodal"]
-    assert [float(row["value"]) for row in c_index] == [0.65, 0.6, 0.7, 0.75]
-    assert {row["metric"] for row in rows} == {"c_index", "auc_t"}
-
-
 def test_intervals_that_cannot_be_estimated_say_so():
     assert interval_text(0.7, 0.6, 0.8) == "0.70 (0.60–0.80)"
     assert interval_text(0.7, np.nan, np.nan) == "0.70"
     assert interval_text(np.nan, np.nan, np.nan) == "not estimable"
-
-
-def test_figures_without_models_say_why(results, outputs, tmp_path):
-    folder = results.path("models/fracture")
-    empty = pd.read_parquet(folder / "predictions.parquet").iloc[:0]
-    empty.to_parquet(tmp_path / "predictions.parquet")
-    figures_model.kaplan_meier_by_risk_third(
-        tmp_path / "predictions.parquet", ["clinical"], outputs, DPI
-    )
-    _check_files(outputs)
-    assert _rows(outputs) == []
-    metrics = (folder / "metrics.tsv").read_text().splitlines()[0]
-    (tmp_path / "metrics.tsv").write_text(metrics + "\n")
-    figures_model.block_comparison(tmp_path / "metrics.tsv", ["clinical"], outputs, DPI)
-    _check_files(outputs)
-    assert _rows(outputs) == []
 
 
 def test_figures_of_a_cohort_without_measurements_say_why(results, outputs, tmp_path):

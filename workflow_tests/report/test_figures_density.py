@@ -35,7 +35,7 @@ def vertebrae():
 
 def test_files_hold_the_numbers_drawn(vertebrae, tmp_path):
     vertebrae.to_parquet(tmp_path / "vertebrae.parquet")
-    outputs = {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "png", "csv")}
+    outputs = {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "svg", "png", "csv")}
     roi_agreement(tmp_path / "vertebrae.parquet", ROIS, outputs, 50)
     assert all(Path(path).stat().st_size > 1000 for path in outputs.values())
     with Path(outputs["csv"]).open(encoding="utf-8") as stream:

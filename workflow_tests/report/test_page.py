@@ -4,6 +4,7 @@ import copy
 import html.parser
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -18,11 +19,13 @@ from bonecast.report import (
     figures_density,
     figures_flow,
     figures_measure,
-    figures_model,
+    figures_model_blocks,
+    figures_model_outcome,
     figures_shape,
     figures_vbmd,
 )
 from bonecast.report import page as page_module
+from bonecast.report.comparison import Comparison
 from bonecast.report.facts import Paths, gather
 from bonecast.report.page import MAX_THUMBNAILS, flat_settings, number, render, write_report
 from bonecast.report.summary import summary_text
@@ -43,7 +46,7 @@ def paths(results, tmp_path_factory):
     tables, models = results.path("tables"), results.path("models/fracture")
 
     def files(name):
-        return {kind: str(folder / f"{name}.{kind}") for kind in ("pdf", "png", "csv")}
+        return {kind: str(folder / f"{name}.{kind}") for kind in ("pdf", "svg", "png", "csv")}
 
     scans, analysis = tables / "scans.parquet", models / "analysis_set.parquet"
     excluded = models / "exclusions.tsv"
@@ -71,21 +74,22 @@ def paths(results, tmp_path_factory):
     figures_shape.deformities_by_level(
         tables / "vertebrae.parquet", files("deformities_by_level"), 50
     )
-    figures_model.kaplan_meier_by_risk_third(
-        models / "predictions.parquet", BLOCKS, files("kaplan_meier_by_risk_third"), 50
+    compared = Comparison("fracture", BLOCKS, ["penalised"], ["repeated_nested_cv"])
+    figures_model_outcome.outcome_by_risk_group(
+        models / "predictions.parquet", compared, files("outcome_by_risk_group_fracture"), 50
     )
-    figures_model.block_comparison(models / "metrics.tsv", BLOCKS, files("block_comparison"), 50)
+    figures_model_blocks.block_comparison(
+        models / "metrics.tsv", compared, files("block_comparison_fracture"), 50
+    )
     return Paths(
         scans=scans,
         vertebrae=tables / "vertebrae.parquet",
         exclusions=tables / "exclusions.tsv",
         dictionary=tables / "data_dictionary.csv",
         level_sensitivity=tables / "level_sensitivity.tsv",
-        metrics=models / "metrics.tsv",
         analysis_set=analysis,
         model_exclusions=excluded,
-        hazard_ratios=models / "hazard_ratios.tsv",
-        model_settings=models / "settings.json",
+        models=[models / "settings.json"],
         segmentations=results.segmentations,
         pictures=results.pictures,
         figures=sorted(folder.glob("*.png")),
@@ -279,14 +283,12 @@ def test_summary_is_about_ten_lines(paths, config):
 def test_a_cohort_without_clinical_table(paths, config):
     measured = replace(
         paths,
-        metrics=None,
         analysis_set=None,
         model_exclusions=None,
-        hazard_ratios=None,
-        model_settings=None,
+        models=(),
     )
     page = render(gather(measured, "tiny", False, config), measured, config)
-    assert 'id="models"' not in page and 'id="measurements"' in page
+    assert 'id="models_fracture"' not in page and 'id="measurements"' in page
     assert "C-index" not in summary_text(gather(measured, "tiny", False, config), "r.html")
 
 
@@ -302,24 +304,24 @@ def test_a_table_alone(paths, config, tmp_path):
     )
     write_report(models, tmp_path / "r.html", tmp_path / "s.txt", "fit", False, config)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert 'id="measurements"' not in page and 'id="models"' in page
+    assert 'id="measurements"' not in page and 'id="models_fracture"' in page
     assert "no images" in (tmp_path / "s.txt").read_text(encoding="utf-8")
 
 
 def test_models_that_were_not_fitted_say_why(paths, config, tmp_path):
-    settings = json.loads(paths.model_settings.read_text())
+    for file in paths.models[0].parent.glob("*.*"):
+        shutil.copy(file, tmp_path)
+    settings = json.loads((tmp_path / "settings.json").read_text())
     settings |= {"status": "not_fitted", "detail": "3 fractures among 35 patients"}
     (tmp_path / "settings.json").write_text(json.dumps(settings))
-    header = paths.metrics.read_text().splitlines()[0]
+    header = (tmp_path / "metrics.tsv").read_text().splitlines()[0]
     (tmp_path / "metrics.tsv").write_text(header + "\n")
-    broken = replace(
-        paths, metrics=tmp_path / "metrics.tsv", model_settings=tmp_path / "settings.json"
-    )
+    broken = replace(paths, models=[tmp_path / "settings.json"])
     facts = gather(broken, "tiny", True, config)
     page = render(facts, broken, config)
     assert page.count("3 fractures among 35 patients") >= 2
     assert "judged in the same folds" not in page
-    assert "Thirds of the risk" not in page
+    assert "Groups of the risk" not in page
     assert "not fitted: 3 fractures among 35 patients" in summary_text(facts, "r.html")
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from bonecast.model import endpoints
+from bonecast.model import MULTIMODAL, endpoints
 from bonecast.model.admission import refuse
 from bonecast.model.clinical import flat, in_use, read_clinical, renaming
 from bonecast.model.endpoints import ColumnNames, read_outcome
-from bonecast.model.features import MULTIMODAL
 from bonecast.model.vertebrae import level_columns, measured_vertebrae, vertebrae_of_table
 from bonecast.reasons import Reason
 

@@ -7,7 +7,8 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-MULTIMODAL = "multimodal"
+from bonecast.model import MULTIMODAL
+
 OSTEOPOROSIS = "osteoporosis"
 
 IMAGE_BLOCKS = ("hu", "vbmd", "strength", "morphometry", "composition", "radiomics")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bonecast.model.designs import EXTERNAL
+from bonecast.model.designs import EXTERNAL, PREDICTION_COLUMNS
 from bonecast.model.saved import ModelError, SavedBlock, SavedModel, usable_blocks
-from bonecast.model.validate import PREDICTION_COLUMNS, Problem, tidy
+from bonecast.model.validate import Problem, tidy
 
 FAR_FACTOR = 3.0
 """A median this many times beyond the limits of training is taken for another unit. The usual
@@ -26,7 +26,7 @@ def validate_external(
         features: its features.json.
 
     Returns:
-        Predictions with design `external` (columns: `validate.PREDICTION_COLUMNS`), at the
+        Predictions with design `external` (columns: `designs.PREDICTION_COLUMNS`), at the
         horizons of this cohort within the model's follow-up; and a dict per block with design,
         repeat, fold, block, learner, selected, tuning and `left_out`: the columns this cohort
         lacks, in which case the block predicts nobody.

@@ -27,7 +27,7 @@ def study_facts(
     Args:
         frame: the analysis set.
         features: content of features.json.
-        predictions: of all designs (columns: `validate.PREDICTION_COLUMNS`).
+        predictions: of all designs (columns: `designs.PREDICTION_COLUMNS`).
         settings: options of rule judge_models.
     """
     kind = features["kind"]
@@ -57,7 +57,7 @@ def study_facts(
         "reference": features["reference"],
         "blocks": {name: {"columns": list(layout.names)} for name, layout in layouts.items()},
         "scores": features["scores"],
-        "death_model_columns": features["death_columns"],
+        "death_model_columns": features["death_columns"] if kind == SURVIVAL else [],
         "candidate_parameters": candidates,
         "events_per_candidate_parameter": {
             name: events / count if count else None for name, count in candidates.items()

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from bonecast.model import MULTIMODAL
 from bonecast.model.doubts import doubts
+from bonecast.model.harmonise import why_not
 from bonecast.model.outcome import BINARY, CONTINUOUS, KINDS, SURVIVAL, Outcome
 
 DEATH_COLUMNS = ("age_years", "sex_male")
@@ -30,7 +32,7 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
     Args:
         analysis: a `cohort.AnalysisSet`.
         settings: keys `blocks`, `reference`, `horizons_years`, `folds`, `min_events`,
-            `max_missing` of the configuration's section `model`.
+            `max_missing`, `harmonise` of the configuration's section `model`.
     """
     frame, blocks = analysis.frame, analysis.blocks
     kind = KINDS[endpoint]
@@ -40,6 +42,8 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
     status, detail, horizons = "ok", "", tuple(wanted)
     try:
         check_size(outcome, blocks, settings)
+        if settings["harmonise"] != "none":
+            check_sites(frame)
         if kind == SURVIVAL:
             horizons = usable_horizons(outcome, wanted)
             warnings += [why_dropped(outcome, t) for t in wanted if t not in horizons]
@@ -56,7 +60,12 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
         "scores": list(analysis.scores),
         "horizons_years": list(horizons),
         "horizons_dropped_years": [t for t in wanted if t not in horizons],
-        "death_columns": [c for c in DEATH_COLUMNS if c in frame] if kind == SURVIVAL else [],
+        # Of the death model, and what harmonising protects whatever is predicted.
+        "death_columns": [
+            c
+            for c in DEATH_COLUMNS
+            if c in frame and (kind == SURVIVAL or settings["harmonise"] != "none")
+        ],
         "reference": reference if reference in names else (names or [""])[0],
         "renamed": dict(analysis.renamed),
         "warnings": warnings,
@@ -91,6 +100,18 @@ def check_size(outcome: Outcome, blocks: Mapping[str, Sequence[str]], settings: 
         raise TooSmall(
             f"{n - events} patients without the diagnosis among {n}; at least {needed} are needed"
         )
+
+
+def check_sites(frame: pd.DataFrame) -> None:
+    """Whether sites can be harmonised.
+
+    Raises:
+        TooSmall: they cannot, and why.
+    """
+    sites = frame["site"].fillna("").to_numpy(str) if "site" in frame else np.array([""])
+    reason = why_not(sites)
+    if reason:
+        raise TooSmall(reason)
 
 
 def _none(outcome: Outcome) -> str:

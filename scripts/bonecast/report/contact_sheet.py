@@ -1,5 +1,6 @@
 """Every participant's picture on pages of two dozen, those to be checked first."""
 
+import base64
 import csv
 import json
 from collections.abc import Mapping, Sequence
@@ -52,12 +53,12 @@ def draw_contact_sheet(
     outliers_path: str | Path,
     outputs: Mapping[str, str],
 ) -> None:
-    """Write all pages as PDF, the first as PNG, and the list of who is where as CSV.
+    """Write all pages as PDF, the first as PNG and SVG, and the list of who is where as CSV.
 
     Args:
         pictures, segmentations: qc.png and segmentation.json of everyone, in the same order.
         outliers_path: segmentation_outliers.tsv.
-        outputs: keys pdf, png, csv.
+        outputs: keys pdf (all pages), svg and png (the first page), csv.
     """
     tiles = order(read_tiles(pictures, segmentations, outliers_path))
     per_page = ACROSS * DOWN
@@ -67,6 +68,7 @@ def draw_contact_sheet(
         page = draw_page(part, f"Page {number} of {pages}", sum(bool(t.checks) for t in tiles))
         if number == 1:
             write_png(np.asarray(page), outputs["png"])
+            _write_svg(page.size, outputs)
         # Page by page: a cohort of thousands does not fit in memory.
         options = {} if number == 1 else {"append": True}
         page.save(
@@ -87,6 +89,18 @@ def draw_contact_sheet(
                     "picture": f"participants/{tile.participant_id}/qc.png",
                 }
             )
+
+
+def _write_svg(size: tuple[int, int], outputs: Mapping[str, str]) -> None:
+    """The PNG inside an SVG: photographs have no lines to keep."""
+    width, height = size
+    content = base64.b64encode(Path(outputs["png"]).read_bytes()).decode("ascii")
+    Path(outputs["svg"]).write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
+        f'<image width="{width}" height="{height}" href="data:image/png;base64,{content}"/>'
+        "</svg>\n",
+        encoding="utf-8",
+    )
 
 
 def read_tiles(

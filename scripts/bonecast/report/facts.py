@@ -10,10 +10,11 @@ import pandas as pd
 
 from bonecast import __version__
 from bonecast.measure.summaries import span
-from bonecast.report.figures_flow import Step, read_flow, sentence_of
+from bonecast.report.figures_flow import Step, read_flow, sentence_of, table_steps
 from bonecast.report.figures_measure import level_statistics, scope
 from bonecast.report.levels import LevelFacts, level_facts
-from bonecast.report.tables import METRIC_WORDS, block_name, interval_text, minus, read_table
+from bonecast.report.model_facts import ModelFacts, read_models
+from bonecast.report.tables import read_table
 
 EMBEDDED_MODEL = "embedded_model"
 """Name of the model that comes with Bonecast, which has learned from synthetic scans alone."""
@@ -33,6 +34,7 @@ PACKAGES = (
     "pandas",
     "scikit-learn",
     "scikit-survival",
+    "comprisk",
     "matplotlib",
 )
 """Packages whose versions the report prints, in the order data flows."""
@@ -40,7 +42,11 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Paths:
-    """Files of results the report is made from; None or empty for what the run does not have."""
+    """Files of results the report is made from; None or empty for what the run does not have.
+
+    `models` are the settings.json of every endpoint, its tables beside it; `analysis_set` and
+    `model_exclusions` are of the first.
+    """
 
     scans: Path | None = None
     vertebrae: Path | None = None
@@ -49,11 +55,9 @@ class Paths:
     level_sensitivity: Path | None = None
     outliers: Path | None = None
     reference: Path | None = None
-    metrics: Path | None = None
     analysis_set: Path | None = None
     model_exclusions: Path | None = None
-    hazard_ratios: Path | None = None
-    model_settings: Path | None = None
+    models: Sequence[Path] = ()
     segmentations: Sequence[Path] = ()
     pictures: Sequence[Path] = ()
     figures: Sequence[Path] = ()
@@ -74,9 +78,7 @@ class Facts:
         levels: density by level.
         level_reasons: how many vertebrae were not measured, by reason.
         naming: how levels were named, None where there are no images.
-        metrics: as in metrics.tsv, None where there are no models.
-        hazard_ratios: of plain Cox models, None where there are no models.
-        model: settings.json of the models, None where there are none.
+        models: those of every endpoint, the first being told of first.
         segmentation: backend, model, device and versions of the segmentations, and how many.
         dictionary: described columns.
         versions: of the packages used.
@@ -95,12 +97,15 @@ class Facts:
     levels: list[dict] = field(default_factory=list)
     level_reasons: list[dict] = field(default_factory=list)
     naming: LevelFacts | None = None
-    metrics: pd.DataFrame | None = None
-    hazard_ratios: pd.DataFrame | None = None
-    model: dict | None = None
+    models: list[ModelFacts] = field(default_factory=list)
     segmentation: list[dict] = field(default_factory=list)
     dictionary: list[dict] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_scans(self) -> bool:
+        """Whether there are scans, and not only a table of features and outcome."""
+        return self.scans is not None
 
     def reached(self, key: str) -> int | None:
         """Participants who reached a step of the flow diagram, None where there is no such step."""
@@ -127,53 +132,6 @@ class Facts:
         models = [way["model"] or {} for way in self.segmentation]
         return any(model.get("name") == EMBEDDED_MODEL for model in models)
 
-    def block_rows(self) -> list[dict]:
-        """One row per block: C-index, difference from the reference and AUC, in words."""
-        if self.metrics is None or self.metrics.empty:
-            return []
-        rows = []
-        reference = (self.model or {}).get("reference")
-        for (block, learner), part in self.metrics.groupby(["block", "learner"], sort=False):
-            value = {
-                (row.metric, None if pd.isna(row.horizon_years) else row.horizon_years): row
-                for row in part.itertuples()
-            }
-            c_index = value["c_index", None]
-            delta = value.get(("delta_c_index", None))
-            rows.append(
-                {
-                    "key": block,
-                    "block": block_name(block),
-                    "learner": learner.replace("_", " "),
-                    "c_index": interval_text(c_index.value, c_index.lower, c_index.upper),
-                    "delta": "reference" if block == reference else _signed(delta),
-                    "value": c_index.value,
-                    "auc": {
-                        horizon: interval_text(row.value, row.lower, row.upper)
-                        for (metric, horizon), row in value.items()
-                        if metric == "auc_t"
-                    },
-                    "n": int(c_index.n),
-                    "events": int(c_index.events),
-                }
-            )
-        return rows
-
-    def metric_rows(self) -> list[dict]:
-        """Every metric that `block_rows` leaves out, in words."""
-        if self.metrics is None:
-            return []
-        return [
-            {
-                "metric": METRIC_WORDS.get(row.metric, row.metric),
-                "block": block_name(row.block),
-                "horizon_years": row.horizon_years,
-                "value": interval_text(row.value, row.lower, row.upper, digits=3),
-            }
-            for row in self.metrics.itertuples()
-            if row.metric not in ("c_index", "auc_t") and not row.metric.startswith("delta_")
-        ]
-
 
 def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
     """Read the results of a cohort.
@@ -186,12 +144,10 @@ def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
     facts = Facts(cohort, synthetic, versions=_versions())
     if paths.scans is not None:
         _add_measurements(facts, paths, config["measure"])
-    if paths.metrics is not None:
-        facts.metrics = read_table(paths.metrics)
-        facts.hazard_ratios = read_table(paths.hazard_ratios)
-        facts.model = json.loads(Path(paths.model_settings).read_text(encoding="utf-8"))
+    facts.models = read_models(paths.models)
     if paths.scans is None and paths.model_exclusions is not None:
         facts.exclusions = read_table(paths.model_exclusions).to_dict("records")
+        facts.steps = table_steps(pd.read_parquet(paths.analysis_set), facts.exclusions)
     for row in facts.exclusions:
         row["sentence"] = sentence_of(row["reason"])
     return facts
@@ -257,18 +213,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # a run with the user's own masks needs no network library
     return versions
-
-
-def _signed(row) -> str:
-    """A difference with its interval, signs printed; a dash where there is none."""
-    if row is None:
-        return "\N{EN DASH}"
-    value, lower, upper = (_two_signed(v) for v in (row.value, row.lower, row.upper))
-    if pd.isna(row.lower) or pd.isna(row.upper):
-        return "not estimable" if pd.isna(row.value) else value
-    return f"{value} ({lower} to {upper})"
-
-
-def _two_signed(value: float) -> str:
-    """Two decimals with a sign; what rounds to zero is +0.00."""
-    return minus(f"{round(value, 2) + 0.0:+.2f}")

@@ -62,15 +62,24 @@ class Step:
 
 
 def flow_diagram(
-    scans_path: str | Path,
-    exclusions_path: str | Path,
+    scans_path: str | Path | None,
+    exclusions_path: str | Path | None,
     analysis_set_path: str | Path | None,
     model_exclusions_path: str | Path | None,
     outputs: Mapping[str, str],
     dpi: int,
 ) -> None:
-    """Who reached each step, and why the others did not."""
-    steps, _ = read_flow(scans_path, exclusions_path, analysis_set_path, model_exclusions_path)
+    """Who reached each step, and why the others did not.
+
+    Args:
+        scans_path, exclusions_path: None where a table was modelled without scans.
+        analysis_set_path, model_exclusions_path: None where nothing is modelled.
+    """
+    if scans_path is None:
+        frame = pd.read_parquet(analysis_set_path)
+        steps = table_steps(frame, read_table(model_exclusions_path).to_dict("records"))
+    else:
+        steps, _ = read_flow(scans_path, exclusions_path, analysis_set_path, model_exclusions_path)
     rows = flow_rows(steps)
     save_figure(draw_flow(steps), rows, COLUMNS, outputs, dpi)
 
@@ -91,9 +100,57 @@ def read_flow(
     exclusions = flow_exclusions(ids, read_table(exclusions_path), model)
     if analysis_set_path is None:
         return flow_steps(ids, exclusions), exclusions
-    event = pd.read_parquet(analysis_set_path, columns=["event"])["event"]
-    steps = flow_steps(ids, exclusions, len(event), int((event == 1).sum()))
+    frame = pd.read_parquet(analysis_set_path)
+    steps = flow_steps(ids, exclusions, len(frame))
+    note = outcome_words(frame)[1]
+    steps[-1].note += f", {note}" if note else ""
     return steps, exclusions
+
+
+def outcome_words(frame: pd.DataFrame) -> tuple[int, str]:
+    """Events of an analysis set, and the same in words; 0 and nothing where it is a number."""
+    if "event" in frame:
+        n = int((frame["event"] == 1).sum())
+        return n, f"{n} with a fracture"
+    if frame["outcome"].isin([0, 1]).all() and len(frame):
+        n = int((frame["outcome"] == 1).sum())
+        return n, f"{n} with the diagnosis"
+    return 0, ""
+
+
+def table_steps(frame: pd.DataFrame, exclusions: Sequence[dict]) -> list[Step]:
+    """Steps of a table that was modelled without scans.
+
+    Args:
+        frame: the analysis set.
+        exclusions: dicts with participant_id, stage and reason; of a patient left out for several
+            reasons the first counts.
+    """
+    lost: dict[tuple[str, str], Exclusions] = {}
+    seen = set(frame["participant_id"])
+    for row in exclusions:
+        if row["participant_id"] not in seen:
+            seen.add(row["participant_id"])
+            key = (row["stage"], row["reason"])
+            lost.setdefault(key, Exclusions(*key)).participant_ids.append(row["participant_id"])
+    steps = [
+        Step("found", "In the table", "patients", len(seen), []),
+        Step("modelled", "Modelled", "in the analysis set", len(frame), _commonest_first(lost)),
+    ]
+    events, words = outcome_words(frame)
+    if "event" in frame:
+        deaths = int((frame["event"] == 2).sum())
+        censored = len(frame) - events - deaths
+        note = f"{deaths:,} died before; {censored:,} censored"
+        steps.append(Step("events", "Fractured in follow-up", note, events, []))
+    elif words:
+        note = f"{len(frame) - events:,} without it"
+        steps.append(Step("events", "With the diagnosis", note, events, []))
+    return steps
+
+
+def _commonest_first(lost: Mapping[tuple[str, str], Exclusions]) -> list[Exclusions]:
+    return sorted(lost.values(), key=lambda group: (-len(group.participant_ids), group.reason))
 
 
 def flow_exclusions(
@@ -125,7 +182,6 @@ def flow_steps(
     participant_ids: Sequence[str],
     exclusions: Sequence[dict],
     n_modelled: int | None = None,
-    n_events: int | None = None,
 ) -> list[Step]:
     """Count who reached each step.
 
@@ -133,7 +189,6 @@ def flow_steps(
         participant_ids: the cohort.
         exclusions: dicts with participant_id, stage and reason, of all stages.
         n_modelled: rows of the analysis set, None where nothing was modelled.
-        n_events: fractures among them.
 
     Raises:
         ValueError: a participant is excluded twice, unknown, excluded at an unknown stage, or
@@ -155,15 +210,11 @@ def flow_steps(
     for key, title, note, stages in STEPS:
         if key == "modelled" and n_modelled is None:
             continue
-        groups = [group for (stage, _), group in lost.items() if stage in stages]
-        groups.sort(key=lambda group: (-len(group.participant_ids), group.reason))
+        groups = _commonest_first({key: lost[key] for key in lost if key[0] in stages})
         n -= sum(len(group.participant_ids) for group in groups)
         steps.append(Step(key, title, note, n, groups))
-    if n_modelled is not None:
-        if n != n_modelled:
-            raise ValueError(f"{n} participants should be in the analysis set, {n_modelled} are")
-        if n_events is not None:
-            steps[-1].note += f", {n_events} with a fracture"
+    if n_modelled is not None and n != n_modelled:
+        raise ValueError(f"{n} participants should be in the analysis set, {n_modelled} are")
     return steps
 
 

@@ -5,7 +5,8 @@ from bonecast.measure.composition.summary import FALLBACK
 from bonecast.measure.density import ROI_WORDS
 from bonecast.measure.radiomics.settings import settings_of
 from bonecast.report.facts import Facts
-from bonecast.report.tables import METRIC_WORDS, counted, minus
+from bonecast.report.methods_models import model_methods
+from bonecast.report.tables import counted, minus
 
 LIMIT = "Research software, not a medical device: nothing on this page is a diagnosis."
 LIMITS_OF_IMAGES = (
@@ -51,9 +52,11 @@ def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
             ("Segmentation", _segmentation(facts)),
             ("Measurements", _measurements(facts, config["measure"])),
         ]
-    if facts.model is not None:
-        limit = config["model"]["min_robustness"]
-        sections.append(("Models", [*_models(facts), *_robustness(config["measure"], limit)]))
+    for model in facts.models:
+        heading = "Models" if len(facts.models) == 1 else f"Models of {model.words}"
+        sections.append((heading, model_methods(model.settings, config["model"])))
+    if facts.models:
+        sections[-1][1].extend(_robustness(config["measure"], config["model"]["min_robustness"]))
     limits = [LIMIT, *(LIMITS_OF_IMAGES if facts.scans is not None else ())]
     sections.append(("Limits", limits))
     return sections
@@ -207,26 +210,3 @@ def _robustness(measure: dict, limit: float | None) -> list[str]:
         f"at random and {chosen['perturbations']} chains of perturbations each (after Zwanenburg "
         "et al., Sci Rep 2019;9:614); these participants were left out of the models."
     ]
-
-
-def _models(facts: Facts) -> list[str]:
-    model = facts.model
-    if model["status"] != "ok":
-        return [f"The models were not fitted: {model['detail']}."]
-    design, learner, cohort = model["design"], model["learner"], model["cohort"]
-    repeats = f", repeated {design['repeats']} times" if design["repeats"] > 1 else ""
-    words = [
-        f"Estimand: {model['estimand']}. {cohort['patients']:,} patients with "
-        f"{cohort['fractures']:,} fractures and {cohort['deaths']:,} deaths in "
-        f"{cohort['person_years']:,.0f} person-years.",
-        f"Learner: {learner['fracture']}. Competing death: {learner['death']}.",
-        f"Validation: {design['folds']}-fold nested cross-validation{repeats}, folds stratified "
-        f"by {design['stratified_by']}, penalty chosen in "
-        f"{design['inner_folds']} inner folds; everything learned from data is fitted inside the "
-        f"training fold. All blocks share the folds. Seed {design['seed']}.",
-    ]
-    words += [
-        f"{METRIC_WORDS.get(name, name.replace('_', ' ').capitalize())}: {text}."
-        for name, text in model["definitions"].items()
-    ]
-    return words

@@ -14,8 +14,10 @@ from bonecast.report.density import density_facts
 from bonecast.report.facts import Facts, Paths, gather
 from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
+from bonecast.report.model_facts import FIGURE_CAPTIONS, model_alt_texts
+from bonecast.report.publication_page import publication_facts
 from bonecast.report.summary import summary_text
-from bonecast.report.tables import counted, headline_block, minus
+from bonecast.report.tables import METRIC_WORDS, counted, headline_block, minus
 
 MAX_THUMBNAILS = 48
 """More pictures than this would make the page too heavy for a phone."""
@@ -62,7 +64,6 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
     environment.filters["counted"] = counted
     checks = read_checks(paths.segmentations, paths.outliers, paths.reference)
     shown, n_pictures = thumbnails(facts, paths.pictures, checks.to_check)
-    ratios = facts.hazard_ratios
     return environment.get_template("report.html.j2").render(
         facts=facts,
         figures={Path(path).stem: figure(Path(path)) for path in paths.figures},
@@ -70,11 +71,10 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
         exclusion_files=exclusion_files(facts),
         level_rows=[] if facts.naming is None else facts.naming.rows[:MAX_LEVEL_ROWS],
-        blocks=facts.block_rows(),
-        horizons=sorted({h for row in facts.block_rows() for h in row["auc"]}),
-        ratios=[] if ratios is None else ratio_rows(ratios.head(MAX_RATIO_ROWS)),
-        n_ratios=0 if ratios is None else len(ratios),
-        metrics=facts.metric_rows(),
+        ratios={m.endpoint: ratio_rows(m.hazard_ratios.head(MAX_RATIO_ROWS)) for m in facts.models},
+        publications={m.endpoint: publication_facts(m.path) for m in facts.models},
+        metric_words=METRIC_WORDS,
+        figure_captions=FIGURE_CAPTIONS,
         tiles=tiles(facts),
         quartiles=quartiles(facts),
         density=density_facts(facts.scans),
@@ -91,10 +91,8 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
 
 def exclusion_files(facts: Facts) -> list[str]:
     """The tables that list everyone left out, relative to the page."""
-    files = ["tables/exclusions.tsv"] if facts.steps else []
-    if facts.model is not None:
-        files.append(f"models/{facts.model['endpoint']}/exclusions.tsv")
-    return files
+    files = ["tables/exclusions.tsv"] if facts.has_scans else []
+    return files + [f"{model.folder}/exclusions.tsv" for model in facts.models]
 
 
 def number(value, digits: int = 0) -> str:
@@ -168,21 +166,25 @@ def quartiles(facts: Facts) -> Mapping[str, float] | None:
 def tiles(facts: Facts) -> list[tuple[str, str]]:
     """The few numbers a reader looks for first: label and value."""
     shown = []
-    if facts.steps:
+    if facts.has_scans:
         fractured, graded = facts.fractured
         shown.append(("scans measured", number(facts.reached("measured"))))
         if not facts.hu.empty:
             median = number(float(facts.hu.median()))
             shown.append((f"HU, median attenuation {facts.scope}", median))
         shown.append((f"of {graded:,} with a vertebral fracture in the scan", number(fractured)))
-    if facts.model is not None:
-        cohort = facts.model["cohort"]
+    for model in facts.models[:1]:
+        cohort = model.settings["cohort"]
         shown.append(("patients modelled", number(cohort["patients"])))
-        shown.append(("fractures during follow-up", number(cohort["fractures"])))
-        rows = {row["key"]: row for row in facts.block_rows()}
+        if "fractures" in cohort:
+            shown.append(("fractures during follow-up", number(cohort["fractures"])))
+        elif "diagnoses" in cohort:
+            shown.append(("with the diagnosis", number(cohort["diagnoses"])))
+        rows = {row["key"]: row for row in model.block_rows(every=False)}
         if rows:
             row = rows[headline_block(list(rows))]
-            shown.append((f"C-index, block {row['block']}", number(row["value"], 2)))
+            name = METRIC_WORDS[model.headline]
+            shown.append((f"{name}, block {row['block']}", number(row["value"], 2)))
     return shown
 
 
@@ -209,8 +211,12 @@ def alt_texts(facts: Facts) -> dict[str, str]:
     """What a reader who cannot see a figure is told."""
     reached = "; ".join(f"{step.title}: {step.n}" for step in facts.steps)
     levels = ", ".join(f"{row['level']} {row['median_hu']:.0f}" for row in facts.levels)
-    c_index = "; ".join(f"{row['block']} {row['c_index']}" for row in facts.block_rows())
-    return {
+    models = {
+        f"{name}_{model.endpoint}": text
+        for model in facts.models
+        for name, text in model_alt_texts(model).items()
+    }
+    return models | {
         "flow_diagram": f"Flow diagram. {reached}. Reasons are in the table below.",
         "example_segmentations": "Sagittal and coronal pictures with vertebrae outlined and named.",
         "hu_by_level_and_age": f"Median attenuation in HU by level: {levels or 'none measured'}.",
@@ -227,11 +233,6 @@ def alt_texts(facts: Facts) -> dict[str, str]:
             "Share of vertebrae of each Genant grade by level, and the loss of height of each "
             "vertebra; the numbers are in the table beside the figure."
         ),
-        "kaplan_meier_by_risk_third": (
-            "Share free of fracture and share fractured over time in three groups of forecast "
-            "risk; the numbers are in the table beside the figure."
-        ),
-        "block_comparison": f"C-index of each block: {c_index or 'no model fitted'}.",
     }
 
 

@@ -1,4 +1,4 @@
-"""How every figure looks and is written: one style, three files, the same bytes each time."""
+"""How every figure looks and is written: one style, four files, the same bytes each time."""
 
 import csv
 import math
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from bonecast.report.palette import GREY
 
@@ -31,9 +32,11 @@ RC = {
     "ytick.major.width": 0.7,
     "lines.linewidth": 1.4,
     "pdf.fonttype": 42,
+    "svg.fonttype": "none",
     "svg.hashsalt": "bonecast",
 }
-"""fonttype 42 keeps text of a PDF as text that journals can edit."""
+"""The two fonttypes keep text as text that journals can edit; the salt makes ids of an SVG the
+same each time."""
 
 
 def style():
@@ -56,18 +59,20 @@ def blank_figure(why: str) -> Figure:
 def save_figure(
     figure: Figure, rows: Sequence[dict], columns: Sequence[str], paths: dict, dpi: int
 ) -> None:
-    """Write a figure as PDF and PNG beside the numbers it was drawn from.
+    """Write a figure as PDF, SVG and PNG beside the numbers it was drawn from.
 
     Args:
         rows: the numbers drawn, one dict per row; missing values None or NaN.
         columns: columns of the CSV, in order.
-        paths: keys pdf, png, csv.
-        dpi: resolution of the PNG.
+        paths: keys pdf, svg, png, csv.
+        dpi: resolution of the PNG, and of pictures inside the others.
     """
     with style():
         # No date, no program, no user: the same numbers give the same files.
         nothing = {"CreationDate": None, "Creator": None, "Producer": None}
         figure.savefig(paths["pdf"], format="pdf", metadata=nothing, dpi=dpi)
+        undated = {"Date": None, "Creator": None}
+        figure.savefig(paths["svg"], format="svg", metadata=undated, dpi=dpi)
         figure.savefig(paths["png"], format="png", metadata={"Software": None}, dpi=dpi)
     with Path(paths["csv"]).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -83,6 +88,16 @@ def _cell(value) -> object:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
     return value
+
+
+def headline(figure: Figure, text: str) -> None:
+    """A line above all panels: which model, which patients."""
+    figure.suptitle(text, size=7.5, color=GREY, x=0.995, ha="right")
+
+
+def percent_axis(axis) -> None:
+    """Label an axis of shares in percent, with the decimals that its ticks need."""
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
 
 
 def p_value(p: float) -> str:

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from bonecast.report.facts import Facts
-from bonecast.report.tables import counted
+from bonecast.report.model_facts import ModelFacts
+from bonecast.report.tables import METRIC_WORDS, counted
 
 LABEL_WIDTH = 12
 REASONS_SHOWN = 3
@@ -21,15 +22,18 @@ def summary_text(facts: Facts, report_path: str) -> str:
         reached = [f"{step.n:,} {step.key}" for step in facts.steps if step.key != "found"]
         lines.append(_line("Reached", ", ".join(reached)))
         lines.append(_line("Left out", _left_out(facts)))
+    if facts.has_scans:
         lines.append(_line("Density", _density(facts)))
         n, graded = facts.fractured
         lines.append(
             _line("Fractures", f"vertebral fracture in {n:,} of {counted(graded, 'scan')}")
         )
-    if facts.model is not None:
-        lines.append(_line("Models", _models(facts)))
+    for model in facts.models:
+        lines.append(_line("Models", _models(model)))
+        name = METRIC_WORDS[model.headline]
         lines += [
-            _line("C-index", f"{row['c_index']} {row['block']}") for row in facts.block_rows()
+            _line(name, f"{row['headline']} {row['block']}")
+            for row in model.block_rows(every=False)
         ]
     lines.append(_line("Report", report_path))
     return "\n".join(lines) + "\n"
@@ -42,7 +46,7 @@ def _line(label: str, text: str) -> str:
 def _cohort(facts: Facts) -> str:
     made_up = " (synthetic patients)" if facts.synthetic else ""
     found = facts.reached("found")
-    if found is None:
+    if not facts.has_scans:
         return f"{facts.cohort}{made_up}: a table, no images"
     sites = len(facts.sites)
     where = f" at {sites} sites" if sites > 1 else ""
@@ -69,9 +73,7 @@ def _density(facts: Facts) -> str:
     return f"median {middle:.0f} HU ({low:.0f} to {high:.0f}) over {facts.scope}, {scans}"
 
 
-def _models(facts: Facts) -> str:
-    cohort = facts.model["cohort"]
-    if facts.model["status"] != "ok":
-        return f"not fitted: {facts.model['detail']}"
-    nouns = {"patients": "patient", "fractures": "fracture", "deaths": "death"}
-    return ", ".join(counted(cohort[key], noun) for key, noun in nouns.items())
+def _models(model: ModelFacts) -> str:
+    if not model.fitted:
+        return f"{model.words}, not fitted: {model.settings['detail']}"
+    return f"{model.words}, {model.cohort_words()}"

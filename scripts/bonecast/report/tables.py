@@ -22,11 +22,35 @@ METRIC_WORDS = {
     "c_index": "C-index",
     "c_index_harrell": "Harrell's C",
     "auc_t": "AUC",
+    "auc": "AUC",
     "brier": "Brier score",
-    "ipa": "Index of prediction accuracy",
+    "ipa": "Scaled Brier score",
+    "ibs": "Integrated Brier score",
     "oe_ratio": "Observed over expected",
+    "calibration_slope": "Calibration slope",
+    "ici": "Integrated calibration index",
+    "e50": "E50",
+    "e90": "E90",
+    "net_benefit": "Net benefit",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "sensitivity_learned": "Sensitivity at the learned threshold",
+    "specificity_learned": "Specificity at the learned threshold",
+    "nri": "Net reclassification",
+    "r2": "R\N{SUPERSCRIPT TWO}",
+    "rmse": "Root mean squared error",
+    "mae": "Mean absolute error",
+    "bias": "Bias",
+    "loa_lower": "Lower limit of agreement",
+    "loa_upper": "Upper limit of agreement",
 }
 NOT_ESTIMABLE = "not estimable"
+
+SMALL_CELL = 5
+"""Counts from 1 up to below this are not printed (a usual rule of disclosure control)."""
+FEW, HIDDEN = f"<{SMALL_CELL}", "not shown"
+ASSUMED, OBSERVED = "assumed", "observed"
+"""Where the R-squared of a sample-size calculation comes from."""
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

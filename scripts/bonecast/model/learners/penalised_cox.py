@@ -28,6 +28,9 @@ DEATH_RIDGE = 1.0
 LAMBDA_RATIO = 0.01
 """Smallest elastic-net penalty tried, as a share of the one that empties the model."""
 
+RETREAT = 4
+"""Penalties by which a path that overflows is shortened, until it does not."""
+
 SPARE = 2
 """Penalties run beyond those that a shorter trial found worth running."""
 
@@ -266,13 +269,23 @@ class _ElasticNet:
 
 
 def _coxnet_path(x, time, event, l1_ratio, factors, penalties) -> np.ndarray:
-    model = CoxnetSurvivalAnalysis(l1_ratio=l1_ratio, penalty_factor=factors, alphas=penalties)
-    with warnings.catch_warnings():
-        # The first penalty of a path empties the model by intention; a path that stops short of
-        # full convergence is only a worse candidate in the inner comparison.
-        warnings.filterwarnings("ignore", message="all coefficients are zero")
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        path = model.fit(x, Surv.from_arrays(event, time)).coef_
+    for size in range(len(penalties), 0, -RETREAT):
+        model = CoxnetSurvivalAnalysis(
+            l1_ratio=l1_ratio, penalty_factor=factors, alphas=penalties[:size]
+        )
+        with warnings.catch_warnings():
+            # The first penalty of a path empties the model by intention; a path that stops short
+            # of full convergence is only a worse candidate in the inner comparison.
+            warnings.filterwarnings("ignore", message="all coefficients are zero")
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            try:
+                path = model.fit(x, Surv.from_arrays(event, time)).coef_
+            except ArithmeticError:
+                # With few events the weakest penalties let hazards overflow.
+                continue
+        break
+    else:
+        raise NotEstimable(f"the hazards overflow at every penalty down to {penalties[-1]:g}")
     # Coxnet stops where a weaker penalty no longer improves the fit: the rest of the path would
     # be its last column.
     return np.pad(path, ((0, 0), (0, len(penalties) - path.shape[1])), mode="edge")

@@ -39,8 +39,8 @@ DEFINITIONS = {
         " restricted cubic spline (knots at the 10th, 50th and 90th percentile) of"
         " cloglog(predicted) in a Fine-Gray model where deaths compete (Austin et al., Diagn Progn"
         " Res 2022;6:2), in a Cox model where nobody died (Austin et al., Stat Med 2020;39:2714);"
-        " of logit(predicted) in a logistic model for a diagnosis; from ten events on. Never"
-        " negative, so intervals by resampling lie above the value where calibration is good"
+        " of logit(predicted) in a logistic model for a diagnosis; from ten events on. Interval:"
+        " percentiles less the bootstrap's estimate of bias, as resampling adds to a distance"
     ),
     "e50": "median of the same distances",
     "e90": "90th percentile of the same distances",
@@ -109,6 +109,9 @@ DEFINITIONS = {
     ),
 }
 """What each metric is; goes into settings.json and the methods."""
+
+DISTANCES = ("ici", "e50", "e90")
+"""Metrics that are never negative and that noise makes larger."""
 
 COMPARED = {
     "survival": ("c_index", "auc_t", "brier", "ibs"),

@@ -16,14 +16,14 @@ from bonecast.model.metrics.curves import (
     roc_table,
     treat_table,
 )
-from bonecast.model.metrics.definitions import COMPARED, TABLE_COLUMNS
+from bonecast.model.metrics.definitions import COMPARED, DISTANCES, TABLE_COLUMNS
 from bonecast.model.metrics.measure import (
     Values,
     measure,
     measure_fits,
     measure_reclassification,
 )
-from bonecast.model.metrics.resamples import percentile_interval
+from bonecast.model.metrics.resamples import distance_interval, percentile_interval
 from bonecast.model.metrics.scores import with_scores
 from bonecast.model.metrics.subgroups import levels_of, measure_subgroups
 from bonecast.model.outcome import SURVIVAL, Outcome
@@ -57,7 +57,7 @@ def judge_predictions(
     Args:
         frame: analysis set, a row per patient: `participant_id`, `time_years` and `event` or
             `outcome`, the scores and the columns of the subgroups.
-        parts: held-out predictions (columns: `validate.PREDICTION_COLUMNS`), of one design or a
+        parts: held-out predictions (columns: `designs.PREDICTION_COLUMNS`), of one design or a
             part of one each.
         features: content of features.json.
         settings: `bootstrap`, `curve_bootstrap`, `seed`, `thresholds`, `subgroups`, `age_bands`,
@@ -98,6 +98,9 @@ def judge_predictions(
         # A model of another cohort may not reach the last horizon.
         reached = rows["horizon_years"].dropna().unique()
         within = tuple(t for t in horizons if np.isclose(reached, t).any())
+        if kind == SURVIVAL and not within:
+            log.warning("%s: its predictions have none of the horizons; not judged", design)
+            continue
         sample = Sample.draw(outcome, within, settings["bootstrap"], settings["seed"])
         candidates = candidates_of(rows, pd.Index(judged["participant_id"]), within)
         names = list(settings["subgroups"])
@@ -221,7 +224,10 @@ def _rows(values: Values, sample: Sample) -> pd.DataFrame:
         last = sample.horizons[-1] if horizon is None else horizon
         if metric in ("c_index_harrell", "calibration_slope"):
             last = np.inf
-        lower, upper = percentile_interval(found[1:])
+        if metric in DISTANCES:
+            lower, upper = distance_interval(found[0], found[1:])
+        else:
+            lower, upper = percentile_interval(found[1:])
         rows.append(
             {
                 "metric": metric,

@@ -143,3 +143,14 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     lower, upper = np.quantile(finite, [0.025, 0.975])
     return float(lower), float(upper)
+
+
+def distance_interval(value: float, values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a distance, which resampling makes larger than it is.
+
+    Percentiles less the bootstrap's own estimate of that bias (mean of the resamples less the
+    value; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10), not below 0.
+    """
+    lower, upper = percentile_interval(values)
+    bias = float(np.nanmean(values)) - value if np.isfinite(lower) else np.nan
+    return tuple(np.maximum([lower - bias, upper - bias], 0.0).tolist())

@@ -15,7 +15,7 @@ def with_scores(
 
     Args:
         frame: analysis set, with a column per score.
-        predictions: of the models (columns: `validate.PREDICTION_COLUMNS`).
+        predictions: of the models (columns: `designs.PREDICTION_COLUMNS`).
         scores: columns; one without any value is left out. The score itself is the linear
             predictor; it is no risk, so `predicted` is NaN.
     """

@@ -29,7 +29,7 @@ def levels_of(frame: pd.DataFrame, names: Sequence[str], starts: Sequence[float]
     """Level of each patient in each subgroup: name to an array of text, shape (patients,).
 
     Args:
-        frame: analysis set; a subgroup it has no column of is left out.
+        frame: analysis set; a subgroup it has no column of, or all of one level, is left out.
         names: `sex`, `site`, ... or `age_band`, made from `age_years`.
         starts: years at which an age band begins, ascending.
     """
@@ -38,9 +38,10 @@ def levels_of(frame: pd.DataFrame, names: Sequence[str], starts: Sequence[float]
         column = frame.get(name)
         if name == AGE_BAND and column is None and "age_years" in frame and len(starts):
             column = age_bands(frame["age_years"].astype(float), starts)
-        if column is not None:
+        if column is not None and len(column):
             text = column.astype(object).where(column.notna(), "").astype(str)
-            found[name] = text.replace("", UNKNOWN).to_numpy(dtype=object)
+            if (text != text.iloc[0]).any():
+                found[name] = text.replace("", UNKNOWN).to_numpy(dtype=object)
     return found
 
 
