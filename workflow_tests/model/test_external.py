@@ -117,6 +117,65 @@ def test_new_patients_are_predicted_with_what_is_known_of_them(saved, study):
     assert last.loc["clinical", "risk_group"].between(0, 2).all()
 
 
+@pytest.mark.parametrize("endpoint", ["osteoporosis", "bmd"])
+def test_a_diagnosis_and_a_number_travel_too(study, tmp_path, endpoint):
+    kind = {"osteoporosis": "binary", "bmd": "continuous"}[endpoint]
+
+    def made(seed):
+        frame, features, settings = study(120, seed, blocks=["clinical", "hu"])
+        density = frame["hu_vol_mean_l1l4_hu"] + np.random.default_rng(0).normal(0, 20, 120)
+        outcome = (density < 110).astype(float) if kind == "binary" else density
+        features |= {"endpoint": endpoint, "kind": kind, "horizons_years": []}
+        features |= {"death_columns": []}
+        return (
+            frame.drop(columns=["time_years", "event"]).assign(outcome=outcome),
+            features,
+            settings,
+        )
+
+    content, table, _ = final_models(*made(1)[:2], [], made(1)[2], "", LOG)
+    assert set(table["cause"]) == {endpoint}
+    write_json(content, tmp_path / "model.json")
+    model = read_model(tmp_path / "model.json", endpoint)
+    frame, features, _ = made(2)
+    external, _ = validate_external(frame, features, model, LOG)
+    assert external["horizon_years"].isna().all()
+    assert len(external) == 120 * 2
+    hu = external.query("block == 'hu'")["predicted"].to_numpy()
+    assert abs(np.corrcoef(hu, frame["outcome"])[0, 1]) > 0.5
+    predicted = predict_risks(frame, model.horizons, model.blocks, LOG)
+    assert np.array_equal(predicted.query("block == 'hu'")["predicted"], hu)
+
+
+def test_levels_of_a_vertebra_block_are_asked_for_and_one_may_lack(study, tmp_path):
+    """Terms made of several levels need the column at any of them."""
+
+    def levels(frame):
+        rng = np.random.default_rng(3)
+        drop = {"L1": 10, "L2": 0, "L3": -5}
+        mean = frame["hu_vol_mean_l1l4_hu"]
+        return frame.assign(
+            **{f"hu@{level}": mean + d + rng.normal(0, 8, len(frame)) for level, d in drop.items()}
+        )
+
+    frame, features, settings = study(150, 4, levels, blocks=["clinical", "hu"])
+    features["blocks"] = {"clinical": ["bmi"], "levels": ["hu@L1", "hu@L2", "hu@L3"]}
+    settings |= {"blocks": ["clinical", "levels"], "stability_bootstrap": 0}
+    content, table, _ = final_models(frame, features, [], settings, "", LOG)
+    own = table.query("block == 'levels' and cause == 'fracture'")["term"]
+    assert own.tolist() == ["hu_median", "hu_lowest", "hu_slope"]
+    write_json(content, tmp_path / "model.json")
+    block = read_model(tmp_path / "model.json").blocks["levels"]
+    assert block.features() == ["hu@L1", "hu@L2", "hu@L3"]
+    rest = set(block.death_features())
+    assert block.missing({"hu@L2", *rest}) == []
+    assert block.missing(rest) == ["hu@L1", "hu@L2", "hu@L3"]
+    new = frame.head(5).drop(columns=["hu@L1", "hu@L3"])
+    predicted = predict_risks(new, (2, 4), {"levels": block}, LOG)
+    assert (predicted["n_missing"] == 1).all()
+    assert (predicted["note"].str.startswith("training median in place of: hu_slope")).all()
+
+
 COLUMNS = {"columns": {"participant_id": "id", "age_years": "Alter", "sex": "Geschlecht"}}
 
 

@@ -279,8 +279,8 @@ FIGURE_CAPTIONS = {
         "named."
     ),
     "importance": (
-        "a: loss when the columns of a block are shuffled among held-out patients. b: the largest terms of the final "
-        "model, and how often each was selected in resamples of the patients."
+        "a: loss when the columns of a block are shuffled among held-out patients. b: the largest "
+        "terms of the final model, and how often each was selected in resamples of the patients."
     ),
     "predicted_observed": (
         "Predicted against observed values, and their difference against their mean with 95 % "
