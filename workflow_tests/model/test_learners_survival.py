@@ -112,6 +112,10 @@ def test_a_path_whose_hazards_overflow_ends_before(monkeypatch):
     assert np.array_equal(path(5.0, 0.1, 0.001), path(5.0, 0.1)[:, [0, 1, 1]])
     with pytest.raises(NotEstimable, match="overflow at every penalty down to 0.001"):
         path(0.001)
+    # Reached in steps it can be estimated.
+    outcome = Outcome(SURVIVAL, time, event.astype(int), np.full(60, np.nan))
+    tuning = {"kind": "elastic_net", "l1_ratio": 0.5, "penalty": 0.001}
+    assert (coefficients_at(ready, outcome, np.ones(60), tuning) != 0).sum() > 10
 
 
 def test_fine_gray_and_cause_specific_hazards_differ_where_death_competes(deadly):

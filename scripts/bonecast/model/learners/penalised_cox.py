@@ -163,10 +163,12 @@ def coefficients_at(
     """
     if tuning["kind"] == "none" or not ready.shape[1]:
         return np.zeros(ready.shape[1])
-    penalties = np.array([tuning["penalty"]])
-    ratio = tuning.get("l1_ratio")
-    at = _Ridge(penalties) if ratio is None else _ElasticNet(ratio, penalties)
-    return at.path(ready, outcome.time, outcome.event == 1, factors, 1)[:, 0]
+    if "l1_ratio" in tuning:
+        # Coming from stronger penalties: in one leap from an empty model hazards can overflow.
+        at = _ElasticNet(tuning["l1_ratio"], tuning["penalty"] * np.geomspace(10, 1, 5))
+    else:
+        at = _Ridge(np.array([tuning["penalty"]]))
+    return at.path(ready, outcome.time, outcome.event == 1, factors, at.size)[:, -1]
 
 
 def _scores(candidates, folds, time, fracture) -> list[np.ndarray]:
