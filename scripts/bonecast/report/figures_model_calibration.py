@@ -100,7 +100,9 @@ def draw_calibration(
             _draw_histogram(lower, part[part["kind"] == "histogram"], compared.colour(block), limit)
             upper.set_title(shown_block(block))
             text = _printed(statistics[statistics["block"] == block])
-            upper.text(0.03, 0.98, text, transform=upper.transAxes, va="top", size=6.5)
+            paper = {"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1.0}
+            where = {"transform": upper.transAxes, "va": "top"}
+            upper.text(0.03, 0.98, text, size=6.5, bbox=paper, **where)
             upper.tick_params(axis="x", labelbottom=False)
             lower.set_xlabel(f"Forecast {risk}")
             if block in blocks[::across]:
@@ -136,7 +138,7 @@ def _draw_curve(axes, part: pd.DataFrame, colour: str, limit: float) -> None:
     axes.plot(groups["predicted"], groups["observed"], "o", color="black", ms=3.5, mfc="white")
     axes.set(xlim=(0, limit), ylim=(0, limit), box_aspect=1)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
         percent_axis(axis)
 
 

@@ -11,6 +11,8 @@ from bonecast.report.tables import NOT_ESTIMABLE, interval_text, minus
 
 MARKERS = "osD^vP"
 SMALL = {"brier"}
+ROUND = (1, 2, 2.5, 5, 10)
+"""Steps between ticks."""
 WITH_UNIT = {"rmse", "mae", "bias", "loa_lower", "loa_upper"}
 ROW_IN = 0.17
 """Height of a row in inches: 6.5 pt text with room."""
@@ -62,7 +64,7 @@ def draw_forest(axes, rows: Sequence[Row], neutral: float | None = None) -> None
         else:
             axes.text(1.02, y, numbers(row), size=6.5, **where)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=ROUND, min_n_ticks=2))
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.06)
 
