@@ -20,11 +20,12 @@ from bonecast.model.prepare import block_of_columns
 from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Layout, Patients
 
-WORTH_A_PROCESS = 5_000_000
-"""Patients x columns x splits from which processes save more time than they cost."""
+WORTH_A_PROCESS = 20_000_000
+"""Patients x columns x splits from which processes are started at once: about half a minute of
+penalised models. A process takes two seconds or more to start."""
 
-WORTH_A_PROCESS_S = 10.0
-"""The same of a smaller table: time that the first split foretells for all others."""
+WORTH_A_PROCESS_S = 20.0
+"""Of a smaller table the first split foretells the time of all others; from this, processes."""
 
 SHUFFLED = 7
 """Marks the seed of the permutations among those of a split."""
