@@ -8,7 +8,7 @@ import pytest
 
 from bonecast.model import validate as validation
 from bonecast.model.designs import splits_of
-from bonecast.model.importance import permutation_losses
+from bonecast.model.importance import importance_table, permutation_losses
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.learners.penalised_cox import fit_penalised_cox
 from bonecast.model.learners.settings import learner_settings
@@ -129,7 +129,20 @@ def test_what_carries_the_prediction_is_important(study):
     assert abs(columns["bmi"]) < 0.01
     blocks = importance(facts, "multimodal")["block"]
     assert blocks["hu"] > blocks["clinical"] > 0.01
+    moved = importance(facts, "clinical")["attribution"]
+    assert moved.idxmax() == "age_years" and moved["bmi"] < moved["age_years"] / 4
     assert {fact["block"] for fact in facts if not fact["importance"]} == set()
+
+
+def test_attributions_are_means_of_what_terms_move_and_0_where_a_fold_lacks_them():
+    def fold(number, **moves):
+        fact = {"design": "cv", "repeat": 1, "fold": number, "block": "hu", "learner": "cox"}
+        of = {"kind": "attribution", "metric": "linear predictor"}
+        return fact | {"importance": [of | {"name": n, "loss": v} for n, v in moves.items()]}
+
+    table = importance_table("fracture", [fold(1, hu=0.4, age=0.2), fold(2, hu=0.6)])
+    assert dict(zip(table["name"], table["value"], strict=True)) == {"hu": 0.5, "age": 0.1}
+    assert set(table["kind"]) == {"attribution"}
 
 
 def test_the_loss_of_a_shuffled_column_is_that_of_the_shuffled_marker(study):

@@ -1,7 +1,9 @@
-"""How much worse held-out predictions get when a block's columns are shuffled among patients.
+"""What held-out predictions rest on.
 
-Permutation importance (Breiman, Mach Learn 2001;45:5), within the patients held out of a fold: a
-column that the others can stand in for is worth little, though the outcome may depend on it.
+Permutation importance (Breiman, Mach Learn 2001;45:5), within the patients held out of a fold: how
+much worse predictions get when columns are shuffled; a column that the others can stand in for is
+worth little, though the outcome may depend on it. Attributions: how far each term moves the
+prediction of a held-out patient on average.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +13,7 @@ import pandas as pd
 from sklearn.metrics import r2_score, roc_auc_score
 
 from bonecast.model.aggregate import MARK
+from bonecast.model.learners.attributions import attributions
 from bonecast.model.metrics.discrimination import concordance
 from bonecast.model.metrics.resamples import Resamples
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL, Outcome
@@ -22,6 +25,8 @@ PERMUTATIONS = 5
 
 MOST_COLUMNS = 15
 """Columns of a wider block are not shuffled one by one."""
+
+ATTRIBUTION = "attribution"
 
 METRIC = {"survival": "c_index", "binary": "auc", "continuous": "r2"}
 """What is lost, by kind of outcome."""
@@ -43,17 +48,54 @@ IMPORTANCE_COLUMNS = [
 def importance_table(endpoint: str, facts: Sequence[dict]) -> pd.DataFrame:
     """Mean loss over folds and repeats, from what `validate.validate` noted of each fold."""
     rows = [
-        {key: fact[key] for key in ("design", "block", "learner")} | loss
+        {key: fact[key] for key in ("design", "block", "learner")}
+        | {"fold": f"{fact['repeat']}.{fact['fold']}"}
+        | loss
         for fact in facts
         for loss in fact.get("importance", [])
     ]
     if not rows:
         return pd.DataFrame(columns=IMPORTANCE_COLUMNS)
-    keys = ["design", "block", "learner", "kind", "name", "metric"]
-    losses = pd.DataFrame(rows).groupby(keys, sort=False)["loss"]
+    table = pd.DataFrame(rows)
+    model, term = ["design", "block", "learner"], ["kind", "name", "metric"]
+    losses = pd.concat(
+        [table[table["kind"] != ATTRIBUTION], _with_absent(table[table["kind"] == ATTRIBUTION])]
+    ).groupby([*model, *term], sort=False)["loss"]
     limits = {"value": losses.mean(), "lower": losses.quantile(0.025)}
     table = pd.DataFrame(limits | {"upper": losses.quantile(0.975)})
     return table.reset_index().assign(endpoint=endpoint)[IMPORTANCE_COLUMNS]
+
+
+def _with_absent(table: pd.DataFrame) -> pd.DataFrame:
+    """Attributions with a 0 for every fold whose model lacks the term."""
+    if table.empty:
+        return table
+    model, term = ["design", "block", "learner"], ["kind", "name", "metric"]
+    wide = table.pivot_table(index=[*model, "fold"], columns=term, values="loss")
+    parts = [
+        part.dropna(axis=1, how="all").fillna(0.0).melt(value_name="loss", ignore_index=False)
+        for _, part in wide.groupby(model, sort=False)
+    ]
+    return pd.concat(parts).reset_index()
+
+
+def mean_attributions(recipe: Recipe, patients: Patients, horizon: float) -> list[dict]:
+    """Mean absolute attribution of each term among held-out patients, see `attributions`.
+
+    Returns:
+        Dicts of kind "attribution", name, metric (the scale) and loss (the mean), the terms that
+        move nothing left out; none for a learner that has no attributions.
+    """
+    try:
+        values, scale = attributions(recipe.fitted, recipe.transform.apply(patients), horizon)
+    except ValueError:
+        return []
+    means = np.abs(values).mean(axis=0) if len(values) else np.zeros(values.shape[1])
+    return [
+        {"kind": ATTRIBUTION, "name": name, "metric": scale, "loss": float(mean)}
+        for name, mean in zip(recipe.transform.names, means, strict=True)
+        if mean > 0
+    ]
 
 
 def permutation_losses(

@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 
 from bonecast.model import MULTIMODAL
 from bonecast.model.designs import PREDICTION_COLUMNS, Split, seed_of
-from bonecast.model.importance import permutation_losses
+from bonecast.model.importance import mean_attributions, permutation_losses
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.outcome import Outcome
@@ -107,7 +107,7 @@ def validate(
     Returns:
         Predictions (columns: `PREDICTION_COLUMNS`), and for every split, block and learner a
         dict with design, repeat, fold, block, learner, selected and tuning, and of the first
-        learner its importance (see `permutation_losses`).
+        learner its importance (see `permutation_losses` and `mean_attributions`).
     """
     if not splits:
         return pd.DataFrame(columns=PREDICTION_COLUMNS), []
@@ -158,7 +158,7 @@ def _hold_out(problem, split, learners, settings):
                     layout,
                     tau,
                     seed_of(split.seed, SHUFFLED),
-                )
+                ) + mean_attributions(recipe, held_out, tau)
             facts.append(fact)
     return pd.concat(tables, ignore_index=True), facts
 
