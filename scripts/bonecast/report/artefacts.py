@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from bonecast import __version__
+from bonecast.model import OPTIMISM, REPEATED_CV
 from bonecast.model.outcome import BINARY, KINDS, SURVIVAL
 from bonecast.report.tables import read_table
-
-MAIN_DESIGN, OPTIMISM = "repeated_nested_cv", "optimism_bootstrap"
 
 FILES = {
     "settings": "settings.json",
@@ -167,7 +166,7 @@ class Artefacts:
     def main_design(self) -> str:
         """Repeated nested cross-validation where it was run, else the first design."""
         names = [name for name in self.designs if name != OPTIMISM]
-        return MAIN_DESIGN if MAIN_DESIGN in names else next(iter(names), "")
+        return REPEATED_CV if REPEATED_CV in names else next(iter(names), "")
 
     def option(self, name: str, default=None):
         """An option of the section `model` of the configuration."""

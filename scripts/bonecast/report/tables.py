@@ -88,6 +88,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; what rounds to zero is +0, and NaN nothing."""
+    return "" if math.isnan(value) else minus(f"{round(value, digits) + 0.0:+.{digits}f}")
+
+
 def minus(text: str) -> str:
     """Text with typographic minus signs."""
     return text.replace("-", "\N{MINUS SIGN}")
