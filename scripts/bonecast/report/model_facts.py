@@ -269,7 +269,7 @@ FIGURE_CAPTIONS = {
         "competing. Bands are 95 % intervals."
     ),
     "subgroup_performance": (
-        "Performance of the headline block in subgroups with at least 10 events; the others are "
+        "Performance of the headline block in subgroups with enough events; the others are "
         "named."
     ),
     "importance": (
