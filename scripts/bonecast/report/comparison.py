@@ -8,7 +8,7 @@ import pandas as pd
 from bonecast.model import SUPPLIED
 from bonecast.model.outcome import KINDS
 from bonecast.report.palette import SERIES
-from bonecast.report.tables import METRIC_WORDS, block_name, counted, headline_block
+from bonecast.report.tables import METRIC_WORDS, block_name, counted, headline_block, main_design
 
 LEARNER_WORDS = {
     "penalised_cox": "Penalised Cox",
@@ -96,11 +96,11 @@ class Comparison:
         """Rows of one design and its first configured learner; supplied scores stay.
 
         Args:
-            design: None takes the first configured design that the table has.
+            design: None takes the main one, see `tables.main_design`.
         """
         if table.empty:
             return table
-        wanted = design or self.order_designs(table["design"])[0]
+        wanted = design or main_design(self.order_designs(table["design"]))
         table = table[table["design"] == wanted]
         learner = self.primary_learner(table)
         return table[table["learner"].isin([learner, SUPPLIED, ""])]

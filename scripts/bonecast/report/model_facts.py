@@ -7,21 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from bonecast.model import REPEATED_CV, SUPPLIED
+from bonecast.model import SUPPLIED
 from bonecast.report.comparison import DESIGN_WORDS, LEARNER_WORDS, years
 from bonecast.report.tables import (
+    HEADLINE,
     METRIC_WORDS,
     block_name,
     counted,
     interval_text,
+    main_design,
     read_table,
     signed,
 )
 
 ENDPOINT_WORDS = {"fracture": "fracture", "osteoporosis": "osteoporosis", "bmd": "bone density"}
-
-HEADLINE = {"survival": "c_index", "binary": "auc", "continuous": "r2"}
-"""The metric by which blocks are told apart first, by kind of outcome."""
 
 BESIDE = {"survival": ["auc_t"], "binary": ["brier"], "continuous": ["rmse", "mae"]}
 """Metrics printed beside it, one column per horizon."""
@@ -94,9 +93,8 @@ class ModelFacts:
         return ", ".join(words)
 
     def main_metrics(self) -> pd.DataFrame:
-        """Metrics of the main design: the cross-validation, else the first there is."""
-        designs = list(dict.fromkeys(self.metrics["design"]))
-        main = REPEATED_CV if REPEATED_CV in designs else next(iter(designs), "")
+        """Metrics of the main design."""
+        main = main_design(list(dict.fromkeys(self.metrics["design"])))
         return self.metrics[self.metrics["design"] == main]
 
     def main_learner(self) -> str:
@@ -269,8 +267,7 @@ FIGURE_CAPTIONS = {
         "competing. Bands are 95 % intervals."
     ),
     "subgroup_performance": (
-        "Performance of the headline block in subgroups with enough events; the others are "
-        "named."
+        "Performance of the headline block in subgroups with enough events; the others are named."
     ),
     "importance": (
         "a: loss when the columns of a block are shuffled among held-out patients. b: the largest "
