@@ -5,6 +5,7 @@ FIGURE_KEYS = ("blocks", "learners", "designs")
 
 # Modules that every figure of the models is drawn with.
 MODEL_FIGURE_CODE = (
+    "model/outcome.py",
     "report/comparison.py",
     "report/palette.py",
     "report/style.py",

@@ -3,6 +3,7 @@ from bonecast.model.jobs import jobs_of
 
 # Modules that fit and predict, on which every job with a recipe depends.
 RECIPE_CODE = (
+    "levels.py",
     "model/aggregate.py",
     "model/cox.py",
     "model/harmonise.py",

@@ -16,6 +16,7 @@ rule admit_patients:
         settings=model_settings(ADMISSION_KEYS),
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
         code=code_digest(
+            "levels.py",
             "model/admission.py",
             "model/aggregate.py",
             "model/clinical.py",
@@ -25,7 +26,6 @@ rule admit_patients:
             "model/features.py",
             "model/harmonise.py",
             "model/outcome.py",
-            "model/prepare.py",
             "model/vertebrae.py",
             "reasons.py",
         ),
@@ -172,7 +172,7 @@ rule judge_models:
         runtime=60,
     params:
         settings=model_settings(JUDGE_KEYS),
-        code=code_digest("model", "reasons.py"),
+        code=code_digest("levels.py", "model"),
     message:
         "Judging the models of {wildcards.endpoint}"
     script:

@@ -28,6 +28,7 @@ rule predict_risks:
             "model/predict.py",
             "model/saved.py",
             "model/vertebrae.py",
+            "reasons.py",
         ),
     message:
         "Predicting {wildcards.endpoint} of new patients"

@@ -1,6 +1,6 @@
 PUBLICATION = "<results>/models/{endpoint}/publication"
 CHECKLISTS = [
-    os.path.join(WORKFLOW_HOME, f"resources/checklists/{name}.tsv")
+    os.path.normpath(os.path.join(WORKFLOW_HOME, f"resources/checklists/{name}.tsv"))
     for name in ("tripod_ai", "metrics")
 ]
 PUBLICATION_KEYS = (

@@ -43,6 +43,15 @@ def directive(block: str, name: str) -> str:
     return match[1].strip() if match else ""
 
 
+PAGES = sorted(f"docs/{path.name}" for path in Path(__file__).parents[1].glob("docs/*.md"))
+
+
+def named_targets(repo: Path) -> set[str]:
+    """Rules of the Snakefile itself: what a user may ask for by name."""
+    text = (repo / "Snakefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^rule (\w+):", text, flags=re.MULTILINE))
+
+
 def make_targets(repo: Path) -> set[str]:
     text = (repo / "Makefile").read_text(encoding="utf-8")
     return set(re.findall(r"^([a-z]+):", text, flags=re.MULTILINE))
@@ -174,8 +183,8 @@ def test_citation_names_this_version_and_licence(repo):
     assert newest[1] == bonecast.__version__
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_commands_and_links_of_a_page_exist(repo, page):
+@pytest.mark.parametrize("page", [*PAGES, "README.md", "CONTRIBUTING.md"])
+def test_commands_and_links_of_a_page_exist(repo, rules, page):
     text = (repo / page).read_text(encoding="utf-8")
     commands = set(re.findall(r"^make (\w+(?: \w+)*)", text, flags=re.MULTILINE))
     commands |= set(re.findall(r"`make (\w+)", text))
@@ -183,7 +192,9 @@ def test_commands_and_links_of_a_page_exist(repo, page):
     assert words <= make_targets(repo)
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)]
     for link in filter(None, links):
-        assert link.startswith("https://") or (repo / link).exists(), link
+        assert link.startswith("https://") or (repo / page).parent.joinpath(link).exists(), link
+    targets = set(re.findall(r"(?:`|^ *|/)snakemake ([a-z]\w*)(?!\w*/)", text, flags=re.MULTILINE))
+    assert targets <= rules.keys() | named_targets(repo)
     for config in re.findall(r"--configfile (config/\S+)", text):
         assert (repo / config).is_file(), config
 

@@ -33,7 +33,8 @@ from draw_simulation import draw  # noqa: E402
 from joblib import Parallel, delayed  # noqa: E402
 from scipy.interpolate import RectBivariateSpline  # noqa: E402
 
-from bonecast.model.designs import EXTERNAL, Split, repeated_cv, seed_of  # noqa: E402
+from bonecast.model import EXTERNAL  # noqa: E402
+from bonecast.model.designs import Split, repeated_cv, seed_of  # noqa: E402
 from bonecast.model.hazard_ratios import hazard_ratios  # noqa: E402
 from bonecast.model.learners import learners_of  # noqa: E402
 from bonecast.model.learners.settings import learner_settings  # noqa: E402

@@ -6,13 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonecast.model.designs import (
-    leave_one_site_out,
-    part_of,
-    repeated_cv,
-    splits_of,
-    temporal,
-)
+from bonecast.model.designs import leave_one_site_out, part_of, repeated_cv, splits_of, temporal
 from bonecast.model.jobs import jobs_of
 from bonecast.model.recipe import deal_folds
 from bonecast.model.validate import Problem

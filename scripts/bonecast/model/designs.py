@@ -6,14 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonecast.model.jobs import REPEATED_CV
+from bonecast.model import LEAVE_ONE_SITE_OUT, REPEATED_CV, TEMPORAL
 from bonecast.model.outcome import BINARY, Outcome
 from bonecast.model.recipe import deal_folds
-
-LEAVE_ONE_SITE_OUT = "leave_one_site_out"
-TEMPORAL = "temporal"
-EXTERNAL = "external"
-OPTIMISM = "optimism_bootstrap"
 
 PREDICTION_COLUMNS = [
     "participant_id",

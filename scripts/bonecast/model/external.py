@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bonecast.model.designs import EXTERNAL, PREDICTION_COLUMNS
+from bonecast.model import EXTERNAL
+from bonecast.model.designs import PREDICTION_COLUMNS
 from bonecast.model.saved import ModelError, SavedBlock, SavedModel, usable_blocks
 from bonecast.model.validate import Problem, tidy
 

@@ -1,13 +1,13 @@
 """What a methods section needs of the models, as plain values: settings.json."""
 
-import importlib.metadata
 from collections.abc import Mapping
 
 import pandas as pd
 
-from bonecast.model import metrics
+from bonecast.model import OPTIMISM, metrics
 from bonecast.model.learners import learners_of
 from bonecast.model.outcome import CONTINUOUS, SURVIVAL, Outcome
+from bonecast.model.saved import package_versions
 from bonecast.model.validate import layouts_of
 
 ESTIMANDS = {
@@ -15,8 +15,6 @@ ESTIMANDS = {
     "osteoporosis": "osteoporosis at the time of the scan",
     "bmd": "bone mineral density at the time of the scan",
 }
-
-PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "comprisk")
 
 
 def study_facts(
@@ -69,7 +67,7 @@ def study_facts(
         "thresholds": settings["thresholds"],
         "warnings": features["warnings"],
         "definitions": metrics.DEFINITIONS,
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": package_versions(),
     }
 
 
@@ -91,7 +89,7 @@ def _cohort(outcome: Outcome) -> dict:
 
 def _designs(predictions: pd.DataFrame, settings: Mapping) -> list[dict]:
     """Every design asked for, with the patients it held out; none where it was not possible."""
-    wanted = [d for d in settings["designs"] if d != "optimism_bootstrap"]
+    wanted = [d for d in settings["designs"] if d != OPTIMISM]
     present = list(dict.fromkeys([*wanted, *predictions["design"]]))
     return [
         {

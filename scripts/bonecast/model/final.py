@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from bonecast.model.designs import REPEATED_CV
+from bonecast.model import REPEATED_CV
 from bonecast.model.hazard_ratios import hazard_ratios
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
@@ -58,7 +58,7 @@ def final_models(
     """
     problem = Problem.of(frame, features, settings["blocks"])
     endpoint, learner = features["endpoint"], settings["learners"][0]
-    ratios = hazard_ratios(frame, endpoint, _ratio_models(problem, features, settings))
+    ratios = hazard_ratios(frame, endpoint, _ratio_models(features, settings))
     recipes, detail = {}, features["detail"]
     name = next(iter(learners_of(problem.outcome.kind, (learner,))), learner)
     if features["status"] == "ok":
@@ -113,7 +113,7 @@ def _not_offered(learner: str, name: str, kind: str) -> str:
     return ""
 
 
-def _ratio_models(problem: Problem, features: Mapping, settings: Mapping) -> dict:
+def _ratio_models(features: Mapping, settings: Mapping) -> dict:
     """Terms of plain Cox models: those configured, else one per column of the narrow blocks."""
     if features["kind"] != SURVIVAL:
         return {}

@@ -5,7 +5,7 @@ Read while the workflow is parsed, so: standard library only.
 
 from collections.abc import Mapping
 
-REPEATED_CV = "repeated_nested_cv"
+from bonecast.model import REPEATED_CV
 
 PARTS = {
     "none": lambda folds, repeats: ["all"],

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from bonecast.model.designs import OPTIMISM, seed_of
+from bonecast.model import OPTIMISM
+from bonecast.model.designs import seed_of
 from bonecast.model.learners import learners_of
 from bonecast.model.learners.base import LearnerSettings
 from bonecast.model.metrics.calibration import cox_slope, logistic_slope

@@ -155,7 +155,6 @@ def model_content(
             longest_follow_up_years, analysis_set_sha256.
         detail: why there are no models, if so.
     """
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "format": MODEL_FORMAT,
         "endpoint": features["endpoint"],
@@ -165,7 +164,7 @@ def model_content(
         "horizons_years": features["horizons_years"],
         "death_columns": features["death_columns"],
         "training": dict(training),
-        "versions": {"bonecast": bonecast.__version__} | versions,
+        "versions": {"bonecast": bonecast.__version__} | package_versions(),
         "models": {
             block: {"columns": list(columns[block])} | recipe.to_json()
             for block, recipe in recipes.items()
@@ -259,6 +258,11 @@ def usable_blocks(
             "the patients lack columns of every block of the model:\n  " + "\n  ".join(lines)
         )
     return usable, absent
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that fit and judge."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def follow_up_of(time: np.ndarray, kind: str) -> float | None:

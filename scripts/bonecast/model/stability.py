@@ -24,7 +24,6 @@ AT_PENALTY = {
 DRAWN = 1004
 """Marks the seeds of these samples among those of the designs."""
 
-
 WORTH_A_PROCESS = 20_000_000
 """Patients x columns x samples, about two seconds of work, from which processes save time."""
 

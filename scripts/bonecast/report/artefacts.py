@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from bonecast import __version__
+from bonecast.model import OPTIMISM
 from bonecast.model.outcome import BINARY, KINDS, SURVIVAL
-from bonecast.report.tables import read_table
-
-MAIN_DESIGN, OPTIMISM = "repeated_nested_cv", "optimism_bootstrap"
+from bonecast.report.tables import main_design, read_table
 
 FILES = {
     "settings": "settings.json",
@@ -166,8 +165,7 @@ class Artefacts:
     @property
     def main_design(self) -> str:
         """Repeated nested cross-validation where it was run, else the first design."""
-        names = [name for name in self.designs if name != OPTIMISM]
-        return MAIN_DESIGN if MAIN_DESIGN in names else next(iter(names), "")
+        return main_design([name for name in self.designs if name != OPTIMISM])
 
     def option(self, name: str, default=None):
         """An option of the section `model` of the configuration."""

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bonecast.model.outcome import BINARY, CONTINUOUS
 from bonecast.reasons import Reason
 from bonecast.report.artefacts import Artefacts
 from bonecast.report.methods_models import DESIGN_WORDS
-from bonecast.report.tables import METRIC_WORDS, block_name, counted, interval_text
+from bonecast.report.tables import HEADLINE, METRIC_WORDS, block_name, counted, interval_text
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "checklists"
 
@@ -20,8 +19,6 @@ FLEXIBLE = ("forest", "boosting")
 """Learners made of trees, beside a regression."""
 
 CALIBRATION = ("oe_ratio", "calibration_slope", "ici", "bias")
-DISCRIMINATION = {BINARY: "auc", CONTINUOUS: "r2"}
-"""Headline measure by kind; a C-index where there is time to event."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def design_words(artefacts: Artefacts) -> str:
 
 def headline_metric(artefacts: Artefacts) -> str:
     """Name of the measure of discrimination shown first."""
-    return DISCRIMINATION.get(artefacts.kind, "c_index")
+    return HEADLINE[artefacts.kind]
 
 
 def performance_words(artefacts: Artefacts) -> str:

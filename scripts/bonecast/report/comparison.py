@@ -5,14 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bonecast.model import SUPPLIED
+from bonecast.model.outcome import KINDS
 from bonecast.report.palette import SERIES
-from bonecast.report.tables import METRIC_WORDS, block_name, counted, headline_block
-
-KINDS = {"fracture": "survival", "osteoporosis": "binary", "bmd": "continuous"}
-"""What each endpoint is: time to event, yes or no, or a number."""
-
-SCORE = "supplied_score"
-"""The learner of a risk computed elsewhere; its block is the score's column."""
+from bonecast.report.tables import METRIC_WORDS, block_name, counted, headline_block, main_design
 
 LEARNER_WORDS = {
     "penalised_cox": "Penalised Cox",
@@ -21,7 +17,7 @@ LEARNER_WORDS = {
     "fine_gray": "Fine\N{EN DASH}Gray",
     "forest": "Forest",
     "boosting": "Boosting",
-    SCORE: "Supplied score",
+    SUPPLIED: "Supplied score",
 }
 DESIGN_WORDS = {
     "repeated_nested_cv": "Repeated nested cross-validation",
@@ -90,7 +86,7 @@ class Comparison:
             for name in sorted(names)
             if name == stem or name.startswith(f"{stem}_")
         ]
-        return ordered + sorted(names - set(ordered), key=lambda name: (name == SCORE, name))
+        return ordered + sorted(names - set(ordered), key=lambda name: (name == SUPPLIED, name))
 
     def order_designs(self, present: Iterable[str]) -> list[str]:
         """Designs of a table in the configured order."""
@@ -100,14 +96,14 @@ class Comparison:
         """Rows of one design and its first configured learner; supplied scores stay.
 
         Args:
-            design: None takes the first configured design that the table has.
+            design: None takes the main one, see `tables.main_design`.
         """
         if table.empty:
             return table
-        wanted = design or self.order_designs(table["design"])[0]
+        wanted = design or main_design(self.order_designs(table["design"]))
         table = table[table["design"] == wanted]
         learner = self.primary_learner(table)
-        return table[table["learner"].isin([learner, SCORE, ""])]
+        return table[table["learner"].isin([learner, SUPPLIED, ""])]
 
     def primary_learner(self, table: pd.DataFrame) -> str:
         """The first configured learner that the table has."""

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bonecast.model import SUPPLIED
 from bonecast.report.comparison import (
     LOWER_IS_BETTER,
     NEUTRAL,
     NO_MODEL,
-    SCORE,
     Comparison,
     shown_block,
     shown_design,
@@ -66,7 +66,7 @@ def block_rows(metrics: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
     designs = compared.order_designs(rows["design"])
     learners = compared.order_learners(rows["learner"])
     if len(rows[["design", "block", "learner"]].drop_duplicates()) > MAX_ROWS:
-        kept = rows["learner"].isin([learners[0], SCORE])
+        kept = rows["learner"].isin([learners[0], SUPPLIED])
         rows = rows[kept | (rows["design"] == designs[0])]
     orders = {
         "metric": list(compared.metrics),
@@ -125,7 +125,7 @@ def draw_blocks(rows: pd.DataFrame, compared: Comparison) -> Figure:
                 if axes is grid[line, 0]:
                     label_rows(axes, points)
                 if line == len(designs) - 1:
-                    axes.set_xlabel(_axis_label(metric, one, rows))
+                    axes.set_xlabel(_axis_label(metric, rows))
             people = compared.people(part)
             title = shown_design(design)
             grid[line, 0].set_title(f"{title}; {people}" if people else title)
@@ -134,7 +134,7 @@ def draw_blocks(rows: pd.DataFrame, compared: Comparison) -> Figure:
     return figure
 
 
-def _axis_label(metric: str, one: pd.DataFrame, rows: pd.DataFrame) -> str:
+def _axis_label(metric: str, rows: pd.DataFrame) -> str:
     horizons = rows.loc[rows["metric"] == metric, "horizon_years"].dropna()
     name = shown_metric(metric, None if horizons.empty else horizons.iloc[0])
     better = ", lower is better" if metric in LOWER_IS_BETTER else ""

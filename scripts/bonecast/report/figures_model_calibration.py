@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bonecast.report.comparison import SCORE, Comparison, shown_block
+from bonecast.model import SUPPLIED
+from bonecast.report.comparison import Comparison, shown_block
 from bonecast.report.palette import GREY
 from bonecast.report.style import (
     blank_figure,
@@ -65,7 +66,7 @@ def calibration_rows(
         metrics: as in metrics.tsv.
     """
     curves = compared.at_last_horizon(compared.primary(curves))
-    curves = curves[curves["learner"] != SCORE]
+    curves = curves[curves["learner"] != SUPPLIED]
     statistics = metrics[
         metrics["metric"].isin(STATISTICS) & metrics["block"].isin(curves["block"])
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matplotlib.ticker import MaxNLocator
 
 from bonecast.report.palette import BLUE, GREY
-from bonecast.report.tables import NOT_ESTIMABLE, interval_text, minus
+from bonecast.report.tables import NOT_ESTIMABLE, interval_text, signed
 
 MARKERS = "osD^vP"
 SMALL = {"brier"}
@@ -96,11 +96,6 @@ def numbers(row: Row) -> str:
         return interval_text(row.value, row.lower, row.upper, row.digits)
     if not math.isfinite(row.value):
         return NOT_ESTIMABLE
-    value, lower, upper = (_signed(v, row.digits) for v in (row.value, row.lower, row.upper))
+    value, lower, upper = (signed(v, row.digits) for v in (row.value, row.lower, row.upper))
     known = math.isfinite(row.lower) and math.isfinite(row.upper)
     return f"{value} ({lower} to {upper})" if known else value
-
-
-def _signed(value: float, digits: int) -> str:
-    """A number with its sign; what rounds to zero is +0."""
-    return "" if math.isnan(value) else minus(f"{round(value, digits) + 0.0:+.{digits}f}")

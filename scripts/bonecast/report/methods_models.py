@@ -85,7 +85,7 @@ def model_methods(settings: Mapping, section: Mapping) -> list[str]:
                 _penalty(settings, section),
             ]
         ),
-        _preparation(settings, section),
+        _preparation(section),
         _validation(settings, section),
         _judging(settings, section),
         _explaining(section),
@@ -161,7 +161,7 @@ def _penalty(settings: Mapping, section: Mapping) -> str:
     )
 
 
-def _preparation(settings: Mapping, section: Mapping) -> str:
+def _preparation(section: Mapping) -> str:
     steps = [
         "Missing values became the median of the training patients, without regard to the outcome "
         "(Sisk et al., Stat Methods Med Res 2023;32:1461)"

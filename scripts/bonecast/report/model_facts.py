@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from bonecast.report.comparison import DESIGN_WORDS, LEARNER_WORDS
+from bonecast.model import SUPPLIED
+from bonecast.report.comparison import DESIGN_WORDS, LEARNER_WORDS, years
 from bonecast.report.tables import (
+    HEADLINE,
     METRIC_WORDS,
     block_name,
     counted,
     interval_text,
-    minus,
+    main_design,
     read_table,
+    signed,
 )
 
 ENDPOINT_WORDS = {"fracture": "fracture", "osteoporosis": "osteoporosis", "bmd": "bone density"}
-
-HEADLINE = {"survival": "c_index", "binary": "auc", "continuous": "r2"}
-"""The metric by which blocks are told apart first, by kind of outcome."""
 
 BESIDE = {"survival": ["auc_t"], "binary": ["brier"], "continuous": ["rmse", "mae"]}
 """Metrics printed beside it, one column per horizon."""
@@ -30,8 +30,6 @@ AGREEMENT = ["bias", "loa_lower", "loa_upper", "calibration_slope"]
 
 SHORT = {"oe_ratio": "O/E", "calibration_slope": "Slope", "ici": "ICI", "ibs": "IBS"}
 """Headings of the table of calibration, explained under it."""
-
-MAIN_DESIGN = "repeated_nested_cv"
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,8 @@ class ModelFacts:
         return ", ".join(words)
 
     def main_metrics(self) -> pd.DataFrame:
-        """Metrics of the main design: the cross-validation, else the first there is."""
-        designs = list(dict.fromkeys(self.metrics["design"]))
-        main = MAIN_DESIGN if MAIN_DESIGN in designs else next(iter(designs), "")
+        """Metrics of the main design."""
+        main = main_design(list(dict.fromkeys(self.metrics["design"])))
         return self.metrics[self.metrics["design"] == main]
 
     def main_learner(self) -> str:
@@ -114,7 +111,7 @@ class ModelFacts:
         reference, rows = self.settings["reference"], []
         for key, part in table.groupby(["design", "block", "learner"], sort=False):
             design, block, learner = key
-            if not every and learner not in (self.main_learner(), "supplied_score"):
+            if not every and learner not in (self.main_learner(), SUPPLIED):
                 continue
             first = part[part["metric"] == self.headline]
             if first.empty:
@@ -204,7 +201,7 @@ class ModelFacts:
 def _at(horizon: float | None) -> str:
     if horizon is None:
         return ""
-    return f" at {horizon:g} year{'' if horizon == 1 else 's'}"
+    return f" at {years(horizon)}"
 
 
 def _text(row) -> str:
@@ -216,15 +213,10 @@ def _signed(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "\N{EN DASH}"
     row = rows.iloc[0]
-    value, lower, upper = (_two_signed(row[name]) for name in ("value", "lower", "upper"))
+    value, lower, upper = (signed(row[name], 2) for name in ("value", "lower", "upper"))
     if pd.isna(row["lower"]) or pd.isna(row["upper"]):
         return "not estimable" if pd.isna(row["value"]) else value
     return f"{value} ({lower} to {upper})"
-
-
-def _two_signed(value: float) -> str:
-    """Two decimals with a sign; what rounds to zero is +0.00."""
-    return minus(f"{round(value, 2) + 0.0:+.2f}")
 
 
 def read_models(paths: Sequence[str | Path]) -> list[ModelFacts]:
@@ -275,8 +267,7 @@ FIGURE_CAPTIONS = {
         "competing. Bands are 95 % intervals."
     ),
     "subgroup_performance": (
-        "Performance of the headline block in subgroups with at least 10 events; the others are "
-        "named."
+        "Performance of the headline block in subgroups with enough events; the others are named."
     ),
     "importance": (
         "a: loss when the columns of a block are shuffled among held-out patients. b: the largest "

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from bonecast.model import OPTIMISM, REPEATED_CV
+
 BLOCK_WORDS = {
     "clinical": "Clinical",
     "hu": "Density (HU)",
@@ -44,6 +46,9 @@ METRIC_WORDS = {
     "loa_lower": "Lower limit of agreement",
     "loa_upper": "Upper limit of agreement",
 }
+HEADLINE = {"survival": "c_index", "binary": "auc", "continuous": "r2"}
+"""The metric by which blocks are told apart first, by kind of outcome."""
+
 NOT_ESTIMABLE = "not estimable"
 
 SMALL_CELL = 5
@@ -73,6 +78,15 @@ def headline_block(blocks: Sequence[str]) -> str:
     return "multimodal" if "multimodal" in blocks else list(blocks)[-1]
 
 
+def main_design(designs: Sequence[str]) -> str:
+    """The design shown where only one can be: the cross-validation, else the first there is.
+
+    The optimism bootstrap, which holds nobody out, stands back behind every other.
+    """
+    held_out = [name for name in designs if name != OPTIMISM]
+    return REPEATED_CV if REPEATED_CV in held_out else next(iter(held_out or designs), "")
+
+
 def interval_text(value: float, lower: float, upper: float, digits: int = 2) -> str:
     """A value with its interval as papers print it: 0.72 (0.65–0.79)."""
     if not math.isfinite(value):
@@ -86,6 +100,11 @@ def interval_text(value: float, lower: float, upper: float, digits: int = 2) -> 
 def counted(n: int, noun: str) -> str:
     """A number with its noun: 1 scan, 2,000 scans."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; what rounds to zero is +0, and NaN nothing."""
+    return "" if math.isnan(value) else minus(f"{round(value, digits) + 0.0:+.{digits}f}")
 
 
 def minus(text: str) -> str:

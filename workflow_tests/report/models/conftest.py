@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bonecast.report.comparison import KINDS, PANEL_METRICS, Comparison
+from bonecast.model.outcome import KINDS
+from bonecast.report.comparison import PANEL_METRICS, Comparison
 from bonecast.report.figures_model_agreement import predicted_observed
 from bonecast.report.figures_model_blocks import block_comparison, block_differences
 from bonecast.report.figures_model_calibration import calibration

@@ -7,6 +7,7 @@ import pytest
 from bonecast.report.comparison import Comparison
 from bonecast.report.figures_model_blocks import MAX_ROWS, block_rows
 from bonecast.report.forest import Row, digits_of, numbers
+from bonecast.report.tables import main_design
 
 FRACTURE = Comparison(
     "fracture",
@@ -16,18 +17,32 @@ FRACTURE = Comparison(
 )
 
 
-def test_the_first_configured_learner_and_design_are_primary():
+def test_the_first_learner_and_the_cross_validation_are_primary():
     table = pd.DataFrame(
         {
             "design": ["repeated_nested_cv", "temporal", "temporal", "temporal", "external"],
             "learner": ["forest", "penalised_cox", "forest", "supplied_score", "forest"],
         }
     )
-    assert FRACTURE.primary(table).index.tolist() == [2, 3]
+    assert FRACTURE.primary(table).index.tolist() == [0]
+    assert FRACTURE.primary(table[1:]).index.tolist() == [2, 3]
     assert FRACTURE.primary(table, "external").index.tolist() == [4]
     assert FRACTURE.order_designs(table["design"]) == ["temporal", "repeated_nested_cv", "external"]
     learners = ["forest", "penalised_cox", "supplied_score"]
     assert FRACTURE.order_learners(reversed(learners)) == learners
+
+
+@pytest.mark.parametrize(
+    ("designs", "main"),
+    [
+        (["temporal", "repeated_nested_cv"], "repeated_nested_cv"),
+        (["optimism_bootstrap", "temporal", "external"], "temporal"),
+        (["optimism_bootstrap"], "optimism_bootstrap"),
+        ([], ""),
+    ],
+)
+def test_figures_and_tables_show_the_same_design(designs, main):
+    assert main_design(designs) == main
 
 
 def test_a_learner_that_was_not_fitted_gives_way_to_the_next():

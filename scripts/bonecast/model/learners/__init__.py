@@ -7,9 +7,6 @@ from bonecast.model.learners.logistic import fit_penalised_logistic
 from bonecast.model.learners.penalised_cox import fit_penalised_cox
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL
 
-SUPPLIED = "supplied_score"
-"""Learner name of a score that the user computed elsewhere."""
-
 LEARNERS: dict[str, dict[str, tuple[str, Fit]]] = {
     SURVIVAL: {
         "penalised": ("penalised_cox", fit_penalised_cox),

@@ -98,3 +98,8 @@ class Fitted(Protocol):
 
 Fit = Callable[[np.ndarray, np.ndarray, Outcome, FitContext], Fitted]
 """Learns from prepared features, prepared features of the death model, and outcome."""
+
+
+def some_column(ready: np.ndarray) -> np.ndarray:
+    """The features, or one column of zeros, which say nothing, for libraries that want one."""
+    return ready if ready.shape[1] else np.zeros((len(ready), 1))

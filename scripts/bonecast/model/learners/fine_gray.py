@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from comprisk import PenalizedFineGrayRegression
 
-from bonecast.model.learners.base import FitContext
+from bonecast.model.learners.base import FitContext, some_column
 from bonecast.model.learners.penalised_cox import tuned_coefficients
 from bonecast.model.outcome import Outcome
 
@@ -101,8 +101,7 @@ def fit_at(ready: np.ndarray, outcome: Outcome, factors: np.ndarray, tuning: dic
     model = PenalizedFineGrayRegression(
         **penalty, lambdas=[strength], standardize=False, tol=TOLERANCE, max_iter=MAX_SWEEPS
     )
-    # A model without columns is one with a column that is always 0.
-    x = ready / scale if columns else np.zeros((patients, 1))
+    x = some_column(ready / scale)
     model.fit(x, time=outcome.time, event=outcome.event)
     times = np.unique(outcome.time[outcome.event == 1])
     baseline = model.predict_cumulative_incidence(np.zeros((1, x.shape[1])), times)[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from comprisk import CompetingRiskForest
 
-from bonecast.model.learners.base import FitContext
+from bonecast.model.learners.base import FitContext, some_column
 from bonecast.model.outcome import Outcome
 
 SETTINGS = {
@@ -44,7 +44,7 @@ class Forest:
         self, ready: np.ndarray, ready_death: np.ndarray, horizons: Sequence[float]
     ) -> np.ndarray:
         """Cumulative incidence of fracture, shape (patients, horizons); death is in the leaves."""
-        incidence = self.model.predict_cif(_some_column(ready), times=list(horizons))
+        incidence = self.model.predict_cif(some_column(ready), times=list(horizons))
         return incidence[:, 0, :]
 
 
@@ -54,10 +54,6 @@ def fit_forest(
     """Fit to training patients, see `learners.base.Fit`; depends on `context.seed` only."""
     # One thread: validation runs folds side by side.
     model = CompetingRiskForest(**SETTINGS, random_state=context.seed, n_jobs=1)
-    model.fit(_some_column(ready), outcome.time, outcome.event)
+    # Trees that cannot split give the mean incidence.
+    model.fit(some_column(ready), outcome.time, outcome.event)
     return Forest(model, dict(SETTINGS))
-
-
-def _some_column(ready: np.ndarray) -> np.ndarray:
-    """The features, or one column of zeros: trees that cannot split give the mean incidence."""
-    return ready if ready.shape[1] else np.zeros((len(ready), 1))

@@ -6,13 +6,19 @@ with the smallest squared error of the held-out patients of the inner folds.
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
 from bonecast.model.learners.base import FitContext
+from bonecast.model.learners.penalties import (
+    ElasticNet,
+    Ridge,
+    WithIntercept,
+    elastic_net_penalties,
+)
 from bonecast.model.outcome import Outcome
 
 SHRINKAGE = np.geomspace(100, 1e-4, 13)
@@ -22,8 +28,7 @@ LAMBDA_RATIO = 0.001
 """Smallest elastic-net penalty tried, as a share of the one that empties the model."""
 
 
-@dataclass(frozen=True)
-class PenalisedLinear:
+class PenalisedLinear(WithIntercept):
     """A fitted linear regression.
 
     Attributes:
@@ -31,14 +36,6 @@ class PenalisedLinear:
         intercept: prediction of a patient with the training mean of every column.
         tuning: the penalty chosen.
     """
-
-    coefficients: np.ndarray
-    intercept: float
-    tuning: dict
-
-    def linear_predictor(self, ready: np.ndarray) -> np.ndarray:
-        """The prediction itself, shape (patients,)."""
-        return self.intercept + ready @ self.coefficients
 
     def predict(
         self, ready: np.ndarray, ready_death: np.ndarray, horizons: Sequence[float]
@@ -54,19 +51,6 @@ class PenalisedLinear:
         intercept = float(outcome.value.mean() - ready.mean(axis=0) @ effects)
         tuning = self.tuning | {"slope": slope}
         return replace(self, coefficients=effects, intercept=intercept, tuning=tuning)
-
-    def to_json(self) -> dict:
-        """Everything `predict` uses, as plain values."""
-        return {
-            "coefficients": self.coefficients.tolist(),
-            "intercept": self.intercept,
-            "tuning": self.tuning,
-        }
-
-    @classmethod
-    def from_json(cls, saved: dict) -> "PenalisedLinear":
-        """The inverse of `to_json`."""
-        return cls(np.array(saved["coefficients"]), float(saved["intercept"]), saved["tuning"])
 
 
 def fit_penalised_linear(
@@ -92,19 +76,12 @@ def fit_penalised_linear(
     return PenalisedLinear(effects[:, chosen], float(intercepts[chosen]), tuning)
 
 
-@dataclass(frozen=True)
-class RidgePath:
+class RidgePath(Ridge):
     """Ridge regressions from the strongest to the weakest penalty.
 
     Attributes:
         penalties: of `sum of squares / patients + penalty * sum(b**2)`.
     """
-
-    penalties: np.ndarray
-
-    def describe(self, position: int) -> dict:
-        """The penalty at a position, as plain values."""
-        return {"kind": "ridge", "penalty": float(self.penalties[position])}
 
     def fit(
         self, x: np.ndarray, y: np.ndarray, factors: np.ndarray | None = None
@@ -118,8 +95,7 @@ class RidgePath:
         return effects, level - mean @ effects
 
 
-@dataclass(frozen=True)
-class ElasticNetPath:
+class ElasticNetPath(ElasticNet):
     """Elastic-net regressions from the strongest to the weakest penalty.
 
     Half the mean squared error is penalised by `penalty * (l1_ratio * sum|b| + (1 - l1_ratio) / 2
@@ -129,14 +105,6 @@ class ElasticNetPath:
         l1_ratio: share of the lasso.
         penalties: descending.
     """
-
-    l1_ratio: float
-    penalties: np.ndarray
-
-    def describe(self, position: int) -> dict:
-        """The penalty at a position, as plain values."""
-        penalty = float(self.penalties[position])
-        return {"kind": "elastic_net", "l1_ratio": self.l1_ratio, "penalty": penalty}
 
     def fit(
         self, x: np.ndarray, y: np.ndarray, factors: np.ndarray
@@ -180,11 +148,8 @@ def coefficients_at(
 
 
 def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:
-    """One path per mixture, its penalties spaced below the one that empties the model."""
-    settings = context.settings
-    weights = context.factors / context.factors.mean()
-    strongest = np.max(np.abs(ready.T @ (y - y.mean())) / weights) / len(y)
-    steps = np.geomspace(1, LAMBDA_RATIO, settings.n_penalties)
-    return [
-        ElasticNetPath(ratio, max(strongest, 1e-9) / ratio * steps) for ratio in settings.l1_ratios
-    ]
+    gradient = ready.T @ (y - y.mean())
+    penalties = elastic_net_penalties(
+        gradient, len(y), context.factors, LAMBDA_RATIO, context.settings
+    )
+    return [ElasticNetPath(ratio, tried) for ratio, tried in penalties.items()]

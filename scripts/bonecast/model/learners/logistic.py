@@ -16,6 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, enet_path
 
 from bonecast.model.learners.base import FitContext
+from bonecast.model.learners.penalties import (
+    ElasticNet,
+    Ridge,
+    WithIntercept,
+    elastic_net_penalties,
+)
 from bonecast.model.outcome import Outcome
 
 SHRINKAGE = np.geomspace(100, 1e-4, 13)
@@ -35,8 +41,7 @@ STALE_WEIGHT = 0.05
 INTERCEPT_STEPS = 100
 
 
-@dataclass(frozen=True)
-class PenalisedLogistic:
+class PenalisedLogistic(WithIntercept):
     """A fitted logistic regression.
 
     Attributes:
@@ -44,14 +49,6 @@ class PenalisedLogistic:
         intercept: log odds of a patient with the training mean of every column.
         tuning: the penalty chosen.
     """
-
-    coefficients: np.ndarray
-    intercept: float
-    tuning: dict
-
-    def linear_predictor(self, ready: np.ndarray) -> np.ndarray:
-        """Log odds, shape (patients,)."""
-        return self.intercept + ready @ self.coefficients
 
     def predict(
         self, ready: np.ndarray, ready_death: np.ndarray, horizons: Sequence[float]
@@ -67,19 +64,6 @@ class PenalisedLogistic:
         intercept = _intercept(ready @ effects, outcome.value)
         tuning = self.tuning | {"slope": slope}
         return replace(self, coefficients=effects, intercept=intercept, tuning=tuning)
-
-    def to_json(self) -> dict:
-        """Everything `predict` uses, as plain values."""
-        return {
-            "coefficients": self.coefficients.tolist(),
-            "intercept": self.intercept,
-            "tuning": self.tuning,
-        }
-
-    @classmethod
-    def from_json(cls, saved: dict) -> "PenalisedLogistic":
-        """The inverse of `to_json`."""
-        return cls(np.array(saved["coefficients"]), float(saved["intercept"]), saved["tuning"])
 
 
 def fit_penalised_logistic(
@@ -125,19 +109,12 @@ class _Models:
         return x @ self.coefficients + self.intercepts
 
 
-@dataclass(frozen=True)
-class RidgePath:
+class RidgePath(Ridge):
     """Ridge-penalised models from the strongest to the weakest penalty.
 
     Attributes:
         penalties: `penalty / 2 * sum(beta**2)` is subtracted from the log-likelihood.
     """
-
-    penalties: np.ndarray
-
-    def describe(self, position: int) -> dict:
-        """The penalty at a position, as plain values."""
-        return {"kind": "ridge", "penalty": float(self.penalties[position])}
 
     def fit(self, x: np.ndarray, y: np.ndarray, factors: np.ndarray | None = None) -> _Models:
         """Fit features (patients, columns) to labels 0/1; ridge knows no factors."""
@@ -153,8 +130,7 @@ class RidgePath:
         )
 
 
-@dataclass(frozen=True)
-class ElasticNetPath:
+class ElasticNetPath(ElasticNet):
     """Elastic-net models from the strongest to the weakest penalty.
 
     Minus the mean log-likelihood is penalised by `penalty * (l1_ratio * sum|b| + (1 - l1_ratio)
@@ -167,14 +143,6 @@ class ElasticNetPath:
         l1_ratio: share of the lasso.
         penalties: descending.
     """
-
-    l1_ratio: float
-    penalties: np.ndarray
-
-    def describe(self, position: int) -> dict:
-        """The penalty at a position, as plain values."""
-        penalty = float(self.penalties[position])
-        return {"kind": "elastic_net", "l1_ratio": self.l1_ratio, "penalty": penalty}
 
     def fit(self, x: np.ndarray, y: np.ndarray, factors: np.ndarray) -> _Models:
         """Fit features (patients, columns) to labels 0/1."""
@@ -262,14 +230,11 @@ def coefficients_at(
 
 
 def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:
-    """One path per mixture, its penalties spaced below the one that empties the model."""
-    settings = context.settings
-    steps = np.geomspace(1, LAMBDA_RATIO, settings.n_penalties)
-    weights = context.factors / context.factors.mean()
-    strongest = np.max(np.abs(ready.T @ (y - y.mean())) / weights) / len(y)
-    return [
-        ElasticNetPath(ratio, max(strongest, 1e-9) / ratio * steps) for ratio in settings.l1_ratios
-    ]
+    gradient = ready.T @ (y - y.mean())
+    penalties = elastic_net_penalties(
+        gradient, len(y), context.factors, LAMBDA_RATIO, context.settings
+    )
+    return [ElasticNetPath(ratio, tried) for ratio, tried in penalties.items()]
 
 
 def _ridge_path(y) -> RidgePath:

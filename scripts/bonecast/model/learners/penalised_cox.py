@@ -15,6 +15,7 @@ from sksurv.util import Surv
 
 from bonecast.model.cox import EfronLikelihood, NotEstimable, fit_cox, path_log_likelihood
 from bonecast.model.learners.base import FitContext
+from bonecast.model.learners.penalties import ElasticNet, Ridge, elastic_net_penalties
 from bonecast.model.outcome import Outcome
 from bonecast.model.risk import BaselineHazards, absolute_risk, baseline_hazards
 
@@ -211,20 +212,10 @@ def _held_out_likelihood(candidate, folds, time, fracture, size) -> np.ndarray:
     return score
 
 
-@dataclass(frozen=True)
-class _Ridge:
-    penalties: np.ndarray
-
-    @property
-    def size(self) -> int:
-        return len(self.penalties)
-
+class _Ridge(Ridge):
     @property
     def patience(self) -> int:
         return self.size
-
-    def describe(self, position: int) -> dict:
-        return {"kind": "ridge", "penalty": float(self.penalties[position])}
 
     def path(self, x, time, event, factors, size) -> np.ndarray:
         """Coefficients at the `size` strongest penalties, shape (columns, size)."""
@@ -240,28 +231,13 @@ class _Ridge:
         return path
 
 
-@dataclass(frozen=True)
-class _ElasticNet:
-    l1_ratio: float
-    penalties: np.ndarray
-
-    @property
-    def size(self) -> int:
-        return len(self.penalties)
-
+class _ElasticNet(ElasticNet):
     @property
     def patience(self) -> int:
         """Penalties over which the strength halves."""
         if self.size < 2:
             return 1
         return int(np.ceil(np.log(2) / np.log(self.penalties[0] / self.penalties[1])))
-
-    def describe(self, position: int) -> dict:
-        return {
-            "kind": "elastic_net",
-            "l1_ratio": self.l1_ratio,
-            "penalty": float(self.penalties[position]),
-        }
 
     def path(self, x, time, event, factors, size) -> np.ndarray:
         """Coefficients at the `size` strongest penalties, shape (columns, size)."""
@@ -300,6 +276,5 @@ def _elastic_nets(x, time, event, factors, settings) -> list[_ElasticNet]:
         return [_ElasticNet(1.0, np.ones(1))]
     gradient, _ = likelihood.derivatives(x[likelihood.order], np.zeros(x.shape[1]))
     # Coxnet divides the likelihood by the number of patients and scales factors to a mean of 1.
-    strongest = np.max(np.abs(gradient) / (factors / factors.mean())) / len(x)
-    steps = np.geomspace(1, LAMBDA_RATIO, settings.n_penalties)
-    return [_ElasticNet(ratio, strongest / ratio * steps) for ratio in settings.l1_ratios]
+    penalties = elastic_net_penalties(gradient, len(x), factors, LAMBDA_RATIO, settings)
+    return [_ElasticNet(ratio, tried) for ratio, tried in penalties.items()]

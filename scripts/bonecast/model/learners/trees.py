@@ -17,7 +17,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from bonecast.model.learners.base import FitContext
+from bonecast.model.learners.base import FitContext, some_column
 from bonecast.model.outcome import BINARY, Outcome
 
 TREES = 500
@@ -86,7 +86,7 @@ def fit_forest(
         oob_score=True,
         n_jobs=1,
         random_state=context.seed,
-    ).fit(_some(ready), _labels(outcome))
+    ).fit(some_column(ready), _labels(outcome))
     if outcome.kind == BINARY:
         apart = _of_class_one(model, model.oob_decision_function_, len(outcome))
     else:
@@ -120,13 +120,13 @@ def _boosted(ready, outcome, seed):
         random_state=seed,
         **BOOSTING,
     )
-    return model.fit(_some(ready), _labels(outcome))
+    return model.fit(some_column(ready), _labels(outcome))
 
 
 def _predict(model, ready, kind, patients) -> np.ndarray:
     if kind == BINARY:
-        return _of_class_one(model, model.predict_proba(_some(ready)), patients)
-    return model.predict(_some(ready))
+        return _of_class_one(model, model.predict_proba(some_column(ready)), patients)
+    return model.predict(some_column(ready))
 
 
 def _of_class_one(model, probabilities, patients) -> np.ndarray:
@@ -141,8 +141,3 @@ def _of_class_one(model, probabilities, patients) -> np.ndarray:
 
 def _labels(outcome: Outcome) -> np.ndarray:
     return outcome.event if outcome.kind == BINARY else outcome.value
-
-
-def _some(ready: np.ndarray) -> np.ndarray:
-    """scikit-learn wants one column at least: without any, one that says nothing."""
-    return ready if ready.shape[1] else np.zeros((len(ready), 1))

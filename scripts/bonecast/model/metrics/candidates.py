@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bonecast.model import SUPPLIED
 from bonecast.model.metrics.resamples import Resamples
 from bonecast.model.outcome import BINARY, CONTINUOUS, SURVIVAL, Outcome
-
-SUPPLIED = "supplied_score"
-"""Learner name of a score that the user computed elsewhere."""
 
 DIAGNOSED_TIME, UNDIAGNOSED_TIME, DIAGNOSIS_HORIZON = 0.5, 1.5, 1.0
 """A diagnosis is an event before a horizon to which everybody is followed."""

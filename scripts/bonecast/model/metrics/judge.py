@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from bonecast.model import LEAVE_ONE_SITE_OUT
 from bonecast.model.designs import PREDICTION_COLUMNS
 from bonecast.model.metrics.candidates import Candidate, Sample, candidates_of
 from bonecast.model.metrics.curves import (
@@ -29,8 +30,6 @@ from bonecast.model.metrics.subgroups import levels_of, measure_subgroups
 from bonecast.model.outcome import SURVIVAL, Outcome
 
 SITE = "site"
-BY_SITE = "leave_one_site_out"
-"""The design whose results are also given by site."""
 
 WORTH_A_PROCESS = 2_000_000
 """Patients x models x resamples below which processes cost more time than they save."""
@@ -104,7 +103,7 @@ def judge_predictions(
         sample = Sample.draw(outcome, within, settings["bootstrap"], settings["seed"])
         candidates = candidates_of(rows, pd.Index(judged["participant_id"]), within)
         names = list(settings["subgroups"])
-        if design == BY_SITE and SITE not in names:
+        if design == LEAVE_ONE_SITE_OUT and SITE not in names:
             names.append(SITE)
         levels = levels_of(judged, names, settings["age_bands"])
         log.info(

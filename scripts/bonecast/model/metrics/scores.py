@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bonecast.model.metrics.candidates import SUPPLIED
+from bonecast.model import SUPPLIED
 
 
 def with_scores(
