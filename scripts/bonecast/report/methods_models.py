@@ -195,8 +195,8 @@ def _preparation(settings: Mapping, section: Mapping) -> str:
         text += " Sites were not harmonised."
     if section.get("recalibrate"):
         text += (
-            " Predictions were recalibrated by their slope over the inner folds (Verweij & van"
-            " Houwelingen, Stat Med 1993;12:2305)."
+            " Predictions of the penalised models were recalibrated by their slope over the inner"
+            " folds (Verweij & van Houwelingen, Stat Med 1993;12:2305)."
         )
     return text
 
