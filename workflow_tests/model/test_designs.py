@@ -1,6 +1,7 @@
 """Who is learned from and who is predicted, in each design."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -112,3 +113,18 @@ def test_designs_that_are_not_possible_say_so(study, caplog):
     settings["train_until"] = 2016
     assert splits_of("temporal", problem, settings, LOG) == []
     assert "nobody after it" in caplog.text
+
+
+def test_a_horizon_beyond_those_learned_from_is_named(study, caplog):
+    def one_site_followed_longest(frame):
+        site = np.where(np.arange(len(frame)) % 2, "long", "short")
+        time = frame["time_years"].where(site == "long", frame["time_years"].clip(upper=1.0))
+        return frame.assign(site=site, time_years=time)
+
+    problem, settings = problem_of(study(80, 1, one_site_followed_longest))
+    problem = replace(problem, horizons=(0.5, 1.5))
+    assert len(splits_of("leave_one_site_out", problem, settings, LOG)) == 2
+    (record,) = [r for r in caplog.records if "too low" in r.getMessage()]
+    said = record.getMessage()
+    assert "without site long were followed for 1.00 years at most" in said
+    assert "the risk at 1.5 years" in said

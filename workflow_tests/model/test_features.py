@@ -1,5 +1,7 @@
 """What can be modelled of an analysis set, and what is told of one that cannot, or looks odd."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -174,3 +176,20 @@ def test_sites_that_cannot_be_harmonised_stop_the_models_and_say_which():
     # Age is protected though nobody dies of this endpoint.
     assert found["death_columns"] == ["age_years"]
     assert describe(analysis, "osteoporosis")["status"] == "ok"
+
+
+def test_a_score_of_which_less_means_more_risk_is_named_unless_it_is_given_so():
+    events = [0, 1, 2] * 40
+    risk = np.where(np.array(events) == 1, 1.0, 0.0) + np.random.default_rng(3).normal(size=120)
+    analysis = replace(followed(events, frax=risk, t_score=-risk), scores=["frax", "t_score"])
+    upside_down = describe(analysis, score_columns=["frax", "t_score"])
+    assert upside_down["scores_low_is_risk"] == []
+    (line,) = upside_down["warnings"]
+    assert line.startswith("score t_score: high values") and "as -t_score in" in line
+    given = describe(analysis, score_columns=["frax", "-t_score"])
+    assert (given["scores_low_is_risk"], given["warnings"]) == (["t_score"], [])
+    assert "give it as frax in" in " ".join(describe(analysis, score_columns=["-frax"])["warnings"])
+    told = labelled([0, 1] * 40, t_score=[1.0, -1.0] * 40)
+    told = replace(told, scores=["t_score"])
+    (line,) = describe(told, "osteoporosis", score_columns=["t_score"])["warnings"]
+    assert "(AUC 0.00)" in line

@@ -171,6 +171,18 @@ def test_events_are_those_each_metric_counts(frame, tables):
     assert first["lower"] < first["value"] < first["upper"]
 
 
+def test_of_a_score_given_with_a_minus_low_values_are_the_risky_ones(frame):
+    scored = frame.assign(t_score=-frame["lp"])
+    described = features(scores=["t_score"]) | {"scores_low_is_risk": ["t_score"]}
+    parts = [held_out(frame, frame["lp"])]
+    found, tables = judge_predictions(scored, parts, described, SETTINGS, LOG)
+    of_score = found[found["block"] == "t_score"]
+    ids = frame.set_index("participant_id")["lp"]
+    assert (of_score["lp"] == of_score["participant_id"].map(ids)).all()
+    against = tables["metrics"][tables["metrics"]["reference"] == "t_score"]
+    assert len(against) and (against["value"] == 0).all()
+
+
 def test_a_score_some_patients_lack_is_compared_on_the_others(frame):
     scored = frame.assign(frax=np.where(np.arange(len(frame)) < 40, np.nan, frame["lp"]))
     scored["empty"] = np.nan

@@ -235,7 +235,7 @@ def _measured(
         by_level = {b: [c for c in members if c not in label] for b, members in by_level.items()}
         warnings.append(
             "the diagnosis is the class of the scan's density: calibrated densities (block vbmd)"
-            " are no features, and HU of the same bodies come near to being the label"
+            " are no features, and HU and strength of the same bodies come near to being the label"
         )
     for block in [block for block, members in columns.items() if not members]:
         del columns[block]

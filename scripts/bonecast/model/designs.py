@@ -124,12 +124,19 @@ def _learnable(splits, problem, inner_folds, log) -> list[Split]:
     kept = []
     for split in splits:
         found = scarcest(problem.outcome.take(split.train))
-        if found >= inner_folds:
-            kept.append(split)
-            continue
         held_out = ""
         if split.design == LEAVE_ONE_SITE_OUT:
             held_out = f" without site {problem.site[split.test][0]}"
+        if found >= inner_folds:
+            kept.append(split)
+            if beyond := _beyond(split, problem):
+                log.warning(
+                    "%s: those left to learn from%s were followed for %.2f years at most: the risk"
+                    " at %s years is their risk by then, and too low",
+                    *(split.design, held_out, problem.outcome.time[split.train].max()),
+                    ", ".join(f"{horizon:g}" for horizon in beyond),
+                )
+            continue
         log.warning(
             "%s: %d events among the %d patients left to learn from%s, at least %d are needed:"
             " nobody is predicted",
@@ -140,6 +147,11 @@ def _learnable(splits, problem, inner_folds, log) -> list[Split]:
             inner_folds,
         )
     return kept
+
+
+def _beyond(split, problem) -> list[float]:
+    """Horizons later than anyone learned from was followed, as where one site followed longest."""
+    return [t for t in problem.horizons if t > problem.outcome.time[split.train].max()]
 
 
 def scarcest(outcome: Outcome) -> int:

@@ -16,6 +16,9 @@ PERFECT_CORRELATION = 0.995
 PERFECT_CONCORDANCE = 0.98
 """A single column that tells the outcome this well, in either direction, is likely made of it."""
 
+UPSIDE_DOWN = 0.45
+"""A supplied score that tells the outcome worse than this is likely given the wrong way round."""
+
 EVENTS_FOR_PERFECT = 20
 """Fewer events or patients can be told apart so well by chance."""
 
@@ -61,6 +64,29 @@ def doubts(
     return lines
 
 
+def upside_down(frame: pd.DataFrame, outcome: Outcome, signs: Mapping[str, int]) -> list[str]:
+    """Sentences on supplied scores whose high values go with low risk.
+
+    Args:
+        frame, outcome: as of `doubts`.
+        signs: of each score: -1 where it is known that its low values are the risky ones.
+    """
+    if outcome.kind == CONTINUOUS or not signs or not len(frame):
+        return []
+    x = frame[list(signs)].to_numpy(float) * np.array(list(signs.values()))
+    if outcome.kind == BINARY:
+        what, tells = "AUC", _aucs(x, outcome.value == 1)
+    else:
+        what, tells = "concordance", _concordances(x, outcome)
+    return [
+        f"score {score}: {'low' if sign < 0 else 'high'} values, taken for the risky ones, go with"
+        f" low risk ({what} {value:.2f}): give it as {score if sign < 0 else f'-{score}'} in"
+        " model.score_columns if that is how it is meant"
+        for (score, sign), value in zip(signs.items(), tells, strict=True)
+        if value < UPSIDE_DOWN
+    ]
+
+
 def _values(
     x: np.ndarray, columns: Sequence[str], block_of: Mapping[str, str], max_missing: float
 ) -> list[str]:
@@ -94,8 +120,10 @@ def _perfect(
         tells, limit, what = _correlations(x, outcome.value), PERFECT_CORRELATION, "correlation"
     elif outcome.kind == BINARY:
         tells, limit, what = _aucs(x, outcome.value == 1), PERFECT_AUC, "AUC"
+        tells = np.maximum(tells, 1 - tells)
     else:
         tells, limit, what = _concordances(x, outcome), PERFECT_CONCORDANCE, "concordance"
+        tells = np.maximum(tells, 1 - tells)
     return [
         f"column {column} ({block_of[column]}) alone tells the outcome: {what} {value:.3f}; is it"
         " made of the outcome, or known only later?"
@@ -116,24 +144,23 @@ def _correlations(x: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 def _aucs(x: np.ndarray, diagnosis: np.ndarray) -> np.ndarray:
-    """AUC of each column, of the better direction, over those who have it."""
-    out = np.zeros(x.shape[1])
+    """AUC of each column over those who have it; one half where too few have."""
+    out = np.full(x.shape[1], 0.5)
     for i in range(x.shape[1]):
         known = ~np.isnan(x[:, i])
         ill = diagnosis[known]
         n, others = ill.sum(), (~ill).sum()
         if min(n, others) >= EVENTS_FOR_PERFECT:
             ranks = rankdata(x[known, i])
-            auc = (ranks[ill].sum() - n * (n + 1) / 2) / (n * others)
-            out[i] = max(auc, 1 - auc)
+            out[i] = (ranks[ill].sum() - n * (n + 1) / 2) / (n * others)
     return out
 
 
 def _concordances(x: np.ndarray, outcome: Outcome) -> np.ndarray:
-    """Harrell's concordance of each column, of the better direction, by some of the fractures."""
+    """Harrell's concordance of each column by some of the fractures; one half of too few."""
     fractures = np.flatnonzero(outcome.event == 1)
     if len(fractures) < EVENTS_FOR_PERFECT:
-        return np.zeros(x.shape[1])
+        return np.full(x.shape[1], 0.5)
     fractures = fractures[np.argsort(outcome.time[fractures], kind="stable")]
     step = max(1, len(fractures) // EVENTS_LOOKED_AT)
     higher, pairs = np.zeros(x.shape[1]), np.zeros(x.shape[1])
@@ -143,8 +170,7 @@ def _concordances(x: np.ndarray, outcome: Outcome) -> np.ndarray:
         higher += ((x[patient] > later) & known).sum(axis=0)
         higher += 0.5 * ((x[patient] == later) & known).sum(axis=0)
         pairs += known.sum(axis=0)
-    share = np.divide(higher, pairs, out=np.full(x.shape[1], 0.5), where=pairs > 0)
-    return np.maximum(share, 1 - share)
+    return np.divide(higher, pairs, out=np.full(x.shape[1], 0.5), where=pairs > 0)
 
 
 def _sites(site: pd.Series, outcome: Outcome) -> list[str]:

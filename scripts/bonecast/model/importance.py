@@ -46,7 +46,11 @@ IMPORTANCE_COLUMNS = [
 
 
 def importance_table(endpoint: str, facts: Sequence[dict]) -> pd.DataFrame:
-    """Mean loss over folds and repeats, from what `validate.validate` noted of each fold."""
+    """Mean loss over folds and repeats, from what `validate.validate` noted of each fold.
+
+    `lower` and `upper` hold 95 % of the folds' losses. They are no confidence interval of the mean:
+    each fold is small, and folds share patients.
+    """
     rows = [
         {key: fact[key] for key in ("design", "block", "learner")}
         | {"fold": f"{fact['repeat']}.{fact['fold']}"}

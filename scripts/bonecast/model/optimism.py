@@ -59,8 +59,9 @@ def bootstrap_optimism(
     Returns:
         Columns `METRIC_COLUMNS`. For every metric the corrected value, under its plain name, and
         rows `apparent_<metric>` and `optimism_<metric>`. The interval of a corrected value is
-        that of the apparent one shifted by the optimism (Noma et al., Stat Med 2021;40:5691): it
-        is of the patients' sampling and leaves out that of the optimism itself.
+        that of the apparent one shifted by the optimism, after Noma et al., Stat Med 2021;40:5691.
+        They fit the model anew in every resample and here it is kept, as in the other designs: the
+        interval is of the patients' sampling and leaves out that of the model and the optimism.
     """
     named = learners_of(problem.outcome.kind, (learner,))
     if not named or not resamples["optimism_bootstrap"]:

@@ -150,7 +150,7 @@ def _draw_drops(axes, rows: pd.DataFrame, names: list[str], colours: list[str]) 
     label_rows(axes, points)
     metric = rows["metric"].iloc[0]
     change = "Rise" if metric in LOWER_IS_BETTER else "Drop"
-    axes.set_xlabel(f"{change} of {shown_metric(metric)} when permuted (95 % interval)")
+    axes.set_xlabel(f"{change} of {shown_metric(metric)} when permuted (mean; 95 % of folds)")
 
 
 def _draw_terms(figure, terms: pd.DataFrame, compared: Comparison, letter: str) -> None:

@@ -45,6 +45,12 @@ COLUMNS = (
     "chi2",
     "p",
 )
+ONE_MODEL = ("temporal", "external")
+"""Designs in which one model put all patients into groups, so that groups can be tested. In a
+cross-validation each patient helped to make the groups of the others: with features of pure noise
+the log-rank test was below 0.05 in 11 to 14 % of 300 simulated cohorts of 200 (Simon et al., Brief
+Bioinform 2011;12:203 ask for permutations)."""
+
 AT_RISK_TICKS = 6
 ROOM = 0.12
 """Part of the axis kept for the bands, which are widest where few are left."""
@@ -55,7 +61,7 @@ def outcome_by_risk_group(
 ) -> None:
     """Outcome of the groups of forecast risk of the headline block."""
     people, about = headline_people(predictions_path, compared)
-    rows = outcome_curves(people, about["horizon_years"])
+    rows = outcome_curves(people, about["horizon_years"], about["design"] in ONE_MODEL)
     save_figure(draw_outcome(rows, about), rows, COLUMNS, outputs, dpi)
 
 
@@ -67,13 +73,16 @@ def group_names(n: int) -> list[str]:
     return ["group 1, lowest risk", *inner, f"group {n}, highest risk"]
 
 
-def outcome_curves(people: pd.DataFrame, horizon_years: float | None) -> list[dict]:
+def outcome_curves(
+    people: pd.DataFrame, horizon_years: float | None, tested: bool = True
+) -> list[dict]:
     """Kaplan-Meier and Aalen-Johansen estimates of each risk group, and tests between groups.
 
     Args:
         people: predicted, risk_group (0, 1, ..), time_years, event (0 censored, 1 fracture,
             2 death before fracture); rows without a group are left out.
         horizon_years: time that `predicted` was forecast for.
+        tested: whether groups are compared by tests, see `ONE_MODEL`.
 
     Returns:
         Rows of COLUMNS. Panel `kaplan_meier`: share free of fracture, deaths censored, with the
@@ -87,10 +96,10 @@ def outcome_curves(people: pd.DataFrame, horizon_years: float | None) -> list[di
     group = people["risk_group"].to_numpy(int)
     time = people["time_years"].to_numpy(float)
     event = people["event"].to_numpy(int)
-    tests = {
-        "kaplan_meier": _logrank(time, event == 1, group),
-        "cumulative_incidence": _gray(time, event, group),
-    }
+    tests = dict.fromkeys(("kaplan_meier", "cumulative_incidence"), (None, None))
+    if tested:
+        tests["kaplan_meier"] = _logrank(time, event == 1, group)
+        tests["cumulative_incidence"] = _gray(time, event, group)
     ticks = at_risk_times(time)
     rows: list[dict] = []
     for number, name in enumerate(group_names(max(2, group.max() + 1))):

@@ -156,8 +156,8 @@ def _penalty(settings: Mapping, section: Mapping) -> str:
         return ""
     ratios = _numbers(section.get("l1_ratios", []))
     return (
-        "The penalty of a column is weighted by the square root of the number of columns of its "
-        f"block; elastic-net mixtures tried: {ratios} (0 ridge, 1 lasso)."
+        "In wide models the penalty of a column is weighted by the square root of the number of "
+        f"columns of its block; elastic-net mixtures tried: {ratios} (0 ridge, 1 lasso)."
     )
 
 
@@ -195,8 +195,8 @@ def _preparation(section: Mapping) -> str:
         text += " Sites were not harmonised."
     if section.get("recalibrate"):
         text += (
-            " Predictions were recalibrated by their slope over the inner folds (Verweij & van"
-            " Houwelingen, Stat Med 1993;12:2305)."
+            " Predictions of the penalised models were recalibrated by their slope over the inner"
+            " folds (Verweij & van Houwelingen, Stat Med 1993;12:2305)."
         )
     return text
 

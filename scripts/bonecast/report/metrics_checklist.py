@@ -285,7 +285,11 @@ def _internal(a: Artefacts) -> Answer:
 
 def _external(a: Artefacts) -> Answer:
     if "external" in a.designs:
-        return Answer(YES, "A model of another cohort: design external in metrics.tsv.")
+        return Answer(
+            TO_CONFIRM,
+            "Another cohort's model was tested here: design external in metrics.tsv. The models"
+            " made from this cohort were not.",
+        )
     if "leave_one_site_out" in a.designs:
         return Answer(TO_CONFIRM, "Each site was predicted by a model of the other sites.")
     return Answer(NO, "No design tests on another institution.")

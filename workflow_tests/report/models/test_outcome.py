@@ -113,6 +113,26 @@ def test_tests_between_groups_equal_r():
     assert outcome._gray(TIME, EVENT, GROUP) == pytest.approx(GRAY, rel=1e-9)
 
 
+@pytest.mark.parametrize(("design", "tested"), [("repeated_nested_cv", False), ("external", True)])
+def test_groups_are_tested_only_where_one_model_made_them(tmp_path, monkeypatch, design, tested):
+    n = len(TIME)
+    people, about = predictions(
+        tmp_path,
+        participant_id=[f"P{i}" for i in range(n)],
+        design=design,
+        risk_group=GROUP,
+        time_years=TIME,
+        event=EVENT,
+    )
+    found = []
+    monkeypatch.setattr(outcome, "headline_people", lambda *_: (people, about))
+    monkeypatch.setattr(outcome, "save_figure", lambda _, rows, *rest: found.extend(rows))
+    outcome.outcome_by_risk_group("", None, {}, 50)
+    chi2 = {row["panel"]: row["chi2"] for row in found if "chi2" in row}
+    assert chi2["kaplan_meier"] == (pytest.approx(LOGRANK, rel=1e-9) if tested else None)
+    assert chi2["cumulative_incidence"] == (pytest.approx(GRAY[0], rel=1e-9) if tested else None)
+
+
 def test_tests_that_are_not_defined_are_left_out():
     assert outcome._logrank(TIME, EVENT > 5, GROUP) == (None, None)
     assert outcome._gray(TIME, EVENT, np.zeros(12)) == (None, None)

@@ -40,7 +40,8 @@ DEFINITIONS = {
         " cloglog(predicted) in a Fine-Gray model where deaths compete (Austin et al., Diagn Progn"
         " Res 2022;6:2), in a Cox model where nobody died (Austin et al., Stat Med 2020;39:2714);"
         " of logit(predicted) in a logistic model for a diagnosis; from ten events on. Interval:"
-        " percentiles less the bootstrap's estimate of bias, as resampling adds to a distance"
+        " percentiles less the bootstrap's estimate of bias, as resampling adds to a distance. The"
+        " value itself is too large where calibration is near perfect, and the interval with it"
     ),
     "e50": "median of the same distances",
     "e90": "90th percentile of the same distances",
@@ -86,7 +87,8 @@ DEFINITIONS = {
     "optimism_bootstrap": (
         "apparent performance less its mean optimism over samples of the patients to which the"
         " whole recipe is fitted anew (Harrell et al., Stat Med 1996;15:361); interval: that of"
-        " the apparent performance, shifted by the optimism (Noma et al., Stat Med 2021;40:5691)"
+        " the apparent performance of the one model, shifted by the optimism (after Noma et al.,"
+        " Stat Med 2021;40:5691, who fit the model anew in every resample)"
     ),
     "not_followed": "empty at a horizon to which no patient is followed",
     "intervals": (
@@ -98,7 +100,10 @@ DEFINITIONS = {
         " (curve_bootstrap); those that need a fit per resample (all but the Cox slope) use one"
         " repeat per resample, in turn"
     ),
-    "repeats": "each metric is computed per repeat and averaged",
+    "repeats": (
+        "each metric is computed per repeat and averaged; O/E divides by the mean predicted risk"
+        " of all repeats"
+    ),
     "roc_curves": (
         "sensitivity averaged over folds and repeats at equal false-positive rate, a fold weighing"
         " as many pairs as it holds"
