@@ -25,6 +25,7 @@ from bonecast.model.admission import (
         (b"PK\x03\x04\x14\x00\x06\x00\xff\xfe", "saved as UTF-8"),
         (b"participant_id;event\nP1;1\n", "its columns are not separated by commas"),
         (b"participant_id\tevent\nP1\t1\n", "its columns are not separated by commas"),
+        (b"participant_id;bmi\nP1;27,5\n", "separated by semicolons: save it with commas"),
         (b"participant_id,event\n", "a header and no rows"),
         (b"participant_id,event\n,\n\n", "a header and no rows"),
         (b"participant_id,bmi,bmi\nP1,24,25\n", "column named twice: bmi"),

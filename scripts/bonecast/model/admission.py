@@ -104,7 +104,8 @@ def read_text_table(path: str | Path) -> pd.DataFrame:
         raise CohortError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # pandas' own errors and undecodable bytes are such
         raise CohortError(
-            f"{path}: not a table separated by {called} and saved as UTF-8: {error}"
+            f"{path}: not a table separated by {called} and saved as UTF-8: {str(error).strip()}"
+            f"{_semicolons(path)}"
         ) from None
     table = table.fillna("").apply(lambda column: column.str.strip())
     table.index += 1
@@ -119,6 +120,15 @@ def read_text_table(path: str | Path) -> pd.DataFrame:
     if not len(table):
         raise CohortError(f"{path}: a header and no rows: there is nobody to model")
     return table
+
+
+def _semicolons(path: str | Path) -> str:
+    """What to do about a table whose first line is separated by semicolons; else nothing."""
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    if ";" not in first or "," in first:
+        return ""
+    return "; its columns are separated by semicolons: save it with commas, and decimal points"
 
 
 def check(
