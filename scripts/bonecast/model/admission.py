@@ -1,5 +1,6 @@
 """A table of text becomes numbers, or every one of its problems is listed at once."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,9 +192,9 @@ def refuse(lines: Sequence[str], source: str) -> None:
 
 
 def who(text: pd.DataFrame, line: int, identifier: str) -> str:
-    """Name of a patient in a message: the id, or the line where there is none."""
+    """Name of a patient in a message: the id, or the line where there is none, or a name."""
     name = text.loc[line, identifier] if identifier in text else ""
-    return name or f"row {line}"
+    return name if re.fullmatch(PARTICIPANT_PATTERN, name) else f"row {line}"
 
 
 def _check(cells: Cells) -> pa.Check:
@@ -209,6 +210,8 @@ def _line(failure: Mapping, text: pd.DataFrame, identifier: str) -> str:
     name = who(text, line, identifier)
     if failure["check"] == "field_uniqueness":
         return f"{name}: named more than once (row {line})"
+    if failure["column"] == identifier:  # may be a person's name, which no log shall hold
+        return f"row {line}, {identifier}: is not {failure['check']}"
     return f"{name}, {failure['column']}: {failure['failure_case']!r} is not {failure['check']}"
 
 
