@@ -95,6 +95,16 @@ def test_a_name_in_place_of_a_pseudonym_is_not_repeated():
     assert "row 2, bmi: 'fat' is not a number" in str(failure.value)
 
 
+def test_numbers_too_large_to_reckon_with_are_refused():
+    table = pd.DataFrame({"id": ["P1", "P2", "P3"], "hu": ["1e308", "-2e15", "1e15"]})
+    with pytest.raises(CohortError) as failure:
+        check(table, {"id": IDENTIFIER, "hu": COVARIATE}, "id", "table.csv")
+    assert str(failure.value).splitlines()[1:] == [
+        "  P1, hu: '1e308' is not a number, yes or no, or empty (beyond 1e+15)",
+        "  P2, hu: '-2e15' is not a number, yes or no, or empty (beyond 1e+15)",
+    ]
+
+
 def test_decimal_commas_are_named_as_such():
     table = pd.DataFrame({"id": ["P1", "P2", "P3"], "bmi": ["24,5", "", "31,25"]})
     with pytest.raises(CohortError, match=r"bmi has decimal commas \('24,5', '31,25'\): write"):

@@ -24,6 +24,9 @@ SEX = {"F": 0.0, "M": 1.0}
 
 OLDEST_YEARS = 120
 
+LARGEST = 1e15
+"""A number beyond this is a slip: its square would drown every other patient's."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -66,15 +69,15 @@ IDENTIFIER = Cells(
 )
 AGE = Cells(_between(0, OLDEST_YEARS), f"an age of 0 to {OLDEST_YEARS} years, or empty")
 SEXES = Cells(lambda cells: cells.isin(SEX), "F or M, or empty")
-NUMBER = Cells(_between(-np.inf, np.inf), "a number, or empty")
+NUMBER = Cells(_between(-LARGEST, LARGEST), "a number, or empty")
 COVARIATE = Cells(
-    lambda cells: np.isfinite(numbers(cells)), "a number, yes or no, or empty", number=True
+    lambda cells: numbers(cells).abs() <= LARGEST, "a number, yes or no, or empty", number=True
 )
 
 
 def time_in(unit: str) -> Cells:
     """A time after the scan; 0 and more."""
-    return Cells(_between(0, np.inf), f"a number of {unit}, 0 or more, or empty")
+    return Cells(_between(0, LARGEST), f"a number of {unit}, 0 or more, or empty")
 
 
 def read_text_table(path: str | Path) -> pd.DataFrame:
@@ -212,7 +215,16 @@ def _line(failure: Mapping, text: pd.DataFrame, identifier: str) -> str:
         return f"{name}: named more than once (row {line})"
     if failure["column"] == identifier:  # may be a person's name, which no log shall hold
         return f"row {line}, {identifier}: is not {failure['check']}"
-    return f"{name}, {failure['column']}: {failure['failure_case']!r} is not {failure['check']}"
+    value = failure["failure_case"]
+    beyond = f" (beyond {LARGEST:g})" if LARGEST < abs(_number(value)) < np.inf else ""
+    return f"{name}, {failure['column']}: {value!r} is not {failure['check']}{beyond}"
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def _holds_words(cells: pd.Series) -> bool:
