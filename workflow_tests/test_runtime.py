@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bonecast.refusal import Refusal
 from bonecast.runtime import job, read_json, write_json
 
 
@@ -41,6 +42,15 @@ def test_exception_is_logged_with_participant_and_raised(injected):
     text = "\n".join(lines_of(injected))
     assert "participant=p01: failed after" in text
     assert "ZeroDivisionError" in text
+
+
+def test_a_refusal_is_its_message_without_a_traceback(injected):
+    refused = pytest.raises(SystemExit, match="p01: clinical.csv: column age is missing")
+    with refused as ended, job(injected):
+        raise Refusal("clinical.csv: column age is missing")
+    assert ended.value.__suppress_context__
+    assert "column age is missing" in lines_of(injected)[-1]
+    assert not any("Traceback" in line for line in lines_of(injected))
 
 
 def test_folders_and_uids_are_taken_out(injected):

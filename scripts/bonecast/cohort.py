@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bonecast.refusal import Refusal
+
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
 
@@ -40,7 +42,7 @@ MASKS = ("mask", "bodies", "tissue")
 """Columns that hold paths of the user's masks."""
 
 
-class CohortError(ValueError):
+class CohortError(Refusal, ValueError):
     """Something in the cohort's tables or folders to be put right by the user."""
 
 

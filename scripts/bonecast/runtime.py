@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from io import TextIOBase
 from pathlib import Path
 
+from bonecast.refusal import Refusal
+
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 TIME_FORMAT = "%H:%M:%S"
 """Clock time only: the date of a run says nothing a reader of one job's log needs."""
@@ -70,13 +72,17 @@ def job(snakemake) -> Iterator[logging.Logger]:
 
     The first line of the log names the rule and its wildcards, the last one the time
     taken. What libraries print or warn about goes to the log too. An exception is
-    written there, with the participant, and raised again.
+    written there, with the participant, and raised again; of a `Refusal` only its
+    message, and the process ends with it.
 
     Args:
         snakemake: the object Snakemake injects into scripts.
 
     Yields:
         The logger to write to.
+
+    Raises:
+        SystemExit: instead of a `Refusal`, whose traceback tells the user nothing.
     """
     log = logging.getLogger("bonecast")
     path = Path(snakemake.log[0])
@@ -97,6 +103,9 @@ def job(snakemake) -> Iterator[logging.Logger]:
             yield log
         taken, cpu = time.perf_counter() - started, time.process_time()
         log.info("%s: done in %.1f s; CPU since the process began: %.2f s", name, taken, cpu)
+    except Refusal as error:
+        log.error("%s: %s", name, error)
+        raise SystemExit(f"{name}: {error}") from None
     except BaseException:
         log.exception("%s: failed after %.1f s", name, time.perf_counter() - started)
         raise

@@ -25,6 +25,7 @@ from bonecast.model.admission import (
         (b"PK\x03\x04\x14\x00\x06\x00\xff\xfe", "saved as UTF-8"),
         (b"participant_id;event\nP1;1\n", "its columns are not separated by commas"),
         (b"participant_id\tevent\nP1\t1\n", "its columns are not separated by commas"),
+        (b"participant_id;bmi\nP1;27,5\n", "separated by semicolons: save it with commas"),
         (b"participant_id,event\n", "a header and no rows"),
         (b"participant_id,event\n,\n\n", "a header and no rows"),
         (b"participant_id,bmi,bmi\nP1,24,25\n", "column named twice: bmi"),
@@ -85,6 +86,25 @@ def test_a_column_of_words_is_one_problem_that_says_what_to_do():
     assert "P7, x: '?' is not a number, yes or no, or empty" in message
 
 
+def test_a_name_in_place_of_a_pseudonym_is_not_repeated():
+    table = pd.DataFrame({"id": ["Ann Doe", "P2"], "bmi": ["fat", "24"]}, index=[2, 3])
+    with pytest.raises(CohortError) as failure:
+        check(table, {"id": IDENTIFIER, "bmi": NUMBER}, "id", "table.csv")
+    assert "Doe" not in str(failure.value)
+    assert "row 2, id: is not letters, digits" in str(failure.value)
+    assert "row 2, bmi: 'fat' is not a number" in str(failure.value)
+
+
+def test_numbers_too_large_to_reckon_with_are_refused():
+    table = pd.DataFrame({"id": ["P1", "P2", "P3"], "hu": ["1e308", "-2e15", "1e15"]})
+    with pytest.raises(CohortError) as failure:
+        check(table, {"id": IDENTIFIER, "hu": COVARIATE}, "id", "table.csv")
+    assert str(failure.value).splitlines()[1:] == [
+        "  P1, hu: '1e308' is not a number, yes or no, or empty (beyond 1e+15)",
+        "  P2, hu: '-2e15' is not a number, yes or no, or empty (beyond 1e+15)",
+    ]
+
+
 def test_decimal_commas_are_named_as_such():
     table = pd.DataFrame({"id": ["P1", "P2", "P3"], "bmi": ["24,5", "", "31,25"]})
     with pytest.raises(CohortError, match=r"bmi has decimal commas \('24,5', '31,25'\): write"):
@@ -101,7 +121,7 @@ def test_missing_columns_are_listed_beside_other_problems():
         "column age is missing; found: id, bmi.",
         "P1: named more than once (row 0)",
         "P1, bmi: 'inf' is not a number",
-        "row 2, id: '' is not letters",
+        "row 2, id: is not letters",
     ):
         assert line in message
     assert "never asked" not in message

@@ -224,7 +224,7 @@ def test_every_problem_is_listed_by_participant_and_column(scans, write):
         "P3: named more than once (row 4)",
         "P3: named more than once (row 5)",
         "P3, time_years: 'inf' is not",
-        "P 4, participant_id: 'P 4' is not letters",
+        "row 6, participant_id: is not letters",
     ):
         assert line in message
     assert "9 problem(s)" in message
@@ -510,8 +510,8 @@ def test_vertebrae_of_a_table_of_ones_own(write):
     assert analysis.blocks["spine"] == ["hu@L1"]
     assert analysis.frame["hu@L1"].fillna(-1).tolist() == [100, -1, -1]
     assert analysis.warnings == [
-        f"2 of 4 patients have no vertebra in {good}",
-        f"1 patients of {good} are not in {table}",
+        f"2 of 4 patients have no vertebra in {good.name}",
+        f"1 patients of {good.name} are not in {table.name}",
     ]
 
     bad = write("participant_id,level,hu\nP1,L1,100\nP1,L1,90\nP2,L9,x\n", "v.csv")

@@ -1,5 +1,6 @@
 """A table of text becomes numbers, or every one of its problems is listed at once."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 SEX = {"F": 0.0, "M": 1.0}
 
 OLDEST_YEARS = 120
+
+LARGEST = 1e15
+"""A number beyond this is a slip: its square would drown every other patient's."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +69,15 @@ IDENTIFIER = Cells(
 )
 AGE = Cells(_between(0, OLDEST_YEARS), f"an age of 0 to {OLDEST_YEARS} years, or empty")
 SEXES = Cells(lambda cells: cells.isin(SEX), "F or M, or empty")
-NUMBER = Cells(_between(-np.inf, np.inf), "a number, or empty")
+NUMBER = Cells(_between(-LARGEST, LARGEST), "a number, or empty")
 COVARIATE = Cells(
-    lambda cells: np.isfinite(numbers(cells)), "a number, yes or no, or empty", number=True
+    lambda cells: numbers(cells).abs() <= LARGEST, "a number, yes or no, or empty", number=True
 )
 
 
 def time_in(unit: str) -> Cells:
     """A time after the scan; 0 and more."""
-    return Cells(_between(0, np.inf), f"a number of {unit}, 0 or more, or empty")
+    return Cells(_between(0, LARGEST), f"a number of {unit}, 0 or more, or empty")
 
 
 def read_text_table(path: str | Path) -> pd.DataFrame:
@@ -104,7 +108,8 @@ def read_text_table(path: str | Path) -> pd.DataFrame:
         raise CohortError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # pandas' own errors and undecodable bytes are such
         raise CohortError(
-            f"{path}: not a table separated by {called} and saved as UTF-8: {error}"
+            f"{path}: not a table separated by {called} and saved as UTF-8: {str(error).strip()}"
+            f"{_semicolons(path)}"
         ) from None
     table = table.fillna("").apply(lambda column: column.str.strip())
     table.index += 1
@@ -119,6 +124,15 @@ def read_text_table(path: str | Path) -> pd.DataFrame:
     if not len(table):
         raise CohortError(f"{path}: a header and no rows: there is nobody to model")
     return table
+
+
+def _semicolons(path: str | Path) -> str:
+    """What to do about a table whose first line is separated by semicolons; else nothing."""
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    if ";" not in first or "," in first:
+        return ""
+    return "; its columns are separated by semicolons: save it with commas, and decimal points"
 
 
 def check(
@@ -181,9 +195,9 @@ def refuse(lines: Sequence[str], source: str) -> None:
 
 
 def who(text: pd.DataFrame, line: int, identifier: str) -> str:
-    """Name of a patient in a message: the id, or the line where there is none."""
+    """Name of a patient in a message: the id, or the line where there is none, or a name."""
     name = text.loc[line, identifier] if identifier in text else ""
-    return name or f"row {line}"
+    return name if re.fullmatch(PARTICIPANT_PATTERN, name) else f"row {line}"
 
 
 def _check(cells: Cells) -> pa.Check:
@@ -199,7 +213,18 @@ def _line(failure: Mapping, text: pd.DataFrame, identifier: str) -> str:
     name = who(text, line, identifier)
     if failure["check"] == "field_uniqueness":
         return f"{name}: named more than once (row {line})"
-    return f"{name}, {failure['column']}: {failure['failure_case']!r} is not {failure['check']}"
+    if failure["column"] == identifier:  # may be a person's name, which no log shall hold
+        return f"row {line}, {identifier}: is not {failure['check']}"
+    value = failure["failure_case"]
+    beyond = f" (beyond {LARGEST:g})" if LARGEST < abs(_number(value)) < np.inf else ""
+    return f"{name}, {failure['column']}: {value!r} is not {failure['check']}{beyond}"
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def _holds_words(cells: pd.Series) -> bool:

@@ -6,6 +6,7 @@ already (tabular mode). Either ends in an `AnalysisSet`.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
@@ -123,10 +124,14 @@ def from_table(
         wide, of_levels = level_columns(by_vertebra, wanted)
         without = (~frame["participant_id"].isin(wide.index)).sum()
         if without:
-            warnings.append(f"{without} of {len(frame)} patients have no vertebra in {vertebrae}")
+            warnings.append(
+                f"{without} of {len(frame)} patients have no vertebra in {Path(vertebrae).name}"
+            )
         unknown = (~wide.index.isin(frame["participant_id"])).sum()
         if unknown:
-            warnings.append(f"{unknown} patients of {vertebrae} are not in {path}")
+            warnings.append(
+                f"{unknown} patients of {Path(vertebrae).name} are not in {Path(path).name}"
+            )
         frame, blocks = frame.join(wide, on="participant_id"), blocks | of_levels
     if names.site:
         frame["site"] = table.text[names.site]

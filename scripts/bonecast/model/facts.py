@@ -34,6 +34,15 @@ def study_facts(
     candidates = {name: len(layout.names) for name, layout in layouts.items()}
     events = outcome.n_events
     horizons = features["horizons_years"]
+    designs = _designs(predictions, settings)
+    warnings = list(features["warnings"])
+    if features["status"] == "ok":
+        warnings += [
+            f"design {design['name']}: nobody could be held out, so it tells nothing; the log of"
+            " validate_models says why"
+            for design in designs
+            if not design["patients_held_out"]
+        ]
     missing = frame[[c for c in frame if c != "site"]].isna().mean()
     return {
         "status": features["status"],
@@ -42,7 +51,7 @@ def study_facts(
         "kind": kind,
         "estimand": ESTIMANDS[features["endpoint"]],
         "cohort": _cohort(outcome),
-        "designs": _designs(predictions, settings),
+        "designs": designs,
         "design": {
             "folds": settings["folds"],
             "repeats": settings["repeats"],
@@ -65,7 +74,7 @@ def study_facts(
         "horizons_dropped_years": features["horizons_dropped_years"],
         "tau_years": horizons[-1] if horizons else None,
         "thresholds": settings["thresholds"],
-        "warnings": features["warnings"],
+        "warnings": warnings,
         "definitions": metrics.DEFINITIONS,
         "versions": package_versions(),
     }

@@ -21,6 +21,7 @@ from bonecast.model.learners.penalised_cox import CauseSpecificCox
 from bonecast.model.outcome import KINDS, SURVIVAL
 from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Patients
+from bonecast.refusal import Refusal
 
 MODEL_FORMAT = 2
 """Version of the layout of model.json."""
@@ -36,7 +37,7 @@ SAVEABLE = {
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "comprisk")
 
 
-class ModelError(Exception):
+class ModelError(Refusal):
     """A saved model cannot be used here; the message says what was found and what to do."""
 
 

@@ -146,7 +146,9 @@ class Comparison:
         text = counted(int(row["n"]), "patient")
         if self.kind == "continuous" or pd.isna(row["events"]):
             return text
-        return f"{text}, {self.events(int(row['events']))}"
+        horizon = known["horizon_years"].max() if self.kind == "survival" else float("nan")
+        until = "" if pd.isna(horizon) else f" by {years(horizon)}"
+        return f"{text}, {self.events(int(row['events']))}{until}"
 
     def events(self, n: int) -> str:
         """A number of events with their name."""

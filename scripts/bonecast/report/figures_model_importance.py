@@ -32,7 +32,8 @@ MAX_TERMS = 20
 MAX_TERM = 32
 """Characters of a term's name."""
 CAUSE = "fracture"
-FREQUENCIES = ("bootstrap_selection_frequency", "selection_frequency")
+FREQUENCIES = {"bootstrap_selection_frequency": "resamples", "selection_frequency": "folds"}
+"""Columns of coefficients.tsv by what a term is selected in; the first that is known is shown."""
 COLUMNS = (
     "panel",
     "block",
@@ -45,6 +46,7 @@ COLUMNS = (
     "coefficient_per_sd",
     "from_block",
     "selection_frequency",
+    "selected_in",
 )
 
 
@@ -87,14 +89,13 @@ def term_rows(coefficients: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
     if compared.kind == "survival" and "cause" in rows:
         rows = rows[rows["cause"] == CAUSE]
     rows = rows[rows["learner"] == compared.primary_learner(rows)]
-    frequency = pd.Series(np.nan, index=rows.index)
-    for name in FREQUENCIES:
-        if name in rows:
-            frequency = frequency.fillna(rows[name].astype(float))
+    known = [name for name in FREQUENCIES if name in rows and rows[name].notna().any()]
+    frequency = rows[known[0]].astype(float) if known else np.nan
     rows = rows.assign(
         panel="term",
         name=rows["term"],
         selection_frequency=frequency,
+        selected_in=FREQUENCIES[known[0]] if known else "",
         _size=rows["coefficient_per_sd"].abs(),
     )
     order = ["selection_frequency", "_size"]
@@ -179,5 +180,5 @@ def _draw_terms(figure, terms: pd.DataFrame, compared: Comparison, letter: str) 
         right.text(1.02, y, text, transform=right.get_yaxis_transform(), va="center", size=6.5)
     right.set_xlim(0, 1)
     percent_axis(right.xaxis)
-    right.set_xlabel("Selected in resamples")
+    right.set_xlabel(f"Selected in {terms['selected_in'].iloc[0] or 'resamples'}")
     right.tick_params(axis="y", length=0)

@@ -271,7 +271,8 @@ FIGURE_CAPTIONS = {
     ),
     "importance": (
         "a: loss when the columns of a block are shuffled among held-out patients. b: the largest "
-        "terms of the final model, and how often each was selected in resamples of the patients."
+        "terms of the final model, and how often each was selected in resamples of the patients "
+        "or, where nothing is selected but all terms are shrunk, in the folds."
     ),
     "predicted_observed": (
         "Predicted against observed values, and their difference against their mean with 95 % "

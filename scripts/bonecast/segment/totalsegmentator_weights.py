@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonecast.refusal import Refusal
 from bonecast.segment.model_folder import file_digest
 
 CHECKPOINT = "checkpoint_final.pth"
@@ -27,7 +28,7 @@ LICENSE_LENGTH = 18
 """Characters of a licence number; TotalSegmentator's own check without network is this one."""
 
 
-class WeightsError(Exception):
+class WeightsError(Refusal):
     """Weights, a licence or the package itself that is not there, with what to do about it."""
 
 

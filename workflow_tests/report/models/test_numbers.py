@@ -184,6 +184,7 @@ def test_terms_are_ordered_by_how_often_they_are_selected(made_up):
     terms = rows[rows["panel"] == "term"]
     assert len(terms) == 20 and terms["name"].iloc[0] == "age_years"
     assert terms["selection_frequency"].tolist() == pytest.approx(1 - 0.035 * np.arange(20))
+    assert set(terms["selected_in"]) == {"resamples"}
     blocks = rows[rows["panel"] == "block"]
     assert blocks["name"].tolist() == ["clinical", "hu", "radiomics"]
     assert blocks["value"].tolist() == pytest.approx([0.05, 0.032, 0.014])
@@ -195,6 +196,9 @@ def test_the_frequency_over_folds_stands_in_for_that_of_the_bootstrap(made_up):
     tables.change("coefficients.tsv", lambda table: table.assign(**{column: np.nan}))
     terms = tables.rows("importance").query("panel == 'term'")
     assert terms["selection_frequency"].tolist() == pytest.approx(1 - 0.02 * np.arange(20))
+    assert set(terms["selected_in"]) == {"folds"}
+    svg = tables.draw("importance")["svg"].read_text(encoding="utf-8")
+    assert "Selected in folds" in svg and "Selected in resamples" not in svg
 
 
 def test_columns_stand_where_a_learner_has_no_coefficients(made_up):
@@ -226,3 +230,13 @@ def test_numbers_beside_a_forest_plot():
     assert numbers(Row("a", 0.5, signed=True)) == "+0.50"
     assert [digits_of("rmse", values, 2) for values in ([21.0, 8.0], [0.081], [350.0])] == [1, 4, 0]
     assert digits_of("auc", [0.7], 2) == 2
+
+
+def test_a_number_of_events_tells_by_when(made_up):
+    metrics = pd.DataFrame({"n": [90, 90], "events": [11, 11], "horizon_years": [np.nan, 3.0]})
+    assert (
+        made_up("fracture", n=80).compared.people(metrics) == "90 patients, 11 fractures by 3 years"
+    )
+    diagnosed = metrics.assign(horizon_years=np.nan)
+    found = made_up("osteoporosis", n=80).compared.people(diagnosed)
+    assert found == "90 patients, 11 with osteoporosis"
