@@ -1,4 +1,4 @@
-"""Do the intervals hold? Simulated cohorts whose true risks are known: `make bench-simulation`.
+"""Do the intervals hold? Simulated cohorts whose true risks are known (not in `make bench`: long).
 
 Each cohort goes through the recipe and the metrics as a user's does: once by cross-validation, once
 fitted on all of it and validated in a new sample of the same size. The truth of an interval is:
@@ -79,10 +79,10 @@ FEATURES = {
 """features.json of every cohort."""
 
 
-def settings_of(folds: int, bootstrap: int) -> dict:
+def settings_of(folds: int, repeats: int, bootstrap: int) -> dict:
     """The section `model` of the configuration: its defaults, but for what makes it fast."""
     section = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))["model"]
-    changed = {"folds": folds, "repeats": 1, "bootstrap": bootstrap, "curve_bootstrap": 0}
+    changed = {"folds": folds, "repeats": repeats, "bootstrap": bootstrap, "curve_bootstrap": 0}
     changed |= {"learners": ["penalised"], "l1_ratios": [0.5], "subgroups": [], "thresholds": []}
     return section | changed
 
@@ -157,7 +157,8 @@ class Study:
         another = draw_patients(self.size, seed_of(seed, 1))
         problem = problem_of(cohort.frame)
         strata = problem.outcome.strata()
-        rows = self.judge(cohort, repeated_cv(strata, self.settings["folds"], 1, seed))
+        folds, repeats = self.settings["folds"], self.settings["repeats"]
+        rows = self.judge(cohort, repeated_cv(strata, folds, repeats, seed))
         frames = [cohort.frame, another.frame]
         both = SimulatedPatients(
             pd.concat(frames, ignore_index=True).assign(
@@ -177,8 +178,7 @@ class Study:
         risk, tables, targets, biases = cohort.risk(HORIZONS), [], [], []
         for block, layout in problem.layouts.items():
             patients, many = problem.patients(block), self.many_of[block]
-            predicted = np.full(risk.shape, np.nan)
-            truths = []
+            predicted, truths = np.zeros(risk.shape), []
             for split in splits:
                 recipe = Recipe.fit(
                     patients.take(split.train),
@@ -190,17 +190,17 @@ class Study:
                     split.seed,
                 )
                 prediction = recipe.predict(patients.take(split.test))
-                named = {"design": split.design, "repeat": 1, "fold": split.fold}
+                named = {"design": split.design, "repeat": split.repeat, "fold": split.fold}
                 named |= {"block": block, "learner": self.learner}
                 tables.append(tidy(problem, split.test, prediction, named))
-                predicted[split.test] = prediction.predicted
+                predicted[split.test] += prediction.predicted / splits[-1].repeat
                 truths.append(true_performance(risks_of_many(recipe, many), self.many))
             for (metric, horizon), target in mean_performance(truths, self.many).items():
                 targets.append(
                     dict(zip(KEYS, (splits[0].design, block, metric, horizon), strict=True))
                 )
                 targets[-1]["target"] = target
-            held = ~np.isnan(predicted[:, 0])
+            held = np.any([split.test for split in splits], axis=0)
             biases += biases_of(predicted[held], risk[held], splits[0].design, block)
         targets = pd.DataFrame(targets)
         targets = pd.concat([targets, differences(targets)], ignore_index=True)
@@ -309,11 +309,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[300, 1000, 3000])
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--cv-repeats", type=int, default=1, help="of each cross-validation")
     parser.add_argument("--bootstrap", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("results/simulation"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    settings = settings_of(options.folds, options.bootstrap)
+    settings = settings_of(options.folds, options.cv_repeats, options.bootstrap)
     best = oracle(ORACLE)
     many = draw_patients(LARGE, seed_of(3))
     rows, seconds = [], dict.fromkeys(options.sizes, 0.0)

@@ -137,11 +137,15 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval; NaN where too few resamples have a value."""
+    """95 % percentile interval; NaN where too few resamples have a value.
+
+    Quantiles are order statistics k of B + 1 (Hyndman and Fan's sixth, Am Stat 1996;50:361): those
+    of numpy's default, k of B - 1, hold 94.0 % with 200 resamples.
+    """
     finite = values[np.isfinite(values)]
     if not len(values) or len(finite) < MIN_FINITE_SHARE * len(values):
         return np.nan, np.nan
-    lower, upper = np.quantile(finite, [0.025, 0.975])
+    lower, upper = np.quantile(finite, [0.025, 0.975], method="weibull")
     return float(lower), float(upper)
 
 
