@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 SECONDS_SINCE = echo "$(1): $$(($$(date +%s) - start)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock train clean install
+.PHONY: help demo test lint bench coverage lock train clean install
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,8 +35,10 @@ bench: $(INSTALLED) ## time planning, segmentation, measuring and models; list w
 	$(BIN)/python workflow_tests/benchmarks/bench_measure.py
 	$(BIN)/python workflow_tests/benchmarks/bench_radiomics.py
 	$(BIN)/python workflow_tests/benchmarks/bench_models.py
-	$(BIN)/python workflow_tests/benchmarks/bench_simulation.py
 	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
+
+coverage: $(INSTALLED) ## simulated cohorts of known risk: do the intervals hold (long)
+	$(BIN)/python workflow_tests/benchmarks/bench_simulation.py
 
 lock: ## resolve envs/requirements.in into the lock, keeping pins that still fit (needs uv)
 	uv pip compile envs/requirements.in --output-file envs/requirements.txt --universal \

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bonecast.model.aggregate import FEWEST_AT_LEVEL, Aggregation
+from bonecast.model.aggregate import FEWEST_AT_LEVEL, Aggregation, n_features
 
 NAMES = ("hu@T12", "hu@L1", "hu@L2", "age", "bmi")
 BLOCKS = ("levels", "levels", "levels", "clinical", "clinical")
@@ -76,3 +76,8 @@ def test_the_same_after_writing_and_reading():
 def test_an_unknown_level_is_named():
     with pytest.raises(ValueError, match="hu@L9"):
         Aggregation.fit(np.zeros((2, 1)), ("hu@L9",), ("levels",))
+
+
+def test_a_vertebral_column_counts_as_its_summaries():
+    assert n_features(["age_years", "hu@L1", "hu@L2", "sd@L1"]) == 1 + 3 + 3
+    assert n_features(["age_years"]) == 1

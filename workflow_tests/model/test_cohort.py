@@ -429,7 +429,7 @@ def test_a_diagnosis_by_qct_is_that_of_the_scan_without_its_density_as_feature(s
     assert analysis.blocks == {"hu": ["hu_vol_min_hu"], "radiomics": ["rad_a"]}
     detail = analysis.exclusions.set_index("participant_id")["detail"]
     assert detail["P3"] == "vbmd_class_qct empty: contrast"
-    assert "block vbmd" in analysis.warnings[0]
+    assert "blocks vbmd and strength" in analysis.warnings[0]
 
 
 VERTEBRAE = pd.DataFrame(

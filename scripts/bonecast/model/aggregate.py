@@ -5,7 +5,7 @@ taken as its difference from the training patients' median at that level, so tha
 other levels measured than the rest is not thought denser for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +123,12 @@ class Aggregation:
             np.array(saved["median"], dtype=float).reshape(shape),
             level,
         )
+
+
+def n_features(names: Sequence[str]) -> int:
+    """Features that columns become: each vertebral column its summaries, the others themselves."""
+    of_level = {name.partition(MARK)[0] for name in names if MARK in name}
+    return sum(MARK not in name for name in names) + len(SUMMARIES) * len(of_level)
 
 
 def _middle_and_lowest(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

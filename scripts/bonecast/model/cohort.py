@@ -22,6 +22,10 @@ SCANNER, SCANNER_PARTS = "scanner", ("manufacturer", "model")
 EXCLUSION_COLUMNS = ("participant_id", "stage", "reason", "detail")
 
 
+CALIBRATED = ("vbmd", "strength")
+"""Image blocks made of the density that the class of a scan by QCT is read from."""
+
+
 @dataclass(frozen=True)
 class AnalysisSet:
     """The patients who are modelled.
@@ -235,12 +239,13 @@ def _measured(
     warnings = []
     if endpoints.is_of_scans(endpoint, settings):
         # The class is read from these densities: to predict from them is to look it up.
-        label = set(dictionary.loc[dictionary["block"] == "vbmd", "column"])
-        columns.pop("vbmd", None)
+        label = set(dictionary.loc[dictionary["block"].isin(CALIBRATED), "column"])
+        columns = {block: c for block, c in columns.items() if block not in CALIBRATED}
         by_level = {b: [c for c in members if c not in label] for b, members in by_level.items()}
         warnings.append(
-            "the diagnosis is the class of the scan's density: calibrated densities (block vbmd)"
-            " are no features, and HU and strength of the same bodies come near to being the label"
+            "the diagnosis is the class of the scan's density: calibrated densities (blocks"
+            f" {' and '.join(CALIBRATED)}) are no features, and HU of the same bodies comes near to"
+            " being the label"
         )
     for block in [block for block, members in columns.items() if not members]:
         del columns[block]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bonecast.model import OPTIMISM, metrics
+from bonecast.model.aggregate import n_features
 from bonecast.model.learners import learners_of
 from bonecast.model.outcome import CONTINUOUS, SURVIVAL, Outcome
 from bonecast.model.saved import package_versions
@@ -31,7 +32,7 @@ def study_facts(
     kind = features["kind"]
     outcome = Outcome.of(frame, kind)
     layouts = layouts_of(features["blocks"], settings["blocks"])
-    candidates = {name: len(layout.names) for name, layout in layouts.items()}
+    candidates = {name: n_features(layout.names) for name, layout in layouts.items()}
     events = outcome.n_events
     horizons = features["horizons_years"]
     designs = _designs(predictions, settings)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from bonecast.refusal import Refusal
+
 FEWEST_AT_SITE = 5
 """Training patients that a site needs, or its shift and spread are guesses."""
 
@@ -27,7 +29,7 @@ TOLERANCE = 1e-6
 """Relative change of shift and spread at which the iteration of the posterior means stops."""
 
 
-class CannotHarmonise(Exception):
+class CannotHarmonise(Refusal):
     """Patients of a site whose scanners are not known; the message names the site."""
 
 
