@@ -176,7 +176,10 @@ def prediction_inputs(wildcards):
     """The saved model, and the new patients: their table, or this cohort's scans."""
     inputs = {"model": model_of_endpoint(config["predict"]["model"], wildcards.endpoint)}
     if config["predict"]["table"]:
-        return inputs | {"table": located(config["predict"]["table"])}
+        inputs["table"] = located(config["predict"]["table"])
+        if config["predict"]["vertebra_table"]:
+            inputs["vertebrae"] = located(config["predict"]["vertebra_table"])
+        return inputs
     inputs["scans"] = "<results>/tables/scans.parquet"
     inputs["dictionary"] = "<results>/tables/data_dictionary.csv"
     if config["model"]["vertebra_columns"]:
