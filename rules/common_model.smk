@@ -36,6 +36,7 @@ ADMISSION_KEYS = (
     "vertebra_columns",
     "reference",
     "score_columns",
+    "reversed_scores",
     "hazard_ratio_models",
     "horizons_years",
     "folds",

@@ -1,5 +1,7 @@
 """What can be modelled of an analysis set, and what is told of one that cannot, or looks odd."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,13 @@ def test_a_cohort_that_carries_the_design_has_no_complaint():
     described = describe(labelled([0, 1] * 40), "osteoporosis")
     assert (described["status"], described["warnings"]) == ("ok", [])
     assert described["horizons_years"] == described["horizons_dropped_years"] == []
+
+
+def test_the_t_score_of_dxa_and_those_named_are_turned():
+    analysis = replace(followed([0, 1, 2] * 40), scores=["tscore", "frax", "z"])
+    given = {"columns": {"dxa_t_score": "tscore"}, "reversed_scores": ["z", "elsewhere"]}
+    assert describe(analysis, **given)["reversed_scores"] == ["tscore", "z"]
+    assert describe(analysis)["reversed_scores"] == []
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,10 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
         status, detail = "not_fitted", str(reason)
     names = [*blocks, *([MULTIMODAL] if MULTIMODAL in settings["blocks"] else [])]
     reference = settings["reference"]
+    low_is_bad = {
+        settings.get("columns", {}).get("dxa_t_score"),
+        *settings.get("reversed_scores", ()),
+    }
     return {
         "status": status,
         "detail": detail,
@@ -58,6 +62,7 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
         "kind": kind,
         "blocks": {name: list(columns) for name, columns in blocks.items()},
         "scores": list(analysis.scores),
+        "reversed_scores": [score for score in analysis.scores if score in low_is_bad],
         "horizons_years": list(horizons),
         "horizons_dropped_years": [t for t in wanted if t not in horizons],
         # Of the death model, and what harmonising protects whatever is predicted.

@@ -74,7 +74,9 @@ def judge_predictions(
     """
     full = [part for part in parts if len(part)]
     predictions = pd.concat(full, ignore_index=True) if full else _no_predictions(parts)
-    predictions = with_scores(frame, predictions, features["scores"])
+    predictions = with_scores(
+        frame, predictions, features["scores"], features.get("reversed_scores", ())
+    )
     kind = features["kind"]
     horizons = tuple(sorted(features["horizons_years"])) if kind == SURVIVAL else ()
     options = _Options(
