@@ -37,6 +37,7 @@ ADMISSION_KEYS = (
     "vertebra_columns",
     "reference",
     "score_columns",
+    "reversed_scores",
     "hazard_ratio_models",
     "horizons_years",
     "folds",
@@ -177,7 +178,10 @@ def prediction_inputs(wildcards):
     """The saved model, and the new patients: their table, or this cohort's scans."""
     inputs = {"model": model_of_endpoint(config["predict"]["model"], wildcards.endpoint)}
     if config["predict"]["table"]:
-        return inputs | {"table": located(config["predict"]["table"])}
+        inputs["table"] = located(config["predict"]["table"])
+        if config["predict"]["vertebra_table"]:
+            inputs["vertebrae"] = located(config["predict"]["vertebra_table"])
+        return inputs
     inputs["scans"] = "<results>/tables/scans.parquet"
     inputs["dictionary"] = "<results>/tables/data_dictionary.csv"
     if config["model"]["vertebra_columns"]:

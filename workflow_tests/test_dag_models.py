@@ -78,6 +78,16 @@ def test_new_patients_of_a_table_need_no_outcome_and_no_scans(plan, table, forei
     assert plan(config).jobs == {"predict_risks": 1, "all": 1}
 
 
+def test_vertebrae_of_new_patients_are_an_input_of_their_prediction(plan, table, foreign, tmp_path):
+    vertebrae = tmp_path / "new_vertebrae.csv"
+    predict = {"model": str(foreign), "table": str(table), "vertebra_table": str(vertebrae)}
+    config = {"cohort": {"name": "new"}, "predict": predict}
+    without = plan(config, "predict")
+    assert not without.ok and "new_vertebrae.csv" in without.text
+    vertebrae.write_text("participant_id,level,hu\n")
+    assert plan(config, "predict").jobs == {"predict_risks": 1, "predict": 1}
+
+
 def test_scanned_patients_without_outcome_are_predicted_and_not_modelled(plan, tmp_path, foreign):
     config = scans_of(tmp_path, "participant_id,age_years,sex") | {
         "predict": {"model": str(foreign)}

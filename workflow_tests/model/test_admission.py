@@ -96,7 +96,7 @@ def test_a_name_in_place_of_a_pseudonym_is_not_repeated():
 
 
 def test_numbers_too_large_to_reckon_with_are_refused():
-    table = pd.DataFrame({"id": ["P1", "P2", "P3"], "hu": ["1e308", "-2e15", "1e15"]})
+    table = pd.DataFrame({"id": ["P1", "P2", "P3", "P4"], "hu": ["1e308", "-2e15", "1e15", "9"]})
     with pytest.raises(CohortError) as failure:
         check(table, {"id": IDENTIFIER, "hu": COVARIATE}, "id", "table.csv")
     assert str(failure.value).splitlines()[1:] == [

@@ -131,4 +131,9 @@ def test_prediction_needs_a_saved_model(defaults):
     config["model"]["endpoints"] = ["fracture", "bmd"]
     config["predict"]["model"] = "{endpoint}.json"
     lines = model_problems(config, ["A"], lambda path: path == "bmd.json")
+    config["predict"] |= {"table": None, "vertebra_table": "v.csv"}
+    without = model_problems(config, ["A"], bool)
+    assert without == [
+        "predict.vertebra_table goes with predict.table; scans have their vertebrae."
+    ]
     assert lines == ["predict.model: fracture.json not found.", "predict.table: new.csv not found."]

@@ -17,6 +17,8 @@ SETTINGS = {
     "min_events": 10,
     "max_missing": 0.5,
     "harmonise": "none",
+    "reversed_scores": [],
+    "columns": {"dxa_t_score": "dxa_t_score"},
 }
 BLOCKS = {"clinical": ["age_years"], "hu": ["hu"]}
 
@@ -57,6 +59,14 @@ def test_a_cohort_that_carries_the_design_has_no_complaint():
     described = describe(labelled([0, 1] * 40), "osteoporosis")
     assert (described["status"], described["warnings"]) == ("ok", [])
     assert described["horizons_years"] == described["horizons_dropped_years"] == []
+
+
+def test_the_t_score_of_dxa_and_those_named_are_turned():
+    scores = {name: np.arange(120.0) for name in ("tscore", "frax", "z")}
+    analysis = replace(followed([0, 1, 2] * 40, **scores), scores=list(scores))
+    given = {"columns": {"dxa_t_score": "tscore"}, "reversed_scores": ["z", "elsewhere"]}
+    assert describe(analysis, **given)["reversed_scores"] == ["tscore", "z"]
+    assert describe(analysis)["reversed_scores"] == []
 
 
 @pytest.mark.parametrize(
@@ -182,13 +192,13 @@ def test_a_score_of_which_less_means_more_risk_is_named_unless_it_is_given_so():
     events = [0, 1, 2] * 40
     risk = np.where(np.array(events) == 1, 1.0, 0.0) + np.random.default_rng(3).normal(size=120)
     analysis = replace(followed(events, frax=risk, t_score=-risk), scores=["frax", "t_score"])
-    upside_down = describe(analysis, score_columns=["frax", "t_score"])
-    assert upside_down["scores_low_is_risk"] == []
+    upside_down = describe(analysis)
+    assert upside_down["reversed_scores"] == []
     (line,) = upside_down["warnings"]
-    assert line.startswith("score t_score: high values") and "as -t_score in" in line
-    given = describe(analysis, score_columns=["frax", "-t_score"])
-    assert (given["scores_low_is_risk"], given["warnings"]) == (["t_score"], [])
-    assert "give it as frax in" in " ".join(describe(analysis, score_columns=["-frax"])["warnings"])
+    assert line.startswith("score t_score: high values") and "name it in model.rev" in line
+    given = describe(analysis, reversed_scores=["t_score"])
+    assert (given["reversed_scores"], given["warnings"]) == (["t_score"], [])
+    assert "take it out of" in " ".join(describe(analysis, reversed_scores=["frax"])["warnings"])
     told = labelled([0, 1] * 40, t_score=[1.0, -1.0] * 40)
     told = replace(told, scores=["t_score"])
     (line,) = describe(told, "osteoporosis", score_columns=["t_score"])["warnings"]

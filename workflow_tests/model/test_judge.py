@@ -171,9 +171,9 @@ def test_events_are_those_each_metric_counts(frame, tables):
     assert first["lower"] < first["value"] < first["upper"]
 
 
-def test_of_a_score_given_with_a_minus_low_values_are_the_risky_ones(frame):
+def test_of_a_reversed_score_low_values_are_the_risky_ones(frame):
     scored = frame.assign(t_score=-frame["lp"])
-    described = features(scores=["t_score"]) | {"scores_low_is_risk": ["t_score"]}
+    described = features(scores=["t_score"]) | {"reversed_scores": ["t_score"]}
     parts = [held_out(frame, frame["lp"])]
     found, tables = judge_predictions(scored, parts, described, SETTINGS, LOG)
     of_score = found[found["block"] == "t_score"]

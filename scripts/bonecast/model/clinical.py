@@ -76,7 +76,7 @@ def read_clinical(path: str, of: Sequence[str], settings: Mapping, implicit: boo
     if names.participant_id is None and implicit:
         raise CohortError("model.columns.participant_id: scans and clinical table need it to meet")
     text, identifier = numbered(read_text_table(path), names)
-    scores = [score for score in score_signs(settings["score_columns"]) if score in text]
+    scores = [score for score in settings["score_columns"] if score in text]
     subgroups = [s for s in settings["subgroups"] if s in text and s not in RESERVED]
     blocks = {b: list(c) for b, c in in_use(settings["block_columns"], settings).items()}
     if implicit and "clinical" in settings["blocks"] and "clinical" not in blocks:
@@ -149,16 +149,6 @@ def renaming(names: ColumnNames) -> dict[str, str]:
     """From the user's name of a column with a meaning to the feature it becomes."""
     features = {names.age_years: "age_years", names.sex: "sex_male"}
     return {name: feature for name, feature in features.items() if name}
-
-
-def score_signs(score_columns: Sequence[str]) -> dict[str, int]:
-    """Column of each supplied score, and -1 where its low values are the risky ones.
-
-    Args:
-        score_columns: as in the configuration: `-neck_t_score` is the column `neck_t_score` of
-            which less means more risk.
-    """
-    return {name.removeprefix("-"): -1 if name.startswith("-") else 1 for name in score_columns}
 
 
 def flat(blocks: Mapping[str, Sequence[str]]) -> list[str]:

@@ -209,12 +209,15 @@ def _models(config: Mapping, exists: Callable[[str], bool]) -> list[str]:
             ("model.external_model", config["model"]["external_model"]),
             ("predict.model", predict["model"]),
             ("predict.table", predict["table"]),
+            ("predict.vertebra_table", predict["vertebra_table"]),
         )
         for found in _paths(path, config["model"]["endpoints"])
         if not exists(found)
     ]
     if predict["table"] and not predict["model"]:
         lines.append("predict.table: name the saved model in predict.model.")
+    if predict["vertebra_table"] and not predict["table"]:
+        lines.append("predict.vertebra_table goes with predict.table; scans have their vertebrae.")
     return lines
 
 

@@ -80,8 +80,9 @@ def upside_down(frame: pd.DataFrame, outcome: Outcome, signs: Mapping[str, int])
         what, tells = "concordance", _concordances(x, outcome)
     return [
         f"score {score}: {'low' if sign < 0 else 'high'} values, taken for the risky ones, go with"
-        f" low risk ({what} {value:.2f}): give it as {score if sign < 0 else f'-{score}'} in"
-        " model.score_columns if that is how it is meant"
+        f" low risk ({what} {value:.2f}):"
+        + (" take it out of" if sign < 0 else " name it in")
+        + " model.reversed_scores if that is not how it is meant"
         for (score, sign), value in zip(signs.items(), tells, strict=True)
         if value < UPSIDE_DOWN
     ]

@@ -65,6 +65,7 @@ def study_facts(
         "reference": features["reference"],
         "blocks": {name: {"columns": list(layout.names)} for name, layout in layouts.items()},
         "scores": features["scores"],
+        "reversed_scores": features.get("reversed_scores", []),
         "death_model_columns": features["death_columns"] if kind == SURVIVAL else [],
         "candidate_parameters": candidates,
         "events_per_candidate_parameter": {

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from bonecast.model import MULTIMODAL
-from bonecast.model.clinical import score_signs
 from bonecast.model.doubts import doubts, upside_down
 from bonecast.model.harmonise import why_not
 from bonecast.model.outcome import BINARY, CONTINUOUS, KINDS, SURVIVAL, Outcome
@@ -33,14 +32,15 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
     Args:
         analysis: a `cohort.AnalysisSet`.
         settings: keys `blocks`, `reference`, `horizons_years`, `folds`, `min_events`,
-            `max_missing`, `harmonise`, `score_columns` of the configuration's section `model`.
+            `max_missing`, `harmonise`, `reversed_scores`, `columns` of the configuration's section
+            `model`.
     """
     frame, blocks = analysis.frame, analysis.blocks
     kind = KINDS[endpoint]
     outcome = Outcome.of(frame, kind)
     wanted = sorted(settings["horizons_years"]) if kind == SURVIVAL else []
-    signs = score_signs(settings.get("score_columns", ()))
-    signs = {score: signs.get(score, 1) for score in analysis.scores}
+    turned = {*settings["reversed_scores"], settings["columns"]["dxa_t_score"]}
+    signs = {score: -1 if score in turned else 1 for score in analysis.scores}
     warnings = [*analysis.warnings, *doubts(frame, outcome, blocks, settings)]
     warnings += upside_down(frame, outcome, signs)
     status, detail, horizons = "ok", "", tuple(wanted)
@@ -62,7 +62,7 @@ def describe_features(analysis, endpoint: str, settings: Mapping) -> dict:
         "kind": kind,
         "blocks": {name: list(columns) for name, columns in blocks.items()},
         "scores": list(analysis.scores),
-        "scores_low_is_risk": [score for score, sign in signs.items() if sign < 0],
+        "reversed_scores": [score for score, sign in signs.items() if sign < 0],
         "horizons_years": list(horizons),
         "horizons_dropped_years": [t for t in wanted if t not in horizons],
         # Of the death model, and what harmonising protects whatever is predicted.

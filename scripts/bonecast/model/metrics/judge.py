@@ -73,8 +73,9 @@ def judge_predictions(
     """
     full = [part for part in parts if len(part)]
     predictions = pd.concat(full, ignore_index=True) if full else _no_predictions(parts)
-    low = features.get("scores_low_is_risk", ())
-    predictions = with_scores(frame, predictions, features["scores"], low)
+    predictions = with_scores(
+        frame, predictions, features["scores"], features.get("reversed_scores", ())
+    )
     kind = features["kind"]
     horizons = tuple(sorted(features["horizons_years"])) if kind == SURVIVAL else ()
     options = _Options(

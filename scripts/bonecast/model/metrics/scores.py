@@ -12,7 +12,7 @@ def with_scores(
     frame: pd.DataFrame,
     predictions: pd.DataFrame,
     scores: Sequence[str],
-    low_is_risk: Sequence[str] = (),
+    reversed_scores: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Predictions with rows of every score, on the same patients and folds in every design.
 
@@ -21,8 +21,8 @@ def with_scores(
         predictions: of the models (columns: `designs.PREDICTION_COLUMNS`).
         scores: columns; one without any value is left out. The score itself is the linear
             predictor; it is no risk, so `predicted` is NaN.
-        low_is_risk: those of which less means more risk, as of a T-score: the linear predictor
-            is minus the score.
+        reversed_scores: those of which a low value means a high risk, such as a T-score: the
+            linear predictor is their negative.
     """
     by_patient = frame.set_index("participant_id")
     tables = [predictions]
@@ -30,7 +30,7 @@ def with_scores(
         places = rows.drop_duplicates(["participant_id", "repeat", "horizon_years"])
         for score in scores:
             values = places["participant_id"].map(by_patient[score]).to_numpy(float)
-            values = -values if score in low_is_risk else values
+            values = -values if score in reversed_scores else values
             if np.isfinite(values).any():
                 given = {"block": score, "learner": SUPPLIED, "lp": values}
                 nothing = {"predicted": np.nan, "threshold": np.nan, "risk_group": pd.NA}
