@@ -94,7 +94,10 @@ def _coverage(axes, summary, design, colours):
 def _concordance(axes, summary, colours):
     rows = summary[(summary["metric"] == "c_index") & (summary["design"] == "repeated_nested_cv")]
     axes.axhline(rows["oracle"].iloc[0], color=GREY, lw=1, ls="--")
-    axes.text(-0.4, rows["oracle"].iloc[0] - 0.012, "the true risk itself", color=GREY, size=7)
+    axes.text(
+        -0.42, rows["oracle"].iloc[0] + 0.002, "C of the true risk itself", color=GREY, size=7
+    )
+    axes.set_xlim(-0.5, len(colours) - 0.5)
     for j, (block, marker) in enumerate(MARKERS.items()):
         part = rows[rows["block"] == block].sort_values("size").reset_index()
         for k, row in part.iterrows():
