@@ -112,6 +112,17 @@ def test_risks_are_those_of_the_hazard_that_made_the_data(study):
     assert predicted.mean() == pytest.approx(fractured, abs=0.04)
 
 
+def test_a_block_without_age_ranks_patients_without_it(study):
+    """Old patients die more: age in the death model alone would rank them lower for fracture."""
+    made = study(200, 9, blocks=["clinical", "hu"])
+    table, _ = held_out(*made)
+    last = table[(table["horizon_years"] == 4) & (table["learner"] == "penalised_cox")]
+    for (block, _, _), part in last.groupby(["block", "repeat", "fold"]):
+        agreement = part["lp"].corr(part["predicted"], method="spearman")
+        # Risks of all but 1 can tie.
+        assert (agreement > 0.9999) == (block == "hu"), (block, agreement)
+
+
 def importance(facts, block):
     """Mean loss by name over the folds of a block."""
     rows = [loss for fact in facts if fact["block"] == block for loss in fact["importance"]]

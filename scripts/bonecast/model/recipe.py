@@ -87,8 +87,7 @@ class Recipe:
         """
         transform = Transform.fit(patients, layout, settings.preparation)
         ready = transform.apply(patients)
-        deaths = ["death"] * patients.x_death.shape[1]
-        death_preparation = Preparation.fit(patients.x_death, deaths, settings.preparation)
+        death_preparation = _prepare_death(patients.x_death, layout, settings)
         ready_death = death_preparation.apply(patients.x_death)
 
         def inner() -> list[InnerFold]:
@@ -149,6 +148,15 @@ class Recipe:
             np.array(saved["group_limits"]),
             np.array(saved["threshold"], dtype=float),
         )
+
+
+def _prepare_death(x_death, layout, settings) -> Preparation:
+    """Of the columns that the death model may use, as positions among all of them."""
+    own = np.arange(x_death.shape[1])
+    if layout.of_death is not None:
+        own = np.array(layout.of_death, dtype=int)
+    found = Preparation.fit(x_death[:, own], ["death"] * len(own), settings.preparation)
+    return replace(found, columns=own[found.columns])
 
 
 def _held_out(patients, outcome, layout, fit, settings, horizons, seed, copies_of) -> np.ndarray:

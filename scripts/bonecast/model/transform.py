@@ -17,10 +17,13 @@ class Layout:
     Attributes:
         names: one per column; `<column>@<level>` is a column of vertebrae at one level.
         blocks: block of each column.
+        of_death: positions of the columns of `Patients.x_death` that the death model may use; None
+            for all of them.
     """
 
     names: tuple[str, ...]
     blocks: tuple[str, ...]
+    of_death: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

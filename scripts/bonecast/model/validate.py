@@ -65,7 +65,7 @@ class Problem:
             frame,
             Outcome.of(frame, features["kind"]),
             site.to_numpy(str),
-            layouts_of(features["blocks"], blocks),
+            layouts_of(features["blocks"], blocks, features["death_columns"]),
             list(features["death_columns"]),
             tuple(features["horizons_years"]),
         )
@@ -76,18 +76,28 @@ class Problem:
         return Patients(x, self.frame[list(self.death_columns)].to_numpy(float), self.site)
 
 
-def layouts_of(columns: Mapping[str, Sequence[str]], blocks: Sequence[str]) -> dict[str, Layout]:
-    """Columns of each model; `multimodal` only where it is more than one block."""
+def layouts_of(
+    columns: Mapping[str, Sequence[str]],
+    blocks: Sequence[str],
+    death_columns: Sequence[str] = (),
+) -> dict[str, Layout]:
+    """Columns of each model; `multimodal` only where it is more than one block.
+
+    Args:
+        death_columns: columns that a death model may use. A model uses those of its own block:
+            age that came in by way of death alone would rank older patients lower, who die more.
+    """
     single = {name: columns[name] for name in blocks if name in columns}
-    layouts = {name: _layout({name: members}) for name, members in single.items()}
+    models = {name: {name: members} for name, members in single.items()}
     if MULTIMODAL in blocks and len(single) > 1:
-        layouts[MULTIMODAL] = _layout(single)
-    return layouts
+        models[MULTIMODAL] = single
+    return {name: _layout(members, death_columns) for name, members in models.items()}
 
 
-def _layout(blocks: Mapping[str, Sequence[str]]) -> Layout:
+def _layout(blocks: Mapping[str, Sequence[str]], death_columns: Sequence[str]) -> Layout:
     names, block_of = block_of_columns(blocks)
-    return Layout(tuple(names), tuple(block_of))
+    own = tuple(i for i, column in enumerate(death_columns) if column in names)
+    return Layout(tuple(names), tuple(block_of), own)
 
 
 def validate(

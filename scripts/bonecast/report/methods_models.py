@@ -16,7 +16,8 @@ DESIGN_WORDS = {
 LEARNER_WORDS = {
     "penalised_cox": (
         "cause-specific Cox models (Efron ties) of fracture, ridge for narrow models and elastic "
-        "net for wide ones, and of death with a fixed ridge penalty; together the absolute risk, "
+        "net for wide ones, and of death from those of age and sex that are in the block, with a "
+        "fixed ridge penalty; together the absolute risk, "
         "by the product limit of both hazards"
     ),
     "penalised_logistic": "penalised logistic regression",
