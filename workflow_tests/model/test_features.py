@@ -203,3 +203,11 @@ def test_a_score_of_which_less_means_more_risk_is_named_unless_it_is_given_so():
     told = replace(told, scores=["t_score"])
     (line,) = describe(told, "osteoporosis", score_columns=["t_score"])["warnings"]
     assert "(AUC 0.00)" in line
+
+
+def test_days_taken_for_years_are_suspected():
+    analysis = followed([0, 1, 2] * 40)
+    days = replace(
+        analysis, frame=analysis.frame.assign(time_years=lambda f: f["time_years"] * 365)
+    )
+    assert "is model.time_unit right?" in describe(days)["detail"]

@@ -22,6 +22,10 @@ NOUNS = {SURVIVAL: "fractures", BINARY: "diagnoses", CONTINUOUS: "patients"}
 """What is counted as events of each kind of outcome."""
 
 
+IMPLAUSIBLE_YEARS = 60
+"""Nobody is followed this long after a CT: days or months were taken for years."""
+
+
 class TooSmall(Exception):
     """The cohort does not carry the design; the message says what is lacking."""
 
@@ -140,7 +144,7 @@ def usable_horizons(outcome: Outcome, horizons: Sequence[float]) -> tuple[float,
         raise TooSmall(
             f"no horizon of {list(horizons)} years lies after the first fracture"
             f" ({_first(outcome):.2f} years) with {MIN_AT_RISK:.0%} of patients followed beyond it"
-            f" (longest follow-up {outcome.time.max():.2f} years)"
+            f" ({_longest(outcome)})"
         )
     return usable
 
@@ -155,8 +159,14 @@ def why_dropped(outcome: Outcome, horizon: float) -> str:
     share = (outcome.time > horizon).mean()
     return (
         f"horizon of {horizon:g} years dropped: {share:.1%} of patients are followed beyond it,"
-        f" {MIN_AT_RISK:.0%} are needed (longest follow-up {outcome.time.max():.2f} years)"
+        f" {MIN_AT_RISK:.0%} are needed ({_longest(outcome)})"
     )
+
+
+def _longest(outcome: Outcome) -> str:
+    longest = float(outcome.time.max())
+    doubt = "; is model.time_unit right?" if longest > IMPLAUSIBLE_YEARS else ""
+    return f"longest follow-up {longest:.2f} years{doubt}"
 
 
 def _is_usable(outcome: Outcome, horizon: float) -> bool:

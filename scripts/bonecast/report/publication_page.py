@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bonecast.report.tables import ASSUMED, FEW, HIDDEN, block_name
+from bonecast.report.tables import ASSUMED, FEW, HIDDEN, OBSERVED, block_name
 
 FOLDER = "publication"
 """Folder of the files, inside that of the endpoint's models."""
@@ -44,14 +44,13 @@ def publication_facts(settings_path: str | Path) -> dict | None:
     tables = {path.stem: _read(path) for path in sorted(folder.glob("*.tsv"))}
     characteristics, sizes = tables["table_one"], tables["sample_size"]
     telling = characteristics[~_says_nothing(characteristics)]
-    assumed = sizes[sizes["r2_source"] == ASSUMED]
     endpoint = settings_path.parent.name
     return {
         "groups": list(characteristics)[LABELS:],
         "rows": _rows(telling.head(MAX_ROWS)),
         "n_rows": len(characteristics),
         "sample_size": {
-            block_name(row.block): row.sentence for row in assumed.itertuples(index=False)
+            block_name(block): _sizes(rows) for block, rows in sizes.groupby("block", sort=False)
         },
         "checklists": {
             name: _counts(tables[stem])
@@ -67,6 +66,18 @@ def publication_facts(settings_path: str | Path) -> dict | None:
 
 def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+
+
+def _sizes(rows: pd.DataFrame) -> str:
+    """The sentence for the assumed R-squared, and what the observed one asks for."""
+    words = list(rows.loc[rows["r2_source"] == ASSUMED, "sentence"])
+    words += [
+        f"At the R-squared observed in held-out patients ({float(row.r2):.3f}) they ask for"
+        f" {int(row.patients_needed):,} patients."
+        for row in rows[rows["r2_source"] == OBSERVED].itertuples()
+        if row.patients_needed
+    ]
+    return " ".join(words)
 
 
 def _says_nothing(table: pd.DataFrame) -> pd.Series:
