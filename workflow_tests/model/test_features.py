@@ -127,7 +127,7 @@ def test_columns_that_cannot_help_are_named_with_their_block():
         "columns missing in more than 50% of patients, so dropped where that holds in the training"
         " fold: some (clinical)",
         "columns the same in every patient, so not used: same (clinical)",
-        "columns hu and copy are identical",
+        "identical columns: hu and copy",
     ]
 
 

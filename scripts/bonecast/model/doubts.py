@@ -107,11 +107,12 @@ def _values(
         if those.any()
     ]
     seen: dict[bytes, str] = {}
+    twins = []
     for i, column in enumerate(columns):
         first = seen.setdefault(np.nan_to_num(x[:, i], nan=np.inf).tobytes(), column)
         if first != column and missing[i] < 1 and not constant[i]:
-            lines.append(f"columns {first} and {column} are identical")
-    return lines
+            twins.append(f"{first} and {column}")
+    return lines + ([f"identical columns: {_named(twins)}"] if twins else [])
 
 
 def _perfect(

@@ -163,13 +163,13 @@ class ModelFacts:
         for row in timed.itertuples():
             key = (row.block, row.horizon_years)
             rows.setdefault(key, {"block": block_name(row.block), "horizon": row.horizon_years})
-            rows[key][row.metric] = interval_text(row.value, row.lower, row.upper, digits=3)
+            rows[key][row.metric] = _cell(row)
         # What stands for the whole follow-up is printed with the last horizon.
         for (block, _), cells in rows.items():
             last = max(key[1] for key in rows if key[0] == block)
             if timed is not table and cells["horizon"] == last:
                 for row in whole[whole["block"] == block].itertuples():
-                    cells[row.metric] = interval_text(row.value, row.lower, row.upper, digits=3)
+                    cells[row.metric] = _cell(row)
         return list(rows.values())
 
     def calibration_columns(self) -> list[tuple[str, str]]:
@@ -196,6 +196,11 @@ class ModelFacts:
             )
             cells[row.metric] = interval_text(row.value, row.lower, row.upper, digits=3)
         return list(rows.values())
+
+
+def _cell(row) -> str:
+    digits = 2 if row.metric in ("oe_ratio", "calibration_slope") else 3
+    return interval_text(row.value, row.lower, row.upper, digits)
 
 
 def _at(horizon: float | None) -> str:

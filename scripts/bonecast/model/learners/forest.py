@@ -12,14 +12,14 @@ from comprisk import CompetingRiskForest
 from bonecast.model.learners.base import FitContext, some_column
 from bonecast.model.outcome import Outcome
 
-SETTINGS = {
-    "n_estimators": 300,
-    "min_samples_leaf": 20,
-    "min_samples_split": 40,
-    "max_features": "sqrt",
-}
-"""Leaves of 20 patients: smaller ones cost several times as long and ranked the held-out patients
-of a simulated cohort no better."""
+SETTINGS = {"n_estimators": 300, "max_features": "sqrt"}
+
+LEAF = 20
+"""Smallest leaf: smaller ones cost several times as long and ranked the held-out patients of a
+simulated cohort no better."""
+
+LEAVES = 10
+"""Of a small cohort a leaf is smaller, so that it still parts into this many, but never below 5."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ def fit_forest(
     ready: np.ndarray, ready_death: np.ndarray, outcome: Outcome, context: FitContext
 ) -> Forest:
     """Fit to training patients, see `learners.base.Fit`; depends on `context.seed` only."""
+    leaf = min(LEAF, max(5, len(outcome) // LEAVES))
+    settings = SETTINGS | {"min_samples_leaf": leaf, "min_samples_split": 2 * leaf}
     # One thread: validation runs folds side by side.
-    model = CompetingRiskForest(**SETTINGS, random_state=context.seed, n_jobs=1)
+    model = CompetingRiskForest(**settings, random_state=context.seed, n_jobs=1)
     # Trees that cannot split give the mean incidence.
     model.fit(some_column(ready), outcome.time, outcome.event)
-    return Forest(model, dict(SETTINGS))
+    return Forest(model, settings)
