@@ -9,9 +9,11 @@ from bonecast.model.admission import (
     IDENTIFIER,
     MOST_LISTED,
     NUMBER,
+    SEXES,
     check,
     numbers,
     read_text_table,
+    sexes,
 )
 
 
@@ -62,14 +64,23 @@ def test_words_and_numbers_of_a_covariate():
 
 
 def test_long_lists_of_problems_are_cut_and_counted():
-    table = pd.DataFrame({"id": [f"P{i}" for i in range(60)], "dose": ["x"] * 60})
+    names = [f"dose{i}" for i in range(6)]
+    table = pd.DataFrame({"id": [f"P{i}" for i in range(60)]} | {name: "x" for name in names})
     with pytest.raises(CohortError) as failure:
-        check(table, {"id": IDENTIFIER, "dose": NUMBER}, "id", "table.csv")
+        check(table, {"id": IDENTIFIER} | dict.fromkeys(names, NUMBER), "id", "table.csv")
     lines = str(failure.value).splitlines()
-    assert lines[0] == "table.csv: 60 problem(s)"
-    assert lines[1].strip() == "P0, dose: 'x' is not a number, or empty"
+    # Ten cells of each column, and a line on its fifty others.
+    assert lines[0] == "table.csv: 66 problem(s)"
+    assert lines[1].strip() == "P0, dose0: 'x' is not a number, or empty"
+    assert lines[11].strip() == "column dose0: 50 further cells like these"
     assert len(lines) == MOST_LISTED + 2
-    assert lines[-1].strip() == "... and 10 more"
+    assert lines[-1].strip() == "... and 16 more"
+
+
+def test_sexes_are_read_in_words_too():
+    cells = pd.Series(["F", "male", "Female", "m", "", "1"])
+    assert sexes(cells).tolist() == ["F", "M", "F", "M", "", ""]
+    assert SEXES.valid(cells).tolist() == [True] * 4 + [False] * 2
 
 
 def test_a_column_of_words_is_one_problem_that_says_what_to_do():

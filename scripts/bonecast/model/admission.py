@@ -11,6 +11,9 @@ import pandera.pandas as pa
 
 from bonecast.cohort import PARTICIPANT_PATTERN, CohortError
 
+MOST_OF_A_COLUMN = 10
+"""Problems of one kind in one column that are printed."""
+
 MOST_LISTED = 50
 """Problems of a table that are printed; the others are counted."""
 
@@ -21,6 +24,7 @@ WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 """Words accepted in a covariate in place of 1 and 0, in any case."""
 
 SEX = {"F": 0.0, "M": 1.0}
+SEX_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 OLDEST_YEARS = 120
 
@@ -68,11 +72,16 @@ IDENTIFIER = Cells(
     unique=True,
 )
 AGE = Cells(_between(0, OLDEST_YEARS), f"an age of 0 to {OLDEST_YEARS} years, or empty")
-SEXES = Cells(lambda cells: cells.isin(SEX), "F or M, or empty")
+SEXES = Cells(lambda cells: sexes(cells) != "", "F or M (or female, male), or empty")
 NUMBER = Cells(_between(-LARGEST, LARGEST), "a number, or empty")
 COVARIATE = Cells(
     lambda cells: numbers(cells).abs() <= LARGEST, "a number, yes or no, or empty", number=True
 )
+
+
+def sexes(cells: pd.Series) -> pd.Series:
+    """F or M of every cell, empty where it is neither."""
+    return cells.str.lower().map(SEX_WORDS).fillna("")
 
 
 def time_in(unit: str) -> Cells:
@@ -174,7 +183,7 @@ def check(
     try:
         schema.validate(text, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        lines += [_line(case, text, identifier) for case in errors.failure_cases.to_dict("records")]
+        lines += _lines(errors.failure_cases, text, identifier)
     if not absent:
         lines += more()
     refuse(lines, source)
@@ -206,6 +215,17 @@ def _check(cells: Cells) -> pa.Check:
         return empty | cells.valid(column)
 
     return pa.Check(holds, error=cells.expected, ignore_na=False)
+
+
+def _lines(failures: pd.DataFrame, text: pd.DataFrame, identifier: str) -> list[str]:
+    """A line per cell; of a column with many alike the first few, and how many there are."""
+    lines = []
+    for (column, _), cases in failures.groupby(["column", "check"], sort=False):
+        shown = cases.head(MOST_OF_A_COLUMN).to_dict("records")
+        lines += [_line(case, text, identifier) for case in shown]
+        if len(cases) > len(shown):
+            lines.append(f"column {column}: {len(cases) - len(shown)} further cells like these")
+    return lines
 
 
 def _line(failure: Mapping, text: pd.DataFrame, identifier: str) -> str:

@@ -18,6 +18,7 @@ from bonecast.model.admission import (
     check,
     numbers,
     read_text_table,
+    sexes,
 )
 from bonecast.model.endpoints import ColumnNames
 from bonecast.model.vertebrae import AT
@@ -134,8 +135,8 @@ def _frame(
     if names.age_years:
         columns["age_years"] = numbers(text[names.age_years])
     if names.sex:
-        columns["sex"] = text[names.sex]
-        columns["sex_male"] = text[names.sex].map(SEX).astype(float)
+        columns["sex"] = sexes(text[names.sex])
+        columns["sex_male"] = columns["sex"].map(SEX).astype(float)
     if names.entry:
         columns["entry"] = numbers(text[names.entry])
     columns |= {column: text[column] for column in subgroups if column not in columns}

@@ -14,6 +14,7 @@ from bonecast.model.admission import (
     check,
     numbers,
     read_text_table,
+    sexes,
 )
 from bonecast.model.clinical import numbered, renaming
 from bonecast.model.endpoints import ColumnNames
@@ -64,7 +65,9 @@ def _of_text(path: str, needed: Sequence[str], names: ColumnNames) -> pd.DataFra
         cells[name] = SEXES if of_sex else AGE if column == "age_years" else COVARIATE
     check(text, cells, identifier, str(path))
     values = {
-        column: text[name].map(SEX).astype(float) if cells[name] is SEXES else numbers(text[name])
+        column: sexes(text[name]).map(SEX).astype(float)
+        if cells[name] is SEXES
+        else numbers(text[name])
         for column, name in source.items()
     }
     site = text.get(names.site, "")

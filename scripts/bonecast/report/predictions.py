@@ -21,9 +21,9 @@ def headline_people(
 
     Returns:
         One row per patient at the longest horizon: participant_id, predicted (mean over repeats),
-        risk_group (median over repeats, a half rounded to the even group), time_years, event,
-        outcome. And what was chosen: block, design, learner, horizon_years. Empty where no model
-        was fitted.
+        risk_group (of the first repeat: a median over repeats empties some groups), time_years,
+        event, outcome. And what was chosen: block, design, learner, horizon_years. Empty where no
+        model was fitted.
     """
     candidates = [compared.headline, *reversed(compared.blocks)]
     rows = pd.DataFrame(columns=[*KEYS, *MEASURES])
@@ -43,10 +43,10 @@ def headline_people(
         about["horizon_years"] = float(rows["horizon_years"].iloc[0])
     people = rows.groupby("participant_id", as_index=False).agg(
         predicted=("predicted", "mean"),
-        risk_group=("risk_group", "median"),
+        risk_group=("risk_group", "first"),
         time_years=("time_years", "first"),
         event=("event", "first"),
         outcome=("outcome", "first"),
     )
-    people["risk_group"] = people["risk_group"].astype(float).round()
+    people["risk_group"] = people["risk_group"].astype(float)
     return people, about

@@ -118,7 +118,7 @@ def test_every_problem_is_listed_by_participant_and_column(scans, write):
     bad = write(
         "participant_id,age_years,sex,bmi,time_years,event\n"
         "P1,171,F,24,3,1\n"
-        "P2,70,female,24,-3,1\n"
+        "P2,70,woman,24,-3,1\n"
         "P3,70,M,heavy,3,4\n"
         "P3,70,M,24,inf,0\n"
         "P 4,70,M,24,3,0\n"
@@ -128,7 +128,7 @@ def test_every_problem_is_listed_by_participant_and_column(scans, write):
     message = str(failure.value)
     for line in (
         "P1, age_years: '171' is not an age of 0 to 120",
-        "P2, sex: 'female' is not F or M",
+        "P2, sex: 'woman' is not F or M",
         "P2, time_years: '-3' is not a number of years, 0 or more",
         "P3, bmi: 'heavy' is not a number",
         "P3, event: '4' is not 0 (censored), 1 (fracture), 2 (death), or empty",
