@@ -20,7 +20,8 @@ from bonecast.model.learners.penalties import (
     ElasticNet,
     Ridge,
     WithIntercept,
-    elastic_net_penalties,
+    as_tuned,
+    mixtures,
 )
 from bonecast.model.outcome import Outcome
 
@@ -74,7 +75,7 @@ def fit_penalised_logistic(
     if not ready.shape[1]:
         return PenalisedLogistic(np.zeros(0), _intercept(np.zeros(len(y)), y), {"kind": "none"})
     wide = ready.shape[1] > context.settings.preparation.wide_block
-    paths = _elastic_net_paths(ready, y, context) if wide else [_ridge_path(y)]
+    paths = mixtures(ElasticNetPath, ready, y, LAMBDA_RATIO, context) if wide else [_ridge_path(y)]
     scores = [np.zeros(len(path.penalties)) for path in paths]
     for fold in context.inner():
         train, held_out = fold.train, ~fold.train
@@ -223,18 +224,8 @@ def coefficients_at(
     """
     if tuning["kind"] == "none" or not ready.shape[1]:
         return np.zeros(ready.shape[1])
-    penalties = np.array([tuning["penalty"]])
-    ratio = tuning.get("l1_ratio")
-    path = RidgePath(penalties) if ratio is None else ElasticNetPath(ratio, penalties)
+    path = as_tuned(tuning, RidgePath, ElasticNetPath)
     return path.fit(ready, outcome.value, factors).coefficients[:, 0]
-
-
-def _elastic_net_paths(ready, y, context: FitContext) -> list[ElasticNetPath]:
-    gradient = ready.T @ (y - y.mean())
-    penalties = elastic_net_penalties(
-        gradient, len(y), context.factors, LAMBDA_RATIO, context.settings
-    )
-    return [ElasticNetPath(ratio, tried) for ratio, tried in penalties.items()]
 
 
 def _ridge_path(y) -> RidgePath:

@@ -1,11 +1,12 @@
 """What penalised models with an intercept share: their plain numbers, and penalties to try."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from bonecast.model.learners.base import LearnerSettings
+from bonecast.model.learners.base import FitContext, LearnerSettings
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,35 @@ def elastic_net_penalties(
     strongest = max(np.max(np.abs(gradient) / (factors / factors.mean())) / patients, 1e-9)
     steps = np.geomspace(1, smallest, settings.n_penalties)
     return {ratio: strongest / ratio * steps for ratio in settings.l1_ratios}
+
+
+def mixtures[Path](
+    make: Callable[[float, np.ndarray], Path],
+    ready: np.ndarray,
+    y: np.ndarray,
+    smallest: float,
+    context: FitContext,
+) -> list[Path]:
+    """One path per mixture for an outcome without time.
+
+    Args:
+        make: of a mixture and its penalties.
+        ready: prepared features, shape (patients, columns).
+        y: label or number of each patient.
+        smallest: the last penalty as a share of the first.
+    """
+    penalties = elastic_net_penalties(
+        ready.T @ (y - y.mean()), len(y), context.factors, smallest, context.settings
+    )
+    return [make(ratio, tried) for ratio, tried in penalties.items()]
+
+
+def as_tuned[Path](
+    tuning: Mapping,
+    ridge: Callable[[np.ndarray], Path],
+    elastic_net: Callable[[float, np.ndarray], Path],
+) -> Path:
+    """The path of the one penalty that a fitted model has, see `Ridge.describe`."""
+    penalties = np.array([tuning["penalty"]])
+    ratio = tuning.get("l1_ratio")
+    return ridge(penalties) if ratio is None else elastic_net(ratio, penalties)
