@@ -25,6 +25,9 @@ ENDPOINT_WORDS = {"fracture": "fracture", "osteoporosis": "osteoporosis", "bmd":
 BESIDE = {"survival": ["auc_t"], "binary": ["brier"], "continuous": ["rmse", "mae"]}
 """Metrics printed beside it, one column per horizon."""
 
+DIGITS = {"brier": 3, "rmse": 3, "mae": 3}
+"""Decimals of metrics beside the headline that are no shares of pairs."""
+
 CALIBRATION = ["oe_ratio", "calibration_slope", "ici", "brier", "ipa", "ibs"]
 AGREEMENT = ["bias", "loa_lower", "loa_upper", "calibration_slope"]
 
@@ -131,7 +134,9 @@ class ModelFacts:
                     "delta": "reference" if block == reference else _signed(delta),
                     "beside": {
                         (row.metric, None if pd.isna(row.horizon_years) else row.horizon_years): (
-                            interval_text(row.value, row.lower, row.upper)
+                            interval_text(
+                                row.value, row.lower, row.upper, DIGITS.get(row.metric, 2)
+                            )
                         )
                         for row in part.itertuples()
                         if row.metric in BESIDE[self.settings["kind"]]
@@ -161,7 +166,8 @@ class ModelFacts:
             table if table["horizon_years"].isna().all() else table.dropna(subset="horizon_years")
         )
         for row in timed.itertuples():
-            key = (row.block, row.horizon_years)
+            # NaN equals nothing: without a horizon each metric would have a row of its own.
+            key = (row.block, None if pd.isna(row.horizon_years) else row.horizon_years)
             rows.setdefault(key, {"block": block_name(row.block), "horizon": row.horizon_years})
             rows[key][row.metric] = _cell(row)
         # What stands for the whole follow-up is printed with the last horizon.
