@@ -267,6 +267,7 @@ def test_line_and_band_of_a_textbook_example():
 def test_intervals_that_cannot_be_estimated_say_so():
     assert interval_text(0.7, 0.6, 0.8) == "0.70 (0.60–0.80)"
     assert interval_text(0.7, np.nan, np.nan) == "0.70"
+    assert interval_text(-0.001, -0.2, 0.1) == "0.00 (\N{MINUS SIGN}0.20 to 0.10)"
     assert interval_text(np.nan, np.nan, np.nan) == "not estimable"
 
 

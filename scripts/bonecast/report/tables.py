@@ -88,13 +88,15 @@ def main_design(designs: Sequence[str]) -> str:
 
 
 def interval_text(value: float, lower: float, upper: float, digits: int = 2) -> str:
-    """A value with its interval as papers print it: 0.72 (0.65–0.79)."""
+    """A value with its interval as papers print it: 0.72 (0.65–0.79), -0.10 (-0.15 to -0.05)."""
     if not math.isfinite(value):
         return NOT_ESTIMABLE
     if not (math.isfinite(lower) and math.isfinite(upper)):
-        return minus(f"{value:.{digits}f}")
-    text = f"{value:.{digits}f} ({lower:.{digits}f}\N{EN DASH}{upper:.{digits}f})"
-    return minus(text)
+        return minus(f"{value:z.{digits}f}")
+    low, high = f"{lower:z.{digits}f}", f"{upper:z.{digits}f}"
+    # Between signs a dash reads as one more of them.
+    between = " to " if "-" in low + high else "\N{EN DASH}"
+    return minus(f"{value:z.{digits}f} ({low}{between}{high})")
 
 
 def counted(n: int, noun: str) -> str:
