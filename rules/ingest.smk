@@ -9,12 +9,13 @@ rule index_series:
         "<benchmarks>/participants/{participant}/index_series.tsv"
     group:
         "image"
+    threads: config["ingest"]["threads"]
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         source=participant_source,
-        settings=lookup("ingest", within=config),
+        settings={key: value for key, value in config["ingest"].items() if key != "threads"},
         code=code_digest(
             "dicom/geometry.py",
             "dicom/headers.py",

@@ -21,7 +21,7 @@ PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 COLUMNS = (
     *("participant_id", "site", "path", "mask", "bodies", "level_shift"),
     *("contrast_phase", "kvp", "calibration"),
-    *("tissue", "sex", "height_m", "weight_kg"),
+    *("tissue", "sex", "height_m", "weight_kg", "session_id", "days", "series"),
 )
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
 
@@ -64,6 +64,9 @@ class Participant:
         tissue: the user's tissue mask, empty where not given.
         sex: F or M, None where not given.
         height_m, weight_kg: of the body, None where not given.
+        session_id: which of the participant's scans, empty where there is but one.
+        days: from the participant's first scan, None where not given.
+        series: S01 and so on, of series.tsv: measured whatever its score; empty where not given.
     """
 
     participant_id: str
@@ -79,6 +82,9 @@ class Participant:
     sex: str | None = None
     height_m: float | None = None
     weight_kg: float | None = None
+    session_id: str = ""
+    days: float | None = None
+    series: str = ""
 
 
 def locate(path: str, folders: list[str]) -> str:

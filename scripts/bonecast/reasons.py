@@ -30,6 +30,10 @@ class Reason(StrEnum):
     TOO_THICK = "too_thick"
     DUPLICATE_SLICES = "duplicate_slices"
     NOT_PREFERRED = "not_preferred"
+    USER_CHOSE_ANOTHER = "user_chose_another"
+    USER_SERIES_MISSING = "user_series_missing"
+    OTHER_STUDY = "other_study"
+    UNKNOWN_CODING = "unknown_coding"
     # Conversion
     CORRUPT_PIXELS = "corrupt_pixels"
     UNEVEN_SLICES = "uneven_slices"
@@ -37,6 +41,7 @@ class Reason(StrEnum):
     CONVERSION_FAILED = "conversion_failed"
     GEOMETRY_MISMATCH = "geometry_mismatch"
     NOT_HU = "not_hu"
+    SCALING_VARIES = "scaling_varies"
     # Segmentation
     NO_MASK = "no_mask"
     MASK_GRID_MISMATCH = "mask_grid_mismatch"
@@ -94,6 +99,8 @@ class Reason(StrEnum):
     NO_WEIGHT = "no_weight"
     NOT_AT_L3 = "not_at_l3"
     # A participant in the models
+    NOT_BASELINE = "not_baseline"
+    SAME_SCAN = "same_scan"
     NO_CLINICAL_ROW = "no_clinical_row"
     CHOSE_FEATURES = "chose_features"
     NO_SCAN = "no_scan"
@@ -129,12 +136,17 @@ SENTENCES: dict[Reason, str] = {
     Reason.DUPLICATE_SLICES: "Several slices of the series lie at the same position.",
     Reason.TOO_THICK: "The slices are thicker than the configured limit.",
     Reason.NOT_PREFERRED: "Another series of the same participant suits measuring better.",
+    Reason.USER_CHOSE_ANOTHER: "The participants table names another series of this participant.",
+    Reason.USER_SERIES_MISSING: "The series named in the participants table is not in the input.",
+    Reason.OTHER_STUDY: "The series belongs to another study than the one that ingest.study takes.",
+    Reason.UNKNOWN_CODING: "The pixel data are coded in a way that nothing here decodes.",
     Reason.CORRUPT_PIXELS: "The pixel data of the chosen series could not be decoded.",
     Reason.UNEVEN_SLICES: "The distance between slices varies or slices are missing.",
     Reason.GANTRY_TILT: "The gantry was tilted and the slices do not form a rectangular volume.",
     Reason.CONVERSION_FAILED: "dcm2niix could not convert the chosen series.",
     Reason.GEOMETRY_MISMATCH: "The converted volume disagrees with the DICOM headers.",
     Reason.NOT_HU: "The values are not Hounsfield units.",
+    Reason.SCALING_VARIES: "Slices of the series are scaled to HU in contradicting ways.",
     Reason.NO_MASK: "No mask was supplied for this participant.",
     Reason.MASK_GRID_MISMATCH: "The supplied mask is not on the grid of the CT.",
     Reason.NO_VERTEBRA: "No vertebra was found in the scan.",
@@ -211,6 +223,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_HEIGHT: "The participants table gives no height.",
     Reason.NO_WEIGHT: "The participants table gives no weight.",
     Reason.NOT_AT_L3: "The published limits hold at L3, which could not be measured.",
+    Reason.NOT_BASELINE: "The scan is not the participant's baseline, which cohort.baseline tells.",
+    Reason.SAME_SCAN: "The same scan is in the cohort under another participant.",
     Reason.NO_CLINICAL_ROW: "The clinical table has no row for this participant.",
     Reason.CHOSE_FEATURES: (
         "The perturbed scan told which radiomics are robust; the models are not validated on it."

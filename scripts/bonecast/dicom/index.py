@@ -27,6 +27,11 @@ class Series:
         stack: geometry of the slices; None where positions or orientation are missing.
         n_damaged: files whose pixel data are missing or cut short.
         n_copies: files left out because they hold an image a second time.
+        syntax: name of the transfer syntax, `several` where files differ, empty where unknown.
+        body_part: one of vocabulary's words for the part of the body, empty where unknown.
+        study: number of its study in the input, in order of date.
+        days: from the first study of the input; None without dates.
+        patient_number: which of the patients in the input, in order of appearance.
         patient: patient identifier, to tell patients apart; never written.
         sort_key: order of the series in the study; never written.
     """
@@ -47,6 +52,13 @@ class Series:
     stack: geometry.Stack | None = None
     n_damaged: int = 0
     n_copies: int = 0
+    syntax: str = ""
+    body_part: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    study: int = 1
+    days: int | None = None
+    patient_number: int = 1
     defect: Reason | None = None
     defect_detail: str = ""
     patient: str = field(default="", repr=False)

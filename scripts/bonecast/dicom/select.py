@@ -5,8 +5,8 @@ its reason. Among those that meet all, `PREFERENCES` decide, one after the other
 first in which two series differ is what the loser is told.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from bonecast.dicom.geometry import MAX_SHEAR_MM
 from bonecast.dicom.index import Index, Series
@@ -32,6 +32,10 @@ class Settings:
     min_coverage_mm: float = 30.0
     max_thickness_mm: float = 6.0
     preferred_thickness_mm: tuple[float, float] = (0.5, 3.0)
+    preferred_kvp: float = 120.0
+    study: str = "best"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    resample: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
