@@ -81,7 +81,15 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(source=str(source), settings=settings, **calibration),
+            params=SimpleNamespace(
+                source=str(source),
+                settings=settings,
+                resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
+                cohort="c",
+                secret=None,
+                days=None,
+                **calibration,
+            ),
             log=[str(folder / f"{rule}.log")],
         )
         script = repo / "scripts" / f"{rule}.py"

@@ -5,6 +5,7 @@ Coordinates are DICOM's (LPS, mm) unless a name says RAS.
 
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
 
 AXIAL_COSINE = 0.766
@@ -33,6 +34,7 @@ class Stack:
         n_missing: slices that whole gaps of the median distance leave room for.
         shear_mm: drift within the slice plane from the first to the last slice.
         coverage_mm: distance from first to last position.
+        largest_gap_mm: widest distance between neighbouring positions (0 for one position).
     """
 
     order: np.ndarray
@@ -42,11 +44,50 @@ class Stack:
     n_missing: int
     shear_mm: float
     coverage_mm: float
+    largest_gap_mm: float
+
+    @property
+    def is_tilted(self) -> bool:
+        """Whether the drift is more than a rectangular volume allows."""
+        return self.shear_mm > MAX_SHEAR_MM
 
     @property
     def tilt_degrees(self) -> float:
         """Angle between the direction of stacking and the normal."""
         return float(np.degrees(np.arctan2(self.shear_mm, self.coverage_mm)))
+
+
+@dataclass(frozen=True)
+class Pile:
+    """Parallel slices with their values, sorted along their normal.
+
+    Attributes:
+        hu: shape (slices, rows, columns), int16.
+        positions_mm: shape (slices, 3), centre of each slice's first voxel (LPS).
+        orientation: six direction cosines of all of them.
+        pixel_mm: distance between rows, between columns.
+    """
+
+    hu: np.ndarray
+    positions_mm: np.ndarray
+    orientation: np.ndarray
+    pixel_mm: tuple[float, float]
+
+    def stack(self) -> Stack:
+        """Where the slices lie."""
+        return measure_stack(self.positions_mm, self.orientation)
+
+    def to_ras(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values in RAS+ axis order as a view, and the voxel-to-world matrix.
+
+        The matrix is right where the slices are evenly spaced and not shifted.
+        """
+        n, rows, columns = self.hu.shape
+        first, last = self.positions_mm[0], self.positions_mm[-1]
+        affine = affine_ras(self.orientation, self.pixel_mm, first, last, n)
+        turn = nib.io_orientation(affine)
+        data = nib.apply_orientation(self.hu.transpose(2, 1, 0), turn)
+        return data, affine @ nib.orientations.inv_ornt_aff(turn, (columns, rows, n))
 
 
 def normal(orientation: np.ndarray) -> np.ndarray:
@@ -96,6 +137,7 @@ def measure_stack(positions_mm: np.ndarray, orientation: np.ndarray) -> Stack:
         n_missing=int(np.clip(missing, 0, None).sum()),
         shear_mm=float(drift.max()),
         coverage_mm=float(along[order[-1]] - along[order[0]]),
+        largest_gap_mm=float(steps.max(initial=0.0)),
     )
 
 

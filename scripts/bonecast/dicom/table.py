@@ -38,6 +38,7 @@ class Choice:
         reason, detail: why none was chosen.
         is_nifti: the chosen series is a NIfTI file.
         contrast: what the header says of contrast medium.
+        days: of its study, from the first study of the input; None without dates.
     """
 
     series: str
@@ -47,6 +48,7 @@ class Choice:
     detail: str
     is_nifti: bool
     contrast: bool | None
+    days: int | None = None
 
 
 def write_series(index: Index, decisions: list[Decision], path: str | Path) -> None:
@@ -90,6 +92,7 @@ def read_choice(path: str | Path) -> Choice:
                 detail="",
                 is_nifti=row["description_class"] == "nifti_volume",
                 contrast={"true": True, "false": False, "": None}[row["contrast"]],
+                days=int(row["days"]) if row.get("days") else None,
             )
     reason, detail = _why_none(rows)
     return Choice("", [], "", reason, detail, is_nifti=False, contrast=None)
