@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from bonecast import images
-from bonecast.dicom import acquisition, nifti
+from bonecast.dicom import acquisition, nifti_values
 from bonecast.dicom.converter import convert_and_compare
-from bonecast.dicom.geometry import Pile
 from bonecast.dicom.headers import quiet_pydicom
 from bonecast.dicom.listing import list_files, listing_digest
+from bonecast.dicom.pile import Pile
 from bonecast.dicom.pixels import decode_series
 from bonecast.dicom.resample import Resample, check_resampling, make_rectangular
 from bonecast.dicom.scaling import HU_MIN
@@ -119,7 +119,7 @@ def convert_series(
         )
     chosen = [files[index] for index in choice.files]
     if choice.is_nifti:
-        pile, checks = nifti.read_hu(chosen[0])
+        pile, checks = nifti_values.read_hu(chosen[0])
         facts = dict(acquisition.EMPTY)
     else:
         with quiet_pydicom():

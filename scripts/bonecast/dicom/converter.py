@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.valuerep import DSfloat
 
 from bonecast.dicom import geometry
+from bonecast.dicom.pile import Pile
 from bonecast.dicom.pixels import DecodedSeries
 from bonecast.dicom.scaling import clip_hu
 from bonecast.reasons import Excluded, Reason
@@ -158,7 +159,7 @@ def _no_room(room_bytes: int) -> str:
     )
 
 
-def compare(path: Path, pile: geometry.Pile) -> Agreement:
+def compare(path: Path, pile: Pile) -> Agreement:
     """Compare a converted volume with the slices decoded here: shape, positions, every value.
 
     Where slices are shifted or unevenly spaced no matrix can say where they lie: then the
@@ -234,7 +235,7 @@ def _rescaled(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
     return np.rint(raw * slope + inter)
 
 
-def write_plain(pile: geometry.Pile, number: int, path: Path) -> None:
+def write_plain(pile: Pile, number: int, path: Path) -> None:
     """Write a slice as an uncompressed CT image that says nothing but geometry and HU."""
     hu = pile.hu[number]
     meta = FileMetaDataset()

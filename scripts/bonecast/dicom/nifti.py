@@ -1,4 +1,4 @@
-"""CT that comes as NIfTI: what its header can vouch for, and its values as Hounsfield units."""
+"""CT that comes as NIfTI: what its header can vouch for."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,8 @@ import nibabel as nib
 import numpy as np
 from isal import isal_zlib
 
-from bonecast import images
-from bonecast.dicom import geometry, plausible
+from bonecast.dicom import geometry
 from bonecast.dicom.headers import raise_storage_fault
-from bonecast.dicom.scaling import HU_MIN, clip_hu
 from bonecast.reasons import Excluded, Reason
 
 SPACING_RANGE_MM = (0.05, 20.0)
@@ -37,6 +35,9 @@ NIFTI_ERRORS = (
 )
 """What reading a damaged NIfTI file raises."""
 
+LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Between DICOM's world axes and NIfTI's."""
+
 Defect = tuple[Reason, str]
 
 
@@ -59,13 +60,18 @@ class Grid:
         """Voxel size along x, y, z."""
         return tuple(float(mm) for mm in np.linalg.norm(self.affine[:3, :3], axis=0))
 
-    def pile(self, data: np.ndarray) -> geometry.Pile:
-        """Values on the grid, indexed x, y, z, as a pile of slices."""
-        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.affine
+    @property
+    def orientation(self) -> np.ndarray:
+        """Direction cosines (LPS) along x and y, as DICOM's of a row and a column."""
         x_mm, y_mm, _ = self.spacing_mm
-        cosines = np.concatenate([lps[:3, 0] / x_mm, lps[:3, 1] / y_mm])
-        positions = lps[:3, 3] + np.outer(np.arange(self.shape[2]), lps[:3, 2])
-        return geometry.Pile(data.transpose(2, 1, 0), positions, cosines, (y_mm, x_mm))
+        lps = LPS_RAS @ self.affine
+        return np.concatenate([lps[:3, 0] / x_mm, lps[:3, 1] / y_mm])
+
+    @property
+    def positions_mm(self) -> np.ndarray:
+        """First voxel of each slice (LPS), shape (z, 3)."""
+        lps = LPS_RAS @ self.affine
+        return lps[:3, 3] + np.outer(np.arange(self.shape[2]), lps[:3, 2])
 
 
 def read_geometry(
@@ -85,8 +91,8 @@ def read_geometry(
         grid = read_grid(path)
     except Excluded as error:
         return None, None, None, (error.reason, error.detail)
-    empty = np.broadcast_to(np.int16(0), grid.shape)
-    return grid.shape, grid.spacing_mm, grid.pile(empty).stack(), None
+    stack = geometry.measure_stack(grid.positions_mm, grid.orientation)
+    return grid.shape, grid.spacing_mm, stack, None
 
 
 def read_grid(path: Path) -> Grid:
@@ -148,8 +154,7 @@ def _check_axes(grid: Grid) -> bool:
         raise Excluded(
             Reason.NO_GEOMETRY, f"rows and columns are {cosines[0, 1]:.3f} (cosine) off right angle"
         )
-    orientation = np.concatenate([-axes[:3, 0], -axes[:3, 1]]) * [1, 1, -1, 1, 1, -1]
-    if geometry.plane_name(orientation) != "axial":
+    if geometry.plane_name(grid.orientation) != "axial":
         raise Excluded(Reason.NOT_AXIAL, "no voxel axis lies along the body")
     x_mm, y_mm, z_mm = grid.spacing_mm
     if max(x_mm, y_mm) > LONG_VOXEL * max(min(x_mm, y_mm), z_mm):
@@ -157,40 +162,3 @@ def _check_axes(grid: Grid) -> bool:
             Reason.NOT_AXIAL, f"voxels of {x_mm:.1f} x {y_mm:.1f} x {z_mm:.1f} mm: not axial slices"
         )
     return bool(cosines[2, :2].max() > MAX_SHEAR_COSINE)
-
-
-def read_hu(path: Path) -> tuple[geometry.Pile, dict[str, object]]:
-    """A NIfTI file as Hounsfield units, and what was seen.
-
-    Raises:
-        Excluded: CORRUPT_PIXELS, NOT_A_VOLUME, NOT_HU or a defect of the header.
-        OSError: the disk is at fault.
-    """
-    grid = read_grid(path)
-    try:
-        raw = images.load(path).data
-    except NIFTI_ERRORS as error:
-        raise_storage_fault(error)
-        raise Excluded(Reason.CORRUPT_PIXELS, type(error).__name__) from None
-    if raw.dtype.kind not in "iuf":
-        raise Excluded(Reason.NOT_A_VOLUME, "voxels are not numbers")
-    absent = 0
-    if raw.dtype.kind == "f":
-        finite = np.isfinite(raw)
-        absent = int(raw.size - np.count_nonzero(finite))
-        raw = np.rint(np.where(finite, raw, HU_MIN))
-    hu = clip_hu(raw)
-    if raw.dtype.itemsize >= 2 and raw.max() >= plausible.SIGN_BIT:
-        high = raw[raw >= plausible.SIGN_BIT]
-        plausible.check_sign([plausible.Extent.of(high)], raw.size)
-        # One value alone is padding.
-        raw = np.where(raw >= plausible.SIGN_BIT, HU_MIN, raw)
-        hu = clip_hu(raw)
-    step = plausible.STRIDE
-    plausible.check_hounsfield(plausible.count_values(raw[::step, ::step]))
-    return grid.pile(hu), {
-        "slices": grid.shape[2],
-        "not_finite_voxels": absent,
-        "padding_voxels": int(np.count_nonzero(raw < HU_MIN)),
-        "geometry_from": grid.form,
-    }

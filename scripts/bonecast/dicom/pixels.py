@@ -17,6 +17,7 @@ from pydicom.pixels import get_decoder
 from bonecast.dicom import geometry, plausible
 from bonecast.dicom.acquisition import element
 from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float, raise_storage_fault
+from bonecast.dicom.pile import Pile
 from bonecast.dicom.scaling import (
     Frame,
     check_scalings,
@@ -54,7 +55,7 @@ class DecodedSeries:
         currents_ma: tube currents found.
     """
 
-    pile: geometry.Pile
+    pile: Pile
     sources: list[Path | None]
     padding: list[tuple[int, int] | None]
     plain_because: tuple[str, ...]
@@ -134,7 +135,7 @@ def _stacked(read: _Read, header: Dataset) -> DecodedSeries:
     for k in range(len(frames)):
         hu[k], frames[k] = frames[k].hu, None  # each slice is let go once it is copied
     return DecodedSeries(
-        pile=geometry.Pile(hu, positions, first.orientation, first.pixel_mm),
+        pile=Pile(hu, positions, first.orientation, first.pixel_mm),
         sources=sources,
         padding=padding,
         plain_because=tuple(sorted(read.because)),

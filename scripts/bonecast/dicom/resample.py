@@ -15,10 +15,10 @@ from bonecast.dicom.geometry import (
     AXIAL_COSINE,
     SPACING_TOLERANCE,
     SPACING_TOLERANCE_MM,
-    Pile,
     Stack,
     normal,
 )
+from bonecast.dicom.pile import Pile
 from bonecast.reasons import Excluded, Reason
 
 AIR_HU = -1024
