@@ -162,8 +162,9 @@ def _no_room(room_bytes: int) -> str:
 def compare(path: Path, pile: Pile) -> Agreement:
     """Compare a converted volume with the slices decoded here: shape, positions, every value.
 
-    Where slices are shifted or unevenly spaced no matrix can say where they lie: then the
-    corners of one slice are compared, the first or the last, whichever dcm2niix began with.
+    Where slices are unevenly spaced no matrix can say where they lie: then the corners of one
+    slice are compared, the first or the last, whichever dcm2niix began with. Of a tilted series,
+    whose unstraightened volume dcm2niix places wrongly, only rows and columns are.
 
     Raises:
         Refused: GEOMETRY_MISMATCH where it has another shape.
@@ -176,17 +177,7 @@ def compare(path: Path, pile: Pile) -> Agreement:
         raise Refused(
             Reason.GEOMETRY_MISMATCH, f"shape {raw.shape} converted, {expected.shape} in DICOM"
         )
-    stack, shape = pile.stack(), expected.shape
-    if stack.n_uneven or stack.is_tilted:
-        one_slice = (*shape[:2], 1)
-        error_mm = min(
-            geometry.corner_distance_mm(
-                _at_slice(affine, at), _at_slice(expected_affine, at), one_slice
-            )
-            for at in (0, shape[2] - 1)
-        )
-    else:
-        error_mm = geometry.corner_distance_mm(affine, expected_affine, shape)
+    error_mm = _position_error_mm(affine, expected_affine, expected.shape, pile.stack())
     if error_mm > POSITION_TOLERANCE_MM:
         raise Excluded(Reason.GEOMETRY_MISMATCH, f"a corner voxel lies {error_mm:.2f} mm off")
     difference = 0
@@ -199,6 +190,21 @@ def compare(path: Path, pile: Pile) -> Agreement:
             Reason.CONVERSION_FAILED, f"values differ from DICOM by up to {difference} HU"
         )
     return Agreement(error_mm, difference)
+
+
+def _position_error_mm(
+    affine: np.ndarray, expected: np.ndarray, shape: tuple[int, int, int], stack: geometry.Stack
+) -> float:
+    if not (stack.n_uneven or stack.is_tilted):
+        return geometry.corner_distance_mm(affine, expected, shape)
+    if stack.is_tilted:
+        affine = affine.copy()
+        affine[:3, 3] = expected[:3, 3]
+    ends = (0,) if stack.is_tilted else (0, shape[2] - 1)
+    return min(
+        geometry.corner_distance_mm(_at_slice(affine, at), _at_slice(expected, at), (*shape[:2], 1))
+        for at in ends
+    )
 
 
 def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
