@@ -252,13 +252,13 @@ def _decoded(dataset: Dataset) -> np.ndarray:
 
 def _check_decoder(syntax: str | None) -> None:
     """Raises Excluded UNKNOWN_CODING where nothing here decodes a transfer syntax."""
-    known = uid.UID(str(syntax or ""))
-    if not known.is_compressed and known in uid.AllTransferSyntaxes:
+    if syntax not in uid.AllTransferSyntaxes:
+        raise Excluded(Reason.UNKNOWN_CODING, "an unregistered coding")
+    if not uid.UID(syntax).is_compressed:
         return
     try:
-        available = get_decoder(known).is_available
+        available = get_decoder(uid.UID(syntax)).is_available
     except NotImplementedError:
         available = False
     if not available:
-        name = known.name if known in uid.AllTransferSyntaxes else "an unregistered coding"
-        raise Excluded(Reason.UNKNOWN_CODING, name)
+        raise Excluded(Reason.UNKNOWN_CODING, uid.UID(syntax).name)
