@@ -19,6 +19,10 @@ NIFTI2_START = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """How a NIfTI-2 header begins: with its length."""
 
 
+VOXELS_AT = 352
+"""Offset of the first voxel: the header and four bytes that say that nothing extends it."""
+
+
 @dataclass(frozen=True)
 class Volume:
     """A 3-D array in RAS+ order with its voxel-to-world matrix.
@@ -95,7 +99,16 @@ def save(volume: Volume, path: str | Path) -> None:
     image.set_qform(volume.affine, code=1)
     image.set_sform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
-    Path(path).write_bytes(igzip.compress(image.to_bytes(), compresslevel=GZIP_LEVEL, mtime=0))
+    # What makes the same volume the same file: no name, no date.
+    with (
+        Path(path).open("wb") as file,
+        igzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream,
+    ):
+        header = image.header.copy()
+        header["vox_offset"] = VOXELS_AT
+        stream.write(header.binaryblock + bytes(VOXELS_AT - header.sizeof_hdr))
+        for k in range(volume.data.shape[2]):
+            stream.write(np.ascontiguousarray(volume.data[..., k].T))
 
 
 def bounding_box(

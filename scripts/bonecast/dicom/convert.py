@@ -168,5 +168,5 @@ def volume_digest(volume: Volume) -> str:
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     digest.update(repr((volume.data.shape, spacing.tolist())).encode())
     for k in range(volume.data.shape[2]):
-        digest.update(np.ascontiguousarray(volume.data[..., k].T, dtype="<i2"))
+        digest.update(np.ascontiguousarray(volume.data[..., k].T))
     return digest.hexdigest()

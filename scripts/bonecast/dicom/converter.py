@@ -21,7 +21,7 @@ from pydicom.valuerep import DSfloat
 from bonecast.dicom import geometry
 from bonecast.dicom.pile import Pile
 from bonecast.dicom.pixels import DecodedSeries
-from bonecast.dicom.scaling import clip_hu
+from bonecast.dicom.scaling import Rescale, to_hu
 from bonecast.reasons import Excluded, Reason
 
 OPTIONS = ("-g", "i", "-z", "n", "-b", "n", "-m", "y", "-x", "i", "-f", "ct")
@@ -180,11 +180,14 @@ def compare(path: Path, pile: Pile) -> Agreement:
     error_mm = _position_error_mm(affine, expected_affine, expected.shape, pile.stack())
     if error_mm > POSITION_TOLERANCE_MM:
         raise Excluded(Reason.GEOMETRY_MISMATCH, f"a corner voxel lies {error_mm:.2f} mm off")
-    difference = 0
+    difference, hu = 0, np.empty(raw.shape[:2], dtype=np.int16, order="F")
+    # Turned back as they lie in the file, rows are read several times faster.
+    turn = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in raw.strides[:2])
     for k in range(raw.shape[2]):
-        hu = _rescaled(raw[..., k], slope, inter)
-        off = np.subtract(clip_hu(hu), expected[..., k], dtype=np.int32)
-        difference = max(difference, int(off.max()), -int(off.min()))
+        to_hu(raw[..., k][turn], Rescale(slope, inter, declared=True), hu[turn])
+        if not np.array_equal(hu, expected[..., k]):
+            off = np.subtract(hu, expected[..., k], dtype=np.int32)
+            difference = max(difference, int(off.max()), -int(off.min()))
     if difference > HU_TOLERANCE:
         raise Excluded(
             Reason.CONVERSION_FAILED, f"values differ from DICOM by up to {difference} HU"
@@ -232,13 +235,6 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
 def _at_slice(affine: np.ndarray, number: int) -> np.ndarray:
     """The matrix of one slice of a volume, which then is number 0."""
     return affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, number], [0, 0, 0, 1]])
-
-
-def _rescaled(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
-    if raw.dtype.kind in "iu" and slope == 1 and inter.is_integer():
-        wide = np.int32 if raw.dtype.itemsize <= 2 and abs(inter) < 2**30 else np.int64
-        return raw.astype(wide) + wide(inter)
-    return np.rint(raw * slope + inter)
 
 
 def write_plain(pile: Pile, number: int, path: Path) -> None:

@@ -16,7 +16,8 @@ from pydicom.pixels import get_decoder
 
 from bonecast.dicom import geometry, plausible
 from bonecast.dicom.acquisition import element
-from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float, raise_storage_fault
+from bonecast.dicom.elements import Elements
+from bonecast.dicom.headers import DAMAGE, as_float, raise_storage_fault
 from bonecast.dicom.pile import Pile
 from bonecast.dicom.scaling import (
     Frame,
@@ -30,6 +31,13 @@ from bonecast.reasons import Excluded, Reason
 
 PLAIN_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian)
 """Transfer syntaxes that dcm2niix gets as they are."""
+
+GEOMETRY = (
+    ("ImagePositionPatient", "PlanePositionSequence"),
+    ("ImageOrientationPatient", "PlaneOrientationSequence"),
+    ("PixelSpacing", "PixelMeasuresSequence"),
+)
+"""Elements that place a slice, and the functional groups that hold them."""
 
 WHOLE_BITS = (8, 16, 32)
 """Sizes of a stored integer in bits."""
@@ -69,6 +77,7 @@ class DecodedSeries:
 class _Read:
     """What is gathered file by file."""
 
+    store: "_Store"
     frames: list[Frame] = field(default_factory=list)
     sources: list[Path | None] = field(default_factory=list)
     currents_ma: list[float] = field(default_factory=list)
@@ -87,11 +96,12 @@ def decode_series(paths: list[Path]) -> DecodedSeries:
             DUPLICATE_SLICES, SCALING_VARIES or NOT_HU.
         OSError: a file vanished, or the disk fails.
     """
-    read, header = _Read(), None
+    read, header = _Read(_Store()), None
     for number, path in enumerate(paths):
         try:
             dataset = pydicom.dcmread(path, force=True)
-            frames = list(_frames(dataset, read.because))
+            read.store.expect(len(paths) - number)
+            frames = list(_frames(dataset, read))
         except FileNotFoundError:
             raise  # it was there when the series were listed
         except DAMAGE as error:
@@ -105,8 +115,8 @@ def decode_series(paths: list[Path]) -> DecodedSeries:
         if (current := as_float(str(element(dataset, "XRayTubeCurrent")))) is not None:
             read.currents_ma.append(current)
         for frame in frames:
-            _check_alike(read.frames[0] if read.frames else frames[0], frame)
             read.frames.append(frame)
+            _check_alike(read.frames[0], frame)
         read.sources += [path] if len(frames) == 1 else [None] * len(frames)
         for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
             if name in dataset:
@@ -130,10 +140,7 @@ def _stacked(read: _Read, header: Dataset) -> DecodedSeries:
     positions, copies = where[order[kept]], len(order) - len(kept)
     padding = [one.padding for one in frames]
     below = sum(one.padding_voxels for one in frames)
-    hu = np.empty((len(frames), *first.hu.shape), dtype=np.int16)
-    read.frames.clear()
-    for k in range(len(frames)):
-        hu[k], frames[k] = frames[k].hu, None  # each slice is let go once it is copied
+    hu = read.store.gather([order[k] for k in kept])
     return DecodedSeries(
         pile=Pile(hu, positions, first.orientation, first.pixel_mm),
         sources=sources,
@@ -144,6 +151,63 @@ def _stacked(read: _Read, header: Dataset) -> DecodedSeries:
         header=header,
         currents_ma=read.currents_ma,
     )
+
+
+class _Store:
+    """Slices in memory, one after the other as they are read; sorted without a second copy.
+
+    Rows and columns run backwards, which is NIfTI's usual order: nothing is turned round when
+    the volume is written.
+    """
+
+    def __init__(self):
+        self._blocks: list[np.ndarray] = []
+        self._used = self._expected = 0
+
+    def expect(self, files: int) -> None:
+        """Say how many files are still to come, the next one included."""
+        self._expected = files
+
+    def room(self, frames: int, shape: tuple[int, int]) -> np.ndarray:
+        """Where the next slice goes, one of so many in its file.
+
+        Raises:
+            Excluded: NO_GEOMETRY where its shape is another one than those before.
+        """
+        if self._blocks and self._blocks[0].shape[1:] != shape:
+            raise Excluded(Reason.NO_GEOMETRY, "slices differ in their matrix")
+        if not self._blocks or self._used == len(self._blocks[-1]):
+            self._blocks.append(np.empty((self._expected * frames, *shape), np.int16))
+            self._used = 0
+        self._used += 1
+        return self._blocks[-1][self._used - 1, ::-1, ::-1]
+
+    def gather(self, order: list[int]) -> np.ndarray:
+        """The slices in an order that may leave some out; the store is empty afterwards."""
+        blocks = [*self._blocks[:-1], self._blocks[-1][: self._used]]
+        self._blocks = []
+        if len(blocks) == 1 and len(order) == len(blocks[0]):
+            _permute(blocks[0], order)
+            return blocks[0][:, ::-1, ::-1]
+        slices = [one for block in blocks for one in block]
+        return np.stack([slices[number] for number in order])[:, ::-1, ::-1]
+
+
+def _permute(slices: np.ndarray, order: list[int]) -> None:
+    """Sort slices in place, round by round: the n-th becomes what was number order[n]."""
+    left = set(range(len(order)))
+    while left:
+        start = at = min(left)
+        first = slices[start].copy() if order[start] != start else None
+        while True:
+            left.discard(at)
+            source = order[at]
+            if source == start:
+                break
+            slices[at] = slices[source]
+            at = source
+        if first is not None:
+            slices[at] = first
 
 
 def _without_copies(frames: list[Frame]) -> list[int]:
@@ -174,7 +238,6 @@ def _without_copies(frames: list[Frame]) -> list[int]:
 
 def _check_alike(first: Frame, frame: Frame) -> None:
     differs = {
-        "matrix": frame.hu.shape != first.hu.shape,
         "pixel size": not np.allclose(frame.pixel_mm, first.pixel_mm, rtol=PIXEL_TOLERANCE),
         "orientation": np.abs(frame.orientation - first.orientation).max() > COSINE_TOLERANCE,
     }
@@ -183,51 +246,47 @@ def _check_alike(first: Frame, frame: Frame) -> None:
             raise Excluded(Reason.NO_GEOMETRY, f"slices differ in their {name}")
 
 
-def _frames(dataset: Dataset, because: set[str]) -> Iterator[Frame]:
+def _frames(dataset: Dataset, read: _Read) -> Iterator[Frame]:
     """The frames of one object.
 
     Args:
-        because: reasons why dcm2niix cannot be given the file itself are added.
+        read: takes the values, and reasons why dcm2niix cannot be given the file itself.
 
     Raises:
         Excluded: UNKNOWN_CODING or NOT_HU.
         one of DAMAGE: the object is damaged.
     """
-    pixels = _stored(dataset, because)
-    groups = FrameGroups(dataset)
+    elements = Elements(dataset)
+    pixels = _stored(dataset, elements, read.because)
     for number, stored in enumerate(pixels):
-
-        def value(sequence: str, name: str, number: int = number):
-            found = groups.value(number, sequence, name)
-            return dataset.get(name) if found is None else found
-
-        rescale = rescaling(dataset, value)
+        rescale = rescaling(elements, number)
         pads = padding_range(dataset, stored)
-        stored, foreign = without_foreign_bits(stored, dataset, pads, rescale)
+        stored, foreign = without_foreign_bits(stored, elements, pads, rescale)
         if foreign:
-            because.add("bits outside those stored")
-        position = np.array(value("PlanePositionSequence", "ImagePositionPatient"), dtype=float)
-        cosines = np.array(value("PlaneOrientationSequence", "ImageOrientationPatient"), float)
-        spacing = value("PixelMeasuresSequence", "PixelSpacing")
-        pixel_mm = (float(spacing[0]), float(spacing[1]))
-        numbers = (*position, *cosines, *pixel_mm)
-        if len(numbers) != 11 or not np.isfinite(numbers).all() or min(pixel_mm) <= 0:
+            read.because.add("bits outside those stored")
+        where = [elements.floats(name, number, group) or [] for name, group in GEOMETRY]
+        numbers = np.array(sum(where, []))
+        if [len(part) for part in where] != [3, 6, 2] or not np.isfinite(numbers).all():
             raise ValueError("geometry is not numeric")
-        yield make_frame(stored, rescale, pads, position, cosines, pixel_mm)
+        position, cosines, pixel_mm = numbers[:3], numbers[3:9], (numbers[9], numbers[10])
+        out = read.store.room(len(pixels), stored.shape)
+        yield make_frame(stored, rescale, pads, position, cosines, pixel_mm, out)
 
 
-def _stored(dataset: Dataset, because: set[str]) -> np.ndarray:
+def _stored(dataset: Dataset, elements: Elements, because: set[str]) -> np.ndarray:
     """Stored values, frames x rows x columns."""
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     # Old archives hold bare data sets, which dcm2niix does not take.
     native = syntax in PLAIN_SYNTAXES or (syntax is None and dataset.original_encoding[1])
     if syntax not in PLAIN_SYNTAXES:
         because.add("not stored as plain little-endian values")
-    count = int(dataset.get("NumberOfFrames") or 1)
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    count = int(elements.text("NumberOfFrames") or 1)
+    rows, columns = elements.integer("Rows"), elements.integer("Columns")
+    if not (rows and columns):
+        raise ValueError("no matrix")
     if count > 1:
         because.add("several frames in a file")
-    bits = int(dataset.BitsAllocated)
+    bits = elements.integer("BitsAllocated")
     if "PixelData" not in dataset:
         because.add("fractions or 32-bit values")
         return _decoded(dataset).reshape(count, rows, columns)
@@ -236,7 +295,7 @@ def _stored(dataset: Dataset, because: set[str]) -> np.ndarray:
     if bits == 32:
         because.add("fractions or 32-bit values")
     if native:
-        kind = "i" if dataset.PixelRepresentation else "u"
+        kind = "i" if elements.integer("PixelRepresentation") else "u"
         size = count * rows * columns
         values = np.frombuffer(dataset.PixelData, f"<{kind}{bits // 8}", count=size)
         return values.reshape(count, rows, columns)

@@ -3,13 +3,14 @@
 PS3.3 C.7.6.3 says which bits hold a value, C.11.1 how it is rescaled, C.7.5.1.1.2 what pads.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from bonecast.dicom import plausible
+from bonecast.dicom.elements import Elements
 from bonecast.reasons import Excluded, Reason
 
 HU_MIN, HU_MAX = -1024, 32767
@@ -85,31 +86,30 @@ def clip_hu(values: np.ndarray) -> np.ndarray:
     return np.clip(values, HU_MIN, HU_MAX).astype(np.int16)
 
 
-def rescaling(dataset: Dataset, value: Callable[[str, str], object]) -> Rescale:
+def rescaling(elements: Elements, frame: int) -> Rescale:
     """A frame's scaling.
-
-    Args:
-        value: of an element, given the name of its functional group and its own.
 
     Raises:
         Excluded: NOT_HU where the header says that the values are something else.
+        ValueError: the scaling is not numeric.
     """
-    kind = str(value("PixelValueTransformationSequence", "RescaleType") or "").strip().upper()
+    group = "PixelValueTransformationSequence"
+    kind = elements.word("RescaleType", frame, group)
     if kind in OTHER_QUANTITIES:
         raise Excluded(Reason.NOT_HU, f"the header calls the values {OTHER_QUANTITIES[kind]}")
-    photometric = str(dataset.get("PhotometricInterpretation") or "").strip()
-    if photometric not in GREY or (dataset.get("SamplesPerPixel") or 1) != 1:
+    colours = elements.integer("SamplesPerPixel") not in (None, 1)
+    if colours or elements.word("PhotometricInterpretation") not in GREY:
         raise Excluded(Reason.NOT_HU, "the pixels are colours")
-    slope = value("PixelValueTransformationSequence", "RescaleSlope")
-    intercept = value("PixelValueTransformationSequence", "RescaleIntercept")
-    if slope is None and intercept is None and "ModalityLUTSequence" in dataset:
+    slope = elements.floats("RescaleSlope", frame, group)
+    intercept = elements.floats("RescaleIntercept", frame, group)
+    if slope is None and intercept is None and "ModalityLUTSequence" in elements:
         raise Excluded(Reason.NOT_HU, "the values are scaled by a lookup table")
     found = Rescale(
-        1.0 if slope is None else float(slope),
-        0.0 if intercept is None else float(intercept),
+        1.0 if slope is None else slope[0],
+        0.0 if intercept is None else intercept[0],
         slope is not None or intercept is not None,
     )
-    if not np.isfinite([found.slope, found.intercept]).all():
+    if not (isfinite(found.slope) and isfinite(found.intercept)):
         raise ValueError("scaling is not numeric")
     if found.slope == 0:
         raise Excluded(Reason.NOT_HU, "the rescale slope is 0")
@@ -133,7 +133,7 @@ def padding_range(dataset: Dataset, stored: np.ndarray) -> tuple[int, int] | Non
 
 
 def without_foreign_bits(
-    stored: np.ndarray, dataset: Dataset, padding: tuple[int, int] | None, rescale: Rescale
+    stored: np.ndarray, elements: Elements, padding: tuple[int, int] | None, rescale: Rescale
 ) -> tuple[np.ndarray, bool]:
     """Values without bits that belong to overlays, or to nothing.
 
@@ -144,11 +144,11 @@ def without_foreign_bits(
         Excluded: NOT_HU where the header says signed and the values cannot be.
     """
     allocated = 8 * stored.dtype.itemsize
-    bits = int(dataset.get("BitsStored") or allocated)
+    bits = elements.integer("BitsStored") or allocated
     if stored.dtype.kind not in "iu" or not 0 < bits < allocated:
         return stored, False
     signed = stored.dtype.kind == "i"
-    unused = int(dataset.get("HighBit") or bits - 1) + 1 - bits
+    unused = (elements.integer("HighBit") or bits - 1) + 1 - bits
     # Headers err on the high bit: values below it that are not 0 show that nothing is shifted.
     if unused > 0 and not np.any(stored & ((1 << unused) - 1)):
         stored = stored >> unused
@@ -173,11 +173,12 @@ def without_foreign_bits(
     return clean, True
 
 
-def to_hu(stored: np.ndarray, rescale: Rescale) -> tuple[np.ndarray, int]:
-    """Hounsfield units as int16 within HU_MIN to HU_MAX, and how many were below.
+def to_hu(stored: np.ndarray, rescale: Rescale, out: np.ndarray) -> int:
+    """Hounsfield units within HU_MIN to HU_MAX, and how many were below.
 
     Args:
         stored: rows x columns.
+        out: int16 of the same shape, filled.
     """
     slope, intercept = rescale.slope, rescale.intercept
     whole = slope == 1 and intercept.is_integer() and stored.dtype.kind in "iu"
@@ -188,9 +189,12 @@ def to_hu(stored: np.ndarray, rescale: Rescale) -> tuple[np.ndarray, int]:
             # Sums in 16 bits wrap round, and come back, for the result fits.
             hu = stored.view(np.int16) + np.int16(offset)
             below = int(np.count_nonzero(hu < HU_MIN)) if low < HU_MIN else 0
-            return (np.maximum(hu, np.int16(HU_MIN), out=hu) if below else hu), below
+            # np.clip is ten times faster here than np.maximum.
+            out[:] = np.clip(hu, HU_MIN, limits.max, out=hu) if below else hu
+            return below
     values = scaled(stored, rescale)
-    return clip_hu(values), int(np.count_nonzero(values < HU_MIN))
+    out[:] = clip_hu(values)
+    return int(np.count_nonzero(values < HU_MIN))
 
 
 def scaled(stored: np.ndarray, rescale: Rescale) -> np.ndarray:
@@ -206,14 +210,16 @@ def make_frame(
     position_mm: np.ndarray,
     orientation: np.ndarray,
     pixel_mm: tuple[float, float],
+    out: np.ndarray,
 ) -> Frame:
     """Scale one image and look at its values.
 
     Args:
         stored: rows x columns, as stored.
         pads: stored values that pad, first and last.
+        out: where its HU go.
     """
-    hu, below = to_hu(stored, rescale)
+    below = to_hu(stored, rescale, out)
     sample = stored[:: plausible.STRIDE, :: plausible.STRIDE].ravel()
     padding = None
     if pads is not None:
@@ -232,7 +238,7 @@ def make_frame(
             padding = (min(value, HU_MAX),) * 2
             sample = sample[sample < plausible.SIGN_BIT]
     return Frame(
-        hu=hu,
+        hu=out,
         rescale=rescale,
         position_mm=position_mm,
         orientation=orientation,
