@@ -36,6 +36,9 @@ SEXES = ("F", "M")
 SIZES = {"height_m": (0.5, 2.5), "weight_kg": (10.0, 400.0)}
 """Columns of numbers and the range that is believed: a height of 172 is in cm."""
 
+SERIES_PATTERN = r"S\d\d+"
+"""What column series may hold: a name of series.tsv; empty says nothing."""
+
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
 MASKS = ("mask", "bodies", "tissue")
@@ -131,6 +134,7 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
             calibration=int(row["calibration"]) if row.get("calibration") else None,
             tissue=locate(row.get("tissue", ""), around),
             sex=row.get("sex") or None,
+            series=row.get("series", ""),
             **{name: float(row[name]) if row.get(name) else None for name in SIZES},
         )
         for _, row in rows
@@ -288,6 +292,11 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
             problems.append(
                 f"{where}: calibration {number!r} must be the number of a row of the calibration "
                 "table, its header being row 1, or empty"
+            )
+        series = row.get("series", "")
+        if series and not re.fullmatch(SERIES_PATTERN, series):
+            problems.append(
+                f"{where}: series {series!r} must be a name in series.tsv such as S03, or empty"
             )
         problems += [f"{where}: {problem}" for problem in _body_problems(row)]
     return problems

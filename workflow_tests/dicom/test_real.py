@@ -9,8 +9,8 @@ from bonecast import images
 from bonecast.dicom.select import Settings
 from bonecast.reasons import Reason
 
-LENIENT = Settings(min_slices=1, min_coverage_mm=0)
-"""Limits so low that the short series of test files get as far as they can."""
+LENIENT = Settings(min_slices=1, min_coverage_mm=0, resample={})
+"""Limits so low that the short series of test files get as far as they can; none resampled."""
 
 
 def test_ge_series_with_padding(ct, shared_data, tmp_path):
