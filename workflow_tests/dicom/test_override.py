@@ -62,6 +62,7 @@ def test_what_the_user_names_against_the_limits_is_converted(ct, tmp_path):
     assert (record["status"], record["series"], record["shape"]) == ("ok", "S01", [48, 40, 9])
 
 
+@pytest.mark.parametrize("company", [True, False])
 @pytest.mark.parametrize(
     ("elements", "reason"),
     [
@@ -73,13 +74,16 @@ def test_what_the_user_names_against_the_limits_is_converted(ct, tmp_path):
         ({"step_mm": (0, 1, 1)}, Reason.GANTRY_TILT),
     ],
 )
-def test_what_makes_no_volume_is_refused_for_its_own_reason(ct, tmp_path, elements, reason):
-    ct.write(tmp_path / "in" / "one")
+def test_what_makes_no_volume_has_its_own_reason(ct, tmp_path, elements, reason, company):
+    if company:
+        ct.write(tmp_path / "in" / "one")
     ct.write(tmp_path / "in" / "two", **(OTHER | elements))
-    decisions, choice = named(tmp_path / "in", tmp_path / "series.tsv", "S02")
-    assert [decision.reason for decision in decisions] == [Reason.USER_CHOSE_ANOTHER, reason]
+    name = "S02" if company else "S01"
+    decisions, choice = named(tmp_path / "in", tmp_path / "series.tsv", name)
+    others = [Reason.USER_CHOSE_ANOTHER] * company
+    assert [decision.reason for decision in decisions] == [*others, reason]
     assert choice.reason is reason
-    assert choice.detail.startswith("S02: named in the participants table; ")
+    assert choice.detail.startswith(f"{name}: named in the participants table; ")
 
 
 def test_damaged_pixels_are_refused(ct, tmp_path):

@@ -6,7 +6,8 @@ import pydicom
 import pytest
 
 from bonecast import images
-from bonecast.dicom.select import Settings
+from bonecast.dicom.select import Settings, select_series, series_id
+from bonecast.dicom.table import write_series
 from bonecast.reasons import Reason
 
 LENIENT = Settings(min_slices=1, min_coverage_mm=0, resample={})
@@ -57,6 +58,25 @@ def test_nifti(ct, shared_data, tmp_path, name):
     assert np.allclose(volume.affine, original.affine, atol=1e-4)
     expected = np.clip(np.rint(original.get_fdata()), -1024, None)
     assert np.array_equal(volume.data, expected)
+
+
+def test_a_named_series_of_a_real_folder_is_converted(ct, shared_data, tmp_path):
+    """Two examinations; one says no patient, so that they are not told apart."""
+    source, table = tmp_path / "in", tmp_path / "series.tsv"
+    for name in ("CRLM-CT-1004", "siemens_j2k_20slices"):
+        (source / name).mkdir(parents=True)
+        for path in (shared_data / "dicom" / name).iterdir():
+            (source / name / path.name).symlink_to(path)
+    index, decisions = ct.decide(source)
+    lost = next(n for n, one in enumerate(decisions) if not one.chosen)
+    assert decisions[lost].reason is Reason.NOT_PREFERRED
+    assert (
+        "longer coverage (+14.1); this one has a slice thickness nearer" in decisions[lost].detail
+    )
+    write_series(index, select_series(index, Settings(), series_id(lost)), table)
+    record = ct.convert_table(source, table, tmp_path / "out")
+    assert (record["status"], record["series"]) == ("ok", series_id(lost))
+    assert record["shape"][2] == index.series[lost].slices
 
 
 EXPECTED = {

@@ -14,7 +14,8 @@ from bonecast.dicom.scoring import Score, Settings, compare, is_tilted, points, 
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
 
-ABOUT_TABLE = "named in the participants table"
+NAMED = "named in the participants table"
+"""Begins the detail of a series that the user named."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _as_named(
             series,
             False,
             Reason.USER_CHOSE_ANOTHER,
-            f"{override} is {ABOUT_TABLE}; this one {alone(number)}",
+            f"{override} is {NAMED}; this one {alone(number)}",
             scores.get(number),
         )
         for number, series in enumerate(every)
@@ -184,10 +185,10 @@ def _as_named(
     mixed = f"; the input holds {len(patients)} patients" if len(patients) > 1 else ""
     try:
         check_volume(every[named], settings)
-        detail = f"{ABOUT_TABLE}; {alone(named)}{mixed}{_irregular_words(every[named])}"
+        detail = f"{NAMED}; {alone(named)}{mixed}{_irregular_words(every[named])}"
         chosen = Decision(every[named], True, None, detail, scores.get(named))
     except Excluded as error:
-        detail = f"{ABOUT_TABLE}; {error.detail}"
+        detail = f"{NAMED}; {error.detail}"
         chosen = Decision(every[named], False, error.reason, detail)
     decisions[named] = chosen
     return decisions

@@ -12,7 +12,7 @@ from bonecast.dicom.headers import FileKind
 from bonecast.dicom.index import Index, Series
 from bonecast.dicom.listing import from_ranges, to_ranges
 from bonecast.dicom.scoring import coverage_mm
-from bonecast.dicom.select import Decision, series_id
+from bonecast.dicom.select import NAMED, Decision, series_id
 from bonecast.reasons import Reason
 
 COLUMNS = (
@@ -116,10 +116,9 @@ def _why_none(rows: list[dict[str, str]]) -> tuple[Reason, str]:
             if row["reason"] in missing:
                 return Reason(row["reason"]), ""
         return Reason.NO_READABLE_IMAGE, "; ".join(row["detail"] for row in rows)
-    others = str(Reason.USER_CHOSE_ANOTHER)
-    if any(row["reason"] == others for row in series):
-        series = [row for row in series if row["reason"] != others]
-        return Reason(series[0]["reason"]), f"{series[0]['series']}: {series[0]['detail']}"
+    for row in series:
+        if row["detail"].startswith(NAMED):
+            return Reason(row["reason"]), f"{row['series']}: {row['detail']}"
     if series[0]["reason"] == Reason.USER_SERIES_MISSING:
         return Reason.USER_SERIES_MISSING, series[0]["detail"]
     nearest = max(series, key=lambda row: _NEARNESS.get(Reason(row["reason"]), 0))
