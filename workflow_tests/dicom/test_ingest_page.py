@@ -30,7 +30,7 @@ def export(ct, tmp_path):
     for number, elements in enumerate(
         (
             {"slices": 1, "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]} | coronal,
-            short | {"SeriesDescription": "Abdomen nativ"},
+            short | {"SeriesDescription": "nativ"},
             thick | contrast,
             thin | contrast,
             thin | contrast | {"ConvolutionKernel": "Bl57"},
@@ -40,9 +40,8 @@ def export(ct, tmp_path):
         start=1,
     ):
         uid = f"1.2.826.0.1.3680043.8.498.{number}"
-        ct.write(
-            tmp_path / "in" / str(number), SeriesInstanceUID=uid, SeriesNumber=number, **elements
-        )
+        elements = {"SeriesDescription": None, "SeriesInstanceUID": uid} | elements
+        ct.write(tmp_path / "in" / str(number), SeriesNumber=number, **elements)
     return tmp_path / "in"
 
 

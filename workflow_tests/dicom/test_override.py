@@ -23,8 +23,11 @@ def test_the_named_series_is_chosen_and_the_others_are_told(ct, tmp_path):
     ct.write(tmp_path / "in" / "two", **(OTHER | {"ConvolutionKernel": "Bl57"}))
     (first, second), choice = named(tmp_path / "in", tmp_path / "series.tsv", "S02")
     assert (first.reason, second.reason) == (Reason.USER_CHOSE_ANOTHER, None)
-    assert first.detail == "S02 is named in the participants table; this one scores 90.5"
-    assert second.detail == "named in the participants table; scores 82.5"
+    assert first.score == second.score + 8
+    assert first.detail == (
+        f"S02 is named in the participants table; this one scores {first.score:g}"
+    )
+    assert second.detail == f"named in the participants table; scores {second.score:g}"
     assert choice.series == "S02" and choice.files == list(range(12, 24))
 
 

@@ -67,7 +67,7 @@ def test_of_equals_the_first_is_chosen(ct, tmp_path):
     ct.write(tmp_path / "two")
     first, second = ct.decide(tmp_path)[1]
     assert first.chosen
-    assert second.detail == "S01 scores 90.5 too and comes first"
+    assert second.detail == f"S01 scores {first.score:g} too and comes first"
 
 
 def axial(ct, tmp_path, **values):
@@ -75,7 +75,7 @@ def axial(ct, tmp_path, **values):
     if not tmp_path.joinpath("in").exists():
         ct.write(tmp_path / "in")
     (series,) = ct.decide(tmp_path / "in")[0].series
-    return dataclasses.replace(series, **values)
+    return dataclasses.replace(series, **({"body_part": ""} | values))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,7 @@ def axial(ct, tmp_path, **values):
     [
         ({"body_part": "head"}, {"body_part": "abdomen"}, 14),
         ({"body_part": "limb"}, {"body_part": "spine"}, 14),
+        ({"body_part": "limb"}, {"body_part": "whole_body head"}, 14),
         ({"body_part": "head"}, {"body_part": ""}, 7),
         ({"body_part": "neck"}, {"body_part": "chest"}, 7),
         ({"body_part": "head neck"}, {"body_part": "chest abdomen"}, 14),

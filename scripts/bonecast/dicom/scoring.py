@@ -29,8 +29,8 @@ acquisition differ by a slice or two at either end."""
 KVP_RANGE = 40.0
 """A tube voltage this far from the preferred one is worth nothing: 80 against 120 kV."""
 
-SPINE_PARTS = {"spine", "chest", "thorax", "abdomen", "pelvis", "trunk"}
-NO_SPINE_PARTS = {"head", "brain", "skull", "face", "limb", "arm", "leg", "extremity"}
+SPINE_PARTS = {"spine", "chest", "abdomen", "pelvis", "whole_body"}
+NO_SPINE_PARTS = {"head", "limb"}
 """Words of `Series.body_part`. A neck is neither: its vertebrae are rarely those wanted."""
 
 
@@ -122,7 +122,7 @@ def _coverage(series: Series, _: Settings, longest_mm: float) -> float:
 
 
 def _spine(series: Series, *_) -> float | None:
-    parts = set(series.body_part.replace("_", " ").split())
+    parts = set(series.body_part.split())
     if parts & SPINE_PARTS:
         return 1.0
     return 0.0 if parts & NO_SPINE_PARTS else None
