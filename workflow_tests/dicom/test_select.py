@@ -145,7 +145,8 @@ def test_table_names_every_file_once(ct, tmp_path):
 
 def test_a_row_holds_what_a_person_chooses_by(ct, tmp_path):
     source = tmp_path / "in"
-    ct.write(source, step_mm=(0, 0.2, 1), edit=without(5), ImageType=list("AB") + ["ORIGINAL"], SeriesDescription=None)
+    types = {"ImageType": ["ORIGINAL", "UNHEARD", "OF"], "SeriesDescription": None}
+    ct.write(source, step_mm=(0, 0.2, 1), edit=without(5), **types)
     values = {"body_part": "abdomen", "manufacturer": "Siemens", "model": "SOMATOM Force"}
     values |= {"syntax": "explicit_little", "study": 2, "days": 35, "patient_number": 1}
     (row,) = written(ct, source, tmp_path / "series.tsv", **values)
@@ -153,7 +154,7 @@ def test_a_row_holds_what_a_person_chooses_by(ct, tmp_path):
     expected = {
         **{"slices": "11", "spacing_mm": "3", "spacing_min_mm": "3", "spacing_max_mm": "6"},
         **{"missing_slices": "1", "duplicates": "0", "tilt_degrees": "11.31", "extent_mm": "36"},
-        **{"image_type": "original", "score": "50.50", "chosen": "true", "orientation": "axial"},
+        **{"image_type": "original", "score": "72.50", "chosen": "true", "orientation": "axial"},
     }
     assert {name: row[name] for name in expected} == expected
     assert "" not in (row["detail"], row["files"], row["listing"], row["thickness_mm"])
