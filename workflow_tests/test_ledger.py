@@ -1,5 +1,7 @@
 """Everything found is counted once, and every reason says what can be done about it."""
 
+import runpy
+
 import pytest
 
 from bonecast.ledger import (
@@ -80,3 +82,9 @@ def test_a_scan_is_excluded_once_and_only_from_its_cohort():
 def test_a_reason_outside_the_vocabulary_is_refused():
     with pytest.raises(ValueError, match="bad_luck"):
         count({"scan": [Fate("ingest", "bad_luck")]})
+
+
+def test_the_page_of_reasons_is_made_from_the_vocabulary(repo):
+    page = runpy.run_path(str(repo / "docs" / "reasons.py"))["page"]
+    written = (repo / "docs" / "reasons.md").read_text(encoding="utf-8")
+    assert written == page(), "run: .venv/bin/python docs/reasons.py"
