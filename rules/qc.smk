@@ -125,6 +125,7 @@ rule draw_contact_sheet:
             "report/contact_sheet.py",
             "report/palette.py",
             "report/qc_page.py",
+            "sessions.py",
         ),
     message:
         "Drawing the contact sheet"
