@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonecast.refusal import Refusal
-from bonecast.sessions import FIRST, baselines, parsed_days, scan_id, session_problems
+from bonecast.sessions import FIRST, MARK, baselines, parsed_days, scan_id, session_problems
 
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
@@ -228,8 +228,9 @@ def _without_suffix(name: str) -> str:
 
 
 def unknown_participant(name: str, participants: list[str]) -> str:
-    """Says that nobody of the cohort has this id, and which ids come near."""
-    near = difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
+    """Says that no scan of the cohort has this name, and which names come near."""
+    sessions = [scan for scan in participants if scan.startswith(f"{name}{MARK}")]
+    near = sessions[:3] or difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
     hint = f"; near it: {', '.join(near)}" if near else ""
     return f"no participant {name} in this cohort{hint}"
 
