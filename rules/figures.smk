@@ -34,6 +34,7 @@ rule draw_flow_diagram:
             "report/style.py",
             "report/tables.py",
             "reasons.py",
+            "sessions.py",
         ),
     message:
         "Drawing the flow diagram"
@@ -71,6 +72,7 @@ rule draw_example_segmentations:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing example segmentations"
@@ -104,6 +106,7 @@ rule draw_deformities_by_level:
             "report/figures_shape.py",
             "report/palette.py",
             "report/style.py",
+            "sessions.py",
         ),
     message:
         "Drawing vertebral deformities by level"
@@ -142,6 +145,7 @@ rule draw_hu_by_level_and_age:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing attenuation by level and age"
@@ -178,6 +182,7 @@ rule draw_roi_agreement:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing the agreement of regions"
@@ -217,6 +222,7 @@ rule draw_body_composition:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing body composition"
@@ -254,6 +260,7 @@ rule draw_vbmd_by_age:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing density by age"

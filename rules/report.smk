@@ -50,7 +50,9 @@ rule write_report:
         cohort=config["cohort"]["name"],
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
-        code=code_digest("report", "model/outcome.py", "reasons.py", "level_states.py"),
+        code=code_digest(
+            "report", "model/outcome.py", "reasons.py", "level_states.py", "sessions.py"
+        ),
     message:
         "Writing the report"
     script:

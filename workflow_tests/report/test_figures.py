@@ -87,6 +87,27 @@ def test_flow_without_models_ends_at_measuring(results):
     assert [step.key for step in steps] == ["found", "converted", "segmented", "measured"]
 
 
+def test_flow_counts_scans_where_participants_have_several(tmp_path):
+    ids = pd.DataFrame({"participant_id": ["a", "a", "a", "b"], "session_id": ["1", "02", "3", ""]})
+    ids.to_parquet(tmp_path / "scans.parquet")
+    columns = ["participant_id", "session_id", "stage", "reason", "detail"]
+    lost = [("a", "3", "ingest", "empty_folder", "")]
+    left_out = [
+        *(("a", session, "model", "not_baseline", "") for session in ("02", "3")),
+        ("b", "", "model", "no_outcome", ""),
+        ("c", "", "model", "no_scan", ""),
+    ]
+    for name, rows in (("exclusions", lost), ("model", left_out)):
+        pd.DataFrame(rows, columns=columns).to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
+    frame = pd.DataFrame({"participant_id": ["a"], "outcome": [0.8]})
+    frame.to_parquet(tmp_path / "set.parquet")
+    names = ("scans.parquet", "exclusions.tsv", "set.parquet", "model.tsv")
+    steps, exclusions = figures_flow.read_flow(*(tmp_path / name for name in names))
+    assert [step.n for step in steps] == [4, 3, 3, 3, 1]
+    assert steps[0].note == "scans of 2 participants"
+    assert [figures_flow.name_of(row) for row in exclusions] == ["a_ses-3", "a_ses-02", "b"]
+
+
 @pytest.mark.parametrize(
     ("exclusions", "modelled"),
     [
@@ -97,7 +118,7 @@ def test_flow_without_models_ends_at_measuring(results):
     ],
 )
 def test_flow_refuses_numbers_that_do_not_add_up(exclusions, modelled):
-    with pytest.raises(ValueError, match="participants|exclusion of"):
+    with pytest.raises(ValueError, match="analysis set|exclusion of"):
         figures_flow.flow_steps(["a", "b", "c"], exclusions, modelled)
 
 
