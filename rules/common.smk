@@ -239,6 +239,8 @@ TABLES = [
     "scans.parquet",
     "scans.tsv",
     "exclusions.tsv",
+    "series.tsv",
+    "ledger.tsv",
     "level_sensitivity.tsv",
     "data_dictionary.csv",
     "segmentation_outliers.tsv",

@@ -17,7 +17,8 @@ from bonecast.reasons import Reason
 
 COLUMNS = (
     *("series", "description_class", "modality", "slices", "rows", "columns", "pixel_mm"),
-    *("spacing_mm", "spacing_min_mm", "spacing_max_mm", "missing_slices", "duplicates"),
+    *("spacing_mm", "spacing_min_mm", "spacing_max_mm", "missing_slices"),
+    *("duplicates", "copies"),
     *("tilt_degrees", "extent_mm", "thickness_mm", "kvp", "kernel", "contrast", "orientation"),
     *("image_type", "body_part", "manufacturer", "model", "syntax", "study", "days"),
     *("patient_number", "score", "chosen", "reason", "detail", "files", "listing"),
@@ -173,6 +174,7 @@ def _series_row(number: int, decision: Decision, listing: str) -> dict[str, str]
         "spacing_max_mm": spread and _rounded(spread.largest_gap_mm),
         "missing_slices": spread and spread.n_missing,
         "duplicates": stack and stack.n_duplicates,
+        "copies": series.n_copies,
         "tilt_degrees": spread and _rounded(spread.tilt_degrees, 2),
         "extent_mm": spread and _rounded(coverage_mm(series), 1),
         "thickness_mm": _rounded(series.thickness_mm),

@@ -14,6 +14,7 @@ from bonecast.measure.composition.measure import level_columns
 from bonecast.measure.composition.summary import COMPOSITION_SUMMARY_COLUMNS
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.density_summary import hu_summary_columns
+from bonecast.measure.ledger_columns import LEDGER_COLUMNS, SERIES_COLUMNS
 from bonecast.measure.morphometry.summary import morphometry_summary_columns
 from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
@@ -218,6 +219,8 @@ def cohort_columns(settings: dict, features: Sequence[Column]) -> dict[str, tupl
         "scans": scan_columns(rois, levels, min_levels, textures),
         "vertebrae": vertebra_columns(rois, features),
         "exclusions": EXCLUSION_COLUMNS,
+        "series": SERIES_COLUMNS,
+        "ledger": LEDGER_COLUMNS,
         "level_sensitivity": SENSITIVITY_COLUMNS,
         "segmentation_outliers": OUTLIER_COLUMNS,
         "segmentation_reference": REFERENCE_COLUMNS,
