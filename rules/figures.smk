@@ -7,6 +7,7 @@ rule draw_flow_diagram:
     input:
         scans="<results>/tables/scans.parquet" if not IS_TABULAR else [],
         exclusions="<results>/tables/exclusions.tsv" if not IS_TABULAR else [],
+        ledger="<results>/tables/ledger.tsv" if not IS_TABULAR else [],
         analysis_set=ANALYSIS_SET,
         model_exclusions=MODEL_EXCLUSIONS,
     output:

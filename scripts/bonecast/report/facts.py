@@ -52,6 +52,7 @@ class Paths:
     scans: Path | None = None
     vertebrae: Path | None = None
     exclusions: Path | None = None
+    ledger: Path | None = None
     dictionary: Path | None = None
     level_sensitivity: Path | None = None
     outliers: Path | None = None
@@ -73,6 +74,7 @@ class Facts:
         synthetic: whether its patients are made up.
         steps: of the flow diagram; empty where there are no images.
         exclusions: dicts with scan (its name), stage, reason, sentence, detail.
+        ledger: dicts with unit, fate, reason, n, sentence and remedy.
         sites: participants found at each site, that of the baseline scan.
         all_scans: the table of scans, None where there are no images.
         scans, vertebrae: the measured tables, of baseline scans; None where there are no images.
@@ -90,6 +92,7 @@ class Facts:
     synthetic: bool
     steps: list[Step] = field(default_factory=list)
     exclusions: list[dict] = field(default_factory=list)
+    ledger: list[dict] = field(default_factory=list)
     sites: dict[str, int] = field(default_factory=dict)
     all_scans: pd.DataFrame | None = None
     scans: pd.DataFrame | None = None
@@ -172,11 +175,13 @@ def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
 
 def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
     facts.steps, facts.exclusions = read_flow(
-        paths.scans, paths.exclusions, paths.analysis_set, paths.model_exclusions
+        *(paths.scans, paths.exclusions, paths.ledger),
+        *(paths.analysis_set, paths.model_exclusions),
     )
     facts.all_scans = pd.read_parquet(paths.scans)
     facts.scans = baseline_rows(facts.all_scans)
     facts.vertebrae = baseline_rows(pd.read_parquet(paths.vertebrae))
+    facts.ledger = read_table(paths.ledger).to_dict("records")
     sites = facts.scans["site"].fillna("").replace("", "not named")
     facts.sites = sites.value_counts().sort_index().to_dict()
     facts.roi = measure["density"]["rois"][0]

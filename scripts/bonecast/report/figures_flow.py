@@ -68,6 +68,7 @@ class Step:
 def flow_diagram(
     scans_path: str | Path | None,
     exclusions_path: str | Path | None,
+    ledger_path: str | Path | None,
     analysis_set_path: str | Path | None,
     model_exclusions_path: str | Path | None,
     outputs: Mapping[str, str],
@@ -76,14 +77,16 @@ def flow_diagram(
     """Who reached each step, and why the others did not.
 
     Args:
-        scans_path, exclusions_path: None where a table was modelled without scans.
+        scans_path, exclusions_path, ledger_path: None where a table was modelled without scans.
         analysis_set_path, model_exclusions_path: None where nothing is modelled.
     """
     if scans_path is None:
         frame = pd.read_parquet(analysis_set_path)
         steps = table_steps(frame, read_table(model_exclusions_path).to_dict("records"))
     else:
-        steps, _ = read_flow(scans_path, exclusions_path, analysis_set_path, model_exclusions_path)
+        steps, _ = read_flow(
+            scans_path, exclusions_path, ledger_path, analysis_set_path, model_exclusions_path
+        )
     rows = flow_rows(steps)
     save_figure(draw_flow(steps), rows, COLUMNS, outputs, dpi)
 
@@ -91,6 +94,7 @@ def flow_diagram(
 def read_flow(
     scans_path: str | Path,
     exclusions_path: str | Path,
+    ledger_path: str | Path,
     analysis_set_path: str | Path | None = None,
     model_exclusions_path: str | Path | None = None,
 ) -> tuple[list[Step], list[dict]]:
@@ -107,6 +111,12 @@ def read_flow(
     steps = flow_steps(ids, exclusions, None if frame is None else len(frame))
     if n_participants < len(ids):
         steps[0].note = f"scans of {counted(n_participants, 'participant')}"
+    ledger = read_table(ledger_path)
+    n_series, n_files = (
+        int(ledger.loc[ledger["unit"] == u, "n"].sum()) for u in ("series", "file")
+    )
+    # "series" is its own plural.
+    steps[0].note += f"; {n_series:,} series in {counted(n_files, 'file')}"
     note = "" if frame is None else outcome_words(frame)[1]
     steps[-1].note += f", {note}" if note else ""
     return steps, exclusions

@@ -27,6 +27,8 @@ MAX_EXCLUDED_ROWS = 500
 """The table of exclusions beside the report lists everyone."""
 MAX_RATIO_ROWS = 40
 
+LEDGER_WORDS = {"file": "files", "series": "series", "scan": "scans", "vertebra": "vertebrae"}
+
 
 def write_report(
     paths: Paths,
@@ -71,6 +73,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         alt=alt_texts(facts),
         excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
         exclusion_files=exclusion_files(facts),
+        ledger_words=LEDGER_WORDS,
         level_rows=[] if facts.naming is None else facts.naming.rows[:MAX_LEVEL_ROWS],
         ratios={m.endpoint: ratio_rows(m.hazard_ratios.head(MAX_RATIO_ROWS)) for m in facts.models},
         publications={m.endpoint: publication_facts(m.path) for m in facts.models},
@@ -243,7 +246,7 @@ def flat_settings(config: Mapping, prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in config.items():
         name = f"{prefix}{key}"
-        if name == "cohort":
+        if name in ("cohort", "export"):
             continue  # paths of the input; the name heads the page
         if isinstance(value, Mapping) and value:
             rows += flat_settings(value, f"{name}.")
