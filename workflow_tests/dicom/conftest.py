@@ -157,7 +157,13 @@ def convert(source: Path, work: Path, settings: Settings | None = None) -> dict:
     index, decisions = decide(source, settings)
     work.mkdir(parents=True, exist_ok=True)
     write_series(index, decisions, work / "series.tsv")
-    return convert_participant("p1", source, work / "series.tsv", work / "ct.nii.gz")
+    return convert_table(source, work / "series.tsv", work)
+
+
+def convert_table(source: Path, table: Path, work: Path) -> dict:
+    """What the second rule does with the first one's table; CT at work/ct.nii.gz."""
+    work.mkdir(parents=True, exist_ok=True)
+    return convert_participant("p1", source, table, work / "ct.nii.gz")
 
 
 def convert_first(source: Path, resample: Resample | None = None, secret=b"") -> Converted:
@@ -179,6 +185,7 @@ def ct() -> SimpleNamespace:
         write=write_images,
         decide=decide,
         convert=convert,
+        convert_table=convert_table,
         convert_first=convert_first,
         PIXEL_MM=PIXEL_MM,
         FIRST_MM=FIRST_MM,

@@ -69,8 +69,9 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     series, ct, facts = (folder / name for name in ("series.tsv", "ct.nii.gz", "ct.json"))
     row, table = folder / "calibration_row.json", folder.parent / "calibration.tsv"
     table.write_text(CALIBRATION, encoding="utf-8")
-    settings = vars(Settings()) | {"preferred_thickness_mm": [0.5, 3.0]}
+    settings = vars(Settings(resample={})) | {"preferred_thickness_mm": [0.5, 3.0]}
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
+    params = {"source": str(source), "settings": settings, "override": ""} | calibration
     for rule, inputs, outputs in (
         ("index_series", {}, {"series": str(series)}),
         ("convert_series", {"series": str(series)}, {"ct": str(ct), "facts": str(facts)}),
@@ -82,13 +83,11 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             input=SimpleNamespace(**inputs),
             output=SimpleNamespace(**outputs),
             params=SimpleNamespace(
-                source=str(source),
-                settings=settings,
+                **params,
                 resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
                 cohort="c",
                 secret=None,
                 days=None,
-                **calibration,
             ),
             log=[str(folder / f"{rule}.log")],
         )
