@@ -17,6 +17,7 @@ rule index_series:
         source=participant_source,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
         code=code_digest(
+            "dicom/contrast_words.py",
             "dicom/geometry.py",
             "dicom/headers.py",
             "dicom/index.py",

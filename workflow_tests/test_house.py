@@ -84,9 +84,9 @@ NEEDLESS = {
     "collect_measurements": {"images", "segment/tissues"},
     "draw_deformities_by_level": {"images", "measure", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
-    "draw_body_composition": {"images", "measure", "segment/tissues"},
+    "draw_body_composition": {"images", "measure", "phases", "segment/tissues"},
     "draw_hu_by_level_and_age": {"images", "measure"},
-    "draw_vbmd_by_age": {"images", "measure", "segment/tissues"},
+    "draw_vbmd_by_age": {"images", "measure", "phases", "segment/tissues"},
     "admit_patients": {"cohort"},
     "judge_models": {"cohort"},
     "predict_risks": {"cohort"},
@@ -98,7 +98,7 @@ NEEDLESS = {
     "measure_radiomics": {"measure/inclusion"},
     "perturb_radiomics": {"measure/inclusion"},
     "segment_batch": {"images"},
-    "write_report": {"images", "measure", "segment/tissues"},
+    "write_report": {"images", "measure", "phases", "segment/tissues"},
 }
 """Modules, or folders of them, that a rule imports and need not name: what it takes from them
 changes no result, or their edits reach it through an input that is made again. The levels' colours

@@ -13,9 +13,7 @@ from pydicom.dataset import Dataset
 
 from bonecast.dicom.contrast_words import ContrastWord, agent_word, contrast_words
 from bonecast.dicom.headers import DAMAGE, as_float
-
-HEADER_PHASES = ("none", "arterial", "portal", "late", "contrast")
-"""Phases that a header can tell; `contrast`: there is some, of an untold phase."""
+from bonecast.phases import phases_at
 
 WORD_PHASES = {
     ContrastWord.NATIVE: "none",
@@ -39,13 +37,6 @@ USAGE_PHASES = {
 }
 """(0018,9344) Contrast/Bolus Agent Phase of enhanced CT, PS3.3 C.8.15.3."""
 
-PHASE_STARTS_S = (("arterial", 0.0), ("portal", 60.0), ("late", 100.0))
-"""Seconds after the start of injection at which phases begin: those of TotalSegmentator 2.18.0
-(totalseg_get_phase.py: portal venous from 60 s, delayed from 100 s)."""
-
-BLURRED_S = 10.0
-"""So near to a limit, a delay agrees with the phases on both sides: circulation times differ."""
-
 DELAY_S = (10.0, 1200.0)
 """A delay below the first has brought nothing to the abdomen; one above the second is no delay but
 an earlier examination, a forgotten entry or a wrong clock."""
@@ -60,8 +51,8 @@ class HeaderContrast:
     """What a header says.
 
     Attributes:
-        phase: one of `HEADER_PHASES`; None where the header says nothing, or contradicts itself
-            in whether there is contrast.
+        phase: one of `bonecast.phases.PHASE_WORDS`; None where the header says nothing, or
+            contradicts itself in whether there is contrast.
         delay_s: from the start of injection to the scan; None where unknown or implausible.
         evidence: what was read, in the words of this module; `conflict` where it contradicts
             itself.
@@ -117,15 +108,6 @@ def read_contrast(dataset: Dataset) -> HeaderContrast:
     phase, conflict = _agree(set(votes.values()), delay)
     evidence += [*votes, *(["delay"] if delay is not None else []), *(["conflict"] * conflict)]
     return HeaderContrast(phase, delay, tuple(evidence))
-
-
-def phases_at(delay: float) -> tuple[str, ...]:
-    """Phases that a delay in seconds agrees with, the likeliest first."""
-    starts = [*(start for _, start in PHASE_STARTS_S[1:]), float("inf")]
-    spans = [(name, start, end) for (name, start), end in zip(PHASE_STARTS_S, starts, strict=True)]
-    nominal = [name for name, start, end in spans if start <= delay < end]
-    near = [name for name, start, end in spans if start - BLURRED_S <= delay < end + BLURRED_S]
-    return (*nominal, *(name for name in near if name not in nominal))
 
 
 def _agree(said: set[str], delay: float | None) -> tuple[str | None, bool]:
