@@ -149,12 +149,12 @@ def test_a_calibration_to_be_looked_at_is_flagged(facts, flagged):
 def test_a_contradiction_reaches_the_scan():
     header = {"kvp": 120.0, "contrast_phase_header": "portal"}
     facts = describe(header, "none", Enhancement(aorta_hu=150.0), kvp=100.0).facts()
-    column = {c.name: c for c in vbmd_summary_columns("l1l4", "L1 to L4", 2, "hu_vol")}
+    columns = {c.name: c for c in vbmd_summary_columns("l1l4", "L1 to L4", 2, "hu_vol")}
     found = summarise(**facts)
     assert found["acquisition_conflicts"] == "contrast kvp"
     assert (found["contrast_phase"], found["contrast_phase_confidence"]) == ("none", "low")
     assert (found["aorta_hu"], found["contrast_phase_source"]) == (150.0, "participants_table")
-    for name, column in column.items():
+    for name, column in columns.items():
         assert not column.words or found[name] is None or found[name] in column.words
 
 
