@@ -21,7 +21,7 @@ WORDS = {
     "portal": (
         *("Abdomen venös 1.0 Br36", "Abdomen ven. 3.0", "ABD PV 2.5", "Portal Venous"),
         *("portovenous", "porto-veineux", "temps veineux", "phase veineuse", "fase venosa"),
-        *("portalvenoes"),
+        "portalvenoes",
     ),
     "late": (
         *("delayed 5 min", "Spätphase", "late", "temps tardif", "fase tardiva", "nephrographic"),
