@@ -121,7 +121,7 @@ def measure_enhancement(ct: Volume, tissue: Volume | None) -> Enhancement:
     """
     if tissue is None:
         return Enhancement()
-    boxes = ndimage.find_objects(tissue.data, max_label=max(Tissue.KIDNEY_RIGHT, Tissue.AORTA))
+    boxes = _boxes(tissue.data)
     found: dict[str, float] = {}
     for name, codes in STRUCTURES.items():
         values = _values(ct, tissue, codes, boxes, EDGE_MM.get(name, 0.0))
@@ -138,9 +138,16 @@ def median_hu(ct: Volume, tissue: Volume, codes: Mapping[str, int]) -> dict[str,
     Args:
         codes: code of each structure in `tissue`.
     """
-    boxes = ndimage.find_objects(tissue.data, max_label=max(codes.values()))
+    boxes = _boxes(tissue.data)
     values = {name: _values(ct, tissue, (code,), boxes, 0.0) for name, code in codes.items()}
     return {name: float(np.median(hu)) for name, hu in values.items() if len(hu)}
+
+
+def _boxes(codes: np.ndarray) -> list[tuple[slice, ...] | None]:
+    """Slices around each code, that of code 1 first; read in the order of memory."""
+    if codes.flags.c_contiguous:
+        return ndimage.find_objects(codes, max_label=max(Tissue))
+    return [box and box[::-1] for box in ndimage.find_objects(codes.T, max_label=max(Tissue))]
 
 
 def _values(ct: Volume, tissue: Volume, codes: tuple[int, ...], boxes: list, edge_mm: float):

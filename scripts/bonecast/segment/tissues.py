@@ -7,6 +7,7 @@ only there to tell the phase of contrast yield to all others. Vertebrae have the
 """
 
 from enum import IntEnum
+from functools import reduce
 
 import numpy as np
 
@@ -135,12 +136,13 @@ def combine(*maps: np.ndarray) -> np.ndarray:
 
     Structures of `YIELDING` have those voxels that no other claims.
     """
-    firm = np.arange(256, dtype=np.uint8)
-    firm[YIELDING.start : YIELDING.stop] = 0
-    combined = np.maximum.reduce([firm[one] for one in maps])
-    free = combined == 0
-    combined[free] = np.maximum.reduce([one[free] for one in maps])
-    return combined
+    firm = reduce(np.maximum, (one * ~_yields(one) for one in maps))
+    loose = reduce(np.maximum, maps)
+    return np.maximum(firm, loose * (firm == 0))
+
+
+def _yields(codes: np.ndarray) -> np.ndarray:
+    return (codes >= YIELDING.start) & (codes < YIELDING.stop)
 
 
 def present(tissue: np.ndarray) -> dict[str, str]:
