@@ -153,9 +153,13 @@ INTRAVENOUS = _words("iv", r"i\.v\.?", r"intra-?ven\w*", r"intra-?arter\w*", r"v
 """Routes into the blood."""
 
 
+LONGEST = 1000
+"""Characters that are read; DICOM allows 64, a damaged header holds any number."""
+
+
 def folded(text: str) -> str:
     """Lower case without accents; underscores and runs of blanks are one blank."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = unicodedata.normalize("NFKD", text[:LONGEST]).casefold()
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return re.sub(r"[\s_^]+", " ", plain).strip()
 
