@@ -136,6 +136,11 @@ def participant_source(wildcards):
     return participant_row(wildcards).path
 
 
+def participant_days(wildcards):
+    """Days of a participant's row from their first scan, None where not given."""
+    return participant_row(wildcards).days
+
+
 def participant_input(wildcards):
     """A participant's DICOM folder or NIfTI file as rule input, if there is one."""
     return existing(participant_source(wildcards))

@@ -12,11 +12,15 @@ rule convert_series:
     group:
         "image"
     resources:
-        # A thousand slices of 512 x 512 are held twice.
+        # A thousand slices of 512 x 512 are held twice, three times where they are resampled.
         mem_mb=4000,
         runtime=20,
     params:
         source=participant_source,
+        resample=lookup("ingest/resample", within=config),
+        cohort=lookup("cohort/name", within=config),
+        secret=lookup("cohort/secret", within=config),
+        days=participant_days,
         code=code_digest("dicom", "images.py", "phases.py"),
     message:
         "Converting the CT of {wildcards.participant}"

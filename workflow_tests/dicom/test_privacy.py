@@ -82,7 +82,13 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(**params),
+            params=SimpleNamespace(
+                **params,
+                resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
+                cohort="c",
+                secret=None,
+                days=None,
+            ),
             log=[str(folder / f"{rule}.log")],
         )
         script = repo / "scripts" / f"{rule}.py"
