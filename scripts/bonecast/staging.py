@@ -26,7 +26,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 SUFFIX = ".part"
@@ -59,13 +59,18 @@ class Staging:
         digest = hashlib.blake2b("\n".join(map(str, outputs)).encode(), digest_size=DIGEST_BYTES)
         prefix = f".{job}.{digest.hexdigest()}."
         self._folders: dict[Path, Path] = {}
-        for parent in dict.fromkeys(path.parent for path in self.outputs):
-            parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=parent))
-            self._folders[parent] = folder
-            for number, other in enumerate(_staged(parent, prefix)):
-                if other != folder:
-                    _take_away(other, folder / f"{SUFFIX}{number}")
+        try:
+            for parent in dict.fromkeys(path.parent for path in self.outputs):
+                parent.mkdir(parents=True, exist_ok=True)
+                # The name alone: a relative path stays one.
+                name = Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=parent)).name
+                self._folders[parent] = parent / name
+                others = [other for other in _staged(parent, prefix) if other.name != name]
+                for number, other in enumerate(others):
+                    _take_away(other, parent / name / f"{SUFFIX}{number}")
+        except BaseException:
+            self.discard()
+            raise
 
     def path(self, output: str | Path) -> str:
         """Where an output is written before it has its name."""
@@ -112,12 +117,10 @@ class Staging:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _staged(parent: Path, prefix: str) -> Iterator[Path]:
+def _staged(parent: Path, prefix: str) -> list[Path]:
     """Folders of processes of a job, of any time."""
-    with os.scandir(parent) as entries:
-        for entry in entries:
-            if entry.name.startswith(prefix) and entry.name.endswith(SUFFIX):
-                yield parent / entry.name
+    names = os.listdir(parent)  # noqa: PTH208  (no paths are made of the other thousands)
+    return [parent / name for name in names if name.startswith(prefix) and name.endswith(SUFFIX)]
 
 
 def _take_away(path: Path, target: Path) -> None:
