@@ -22,6 +22,7 @@ copy for editing, the demo's DICOM) are not.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -135,5 +136,8 @@ def _flush(path: Path) -> None:
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such call
+            raise
     finally:
         os.close(number)

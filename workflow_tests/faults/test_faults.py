@@ -16,8 +16,8 @@ from killing import (
     wait_until_nobody_works_in,
 )
 
-SMALL_FILE_BYTES = 20_000
-"""Of the cohort's results only masks, pictures and scans are larger."""
+SMALL_FILE_BYTES = 100_000
+"""Of the cohort's files only scans, cut-outs and pictures are larger."""
 
 
 def test_killed_again_and_again_it_ends_as_if_nothing_had_been(workflow, undisturbed):
@@ -51,15 +51,15 @@ def log(workflow: Workflow, rule: str, name: str = "A009") -> str:
 
 
 def test_a_full_disk_fails_the_job_by_name_and_excludes_nobody(finished, undisturbed):
-    (participant(finished) / "vertebrae.nii.gz").unlink()
+    (participant(finished) / "density.tsv").unlink()
     finished.limits["preexec_fn"] = lambda: resource.setrlimit(
         resource.RLIMIT_FSIZE, (SMALL_FILE_BYTES, SMALL_FILE_BYTES)
     )
     assert not finished.run()
-    told = "label_vertebrae participant=A009: the disk is full or the quota used up"
-    assert told in finished.output and "free space" in log(finished, "label_vertebrae")
+    told = "measure_scan participant=A009: the disk is full or the quota used up: free space"
+    assert told in finished.output and told in log(finished, "measure_scan")
     left = {path.name for path in participant(finished).iterdir()}
-    assert not left & {"vertebrae.nii.gz", "bodies.nii.gz", "segmentation.json"}
+    assert not left & {"density.tsv", "bodies.npz.gz", "strength.tsv"}
     assert not any(name.endswith(".part") for name in left)
     finished.limits.clear()
     finished.complete()
