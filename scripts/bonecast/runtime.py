@@ -139,7 +139,8 @@ def job(snakemake) -> Iterator[logging.Logger]:
         told = f"{STORAGE_FAULTS[error.errno]}, then run again ({os.strerror(error.errno)})"
         log.error("%s: %s", name, told)
         raise SystemExit(f"{name}: {told}") from None
-    except BaseException:
+    except BaseException as error:
+        hide_names(error, path)
         log.exception("%s: failed after %.1f s", name, time.perf_counter() - started)
         raise
     finally:

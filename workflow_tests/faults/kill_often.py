@@ -2,7 +2,8 @@
 
 Two cohorts, the default target each: a few participants of the demo through the embedded network
 up to the report, and the models of a table made up here. Each is run undisturbed once, then in
-fresh folders killed and resumed until it ends, until the kills asked for are spent.
+fresh folders killed and resumed until it ends, until the kills asked for are spent. With --folder
+the undisturbed runs are kept there for another time.
 
     python workflow_tests/faults/kill_often.py [--kills 24] [--seed 1] [--longest 15] [--folder X]
 """
@@ -72,10 +73,11 @@ def write_table(folder: Path) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def fresh(folder: Path, write) -> Workflow:
-    """A cohort in a new folder."""
-    folder.mkdir(parents=True)
-    write(folder)
+def cohort(folder: Path, write) -> Workflow:
+    """A cohort in a folder; one that is there already is used as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        write(folder)
     return Workflow(REPO, folder, ("--configfile", "config.yaml"))
 
 
@@ -96,15 +98,18 @@ def main() -> int:
     for write, kills in shares.items():
         name = write.__name__.removeprefix("write_")
         started = time.monotonic()
-        reference = fresh(place / f"{name}_undisturbed", write)
-        if not reference.run():
-            print(reference.output[-6000:])
-            return 1
-        print(f"{name}: undisturbed run in {time.monotonic() - started:.0f} s", flush=True)
+        reference = cohort(place / f"{name}_undisturbed", write)
+        ended = reference.folder / "ended_well"
+        if not ended.exists():
+            if not reference.run():
+                print(reference.output[-6000:])
+                return 1
+            ended.touch()
+            print(f"{name}: undisturbed run in {time.monotonic() - started:.0f} s", flush=True)
         left, number = kills, 0
         while left > 0:
             number += 1
-            workflow = fresh(place / f"{name}_{number}", write)
+            workflow = cohort(place / f"{name}_{number}", write)
             killed = disturb(workflow, dice, left, options.longest, reference.results)
             workflow.complete()
             found = differences(reference.results, workflow.results)

@@ -36,9 +36,18 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(workflow, undistu
 
 @pytest.fixture
 def finished(undisturbed, tmp_path, repo) -> Workflow:
-    """A copy of the finished run, to take something from."""
+    """A copy of the finished run, to take something from and ask for it again."""
     shutil.copytree(undisturbed.parent, tmp_path / "study")
-    return Workflow(repo, tmp_path / "study", ("features", "--configfile", "study.yaml"))
+    return Workflow(repo, tmp_path / "study", ())
+
+
+def ask(workflow: Workflow, *files: str) -> None:
+    """Take files of participants away, and run for these only."""
+    paths = [workflow.results / "study" / "participants" / file for file in files]
+    for path in paths:
+        path.unlink()
+    targets = [str(path.relative_to(workflow.folder)) for path in paths]
+    workflow.arguments = (*targets, "--configfile", "study.yaml")
 
 
 def participant(workflow: Workflow, name: str = "A009") -> Path:
@@ -51,7 +60,7 @@ def log(workflow: Workflow, rule: str, name: str = "A009") -> str:
 
 
 def test_a_full_disk_fails_the_job_by_name_and_excludes_nobody(finished, undisturbed):
-    (participant(finished) / "density.tsv").unlink()
+    ask(finished, "A009/density.tsv")
     finished.limits["preexec_fn"] = lambda: resource.setrlimit(
         resource.RLIMIT_FSIZE, (SMALL_FILE_BYTES, SMALL_FILE_BYTES)
     )
@@ -85,7 +94,7 @@ def test_a_disk_that_fills_up_is_named_and_the_run_ends_well_once_there_is_space
     small_disk, undisturbed
 ):
     ballast = small_disk.results / "ballast"
-    (participant(small_disk) / "ct.nii.gz").unlink()
+    ask(small_disk, "A009/ct.nii.gz")
     free = shutil.disk_usage(small_disk.results).free
     ballast.write_bytes(bytes(free - 300_000))
     assert not small_disk.run()
@@ -100,14 +109,13 @@ def test_a_disk_that_fills_up_is_named_and_the_run_ends_well_once_there_is_space
 def test_a_file_that_vanishes_between_two_jobs_fails_one_job_only(finished, undisturbed):
     source = finished.folder / "dicom" / "A009"
     victim, kept = next(source.rglob("SE02/*.dcm")), finished.folder / "kept"
-    for name in ("A009", "B003"):
-        (participant(finished, name) / "ct.nii.gz").unlink()
+    ask(finished, "A009/ct.nii.gz", "B003/ct.nii.gz")
     victim.rename(kept)
     assert not finished.run()
     assert "the input changed after its series were listed" in log(finished, "convert_series")
     assert "--forcerun index_series" in finished.output
     # The other one went on.
-    assert (participant(finished, "B003") / "density.tsv").exists()
+    assert (participant(finished, "B003") / "ct.nii.gz").exists()
     assert not (participant(finished) / "ct.json").exists()
     kept.rename(victim)
     finished.complete()
@@ -118,8 +126,7 @@ def test_a_folder_that_vanishes_while_it_is_read_fails_the_job_and_excludes_nobo
     finished, undisturbed
 ):
     source, away = finished.folder / "dicom" / "A009", finished.folder / "away"
-    for name in ("series.tsv", "ct.nii.gz"):
-        (participant(finished) / name).unlink()
+    ask(finished, "A009/series.tsv", "A009/ct.nii.gz")
     main = finished.start()
     while not (participant(finished) / "series.tsv").exists():
         assert main.poll() is None, finished.output[-3000:]
@@ -135,7 +142,7 @@ def test_a_result_that_was_deleted_is_made_again_and_one_that_was_cut_is_not_not
     finished, undisturbed
 ):
     """Snakemake looks at dates and parameters, not at content: said in docs/faults.md."""
-    (participant(finished) / "density.tsv").unlink()
+    ask(finished, "A009/strength.tsv")
     finished.complete()
     assert differences(undisturbed, finished.results) == []
     table = participant(finished) / "strength.tsv"
@@ -143,8 +150,7 @@ def test_a_result_that_was_deleted_is_made_again_and_one_that_was_cut_is_not_not
     table.write_bytes(table.read_bytes()[:20])
     os.utime(table, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert finished.run()
-    assert differences(undisturbed, finished.results) == [
-        "study/participants/A009/strength.tsv: differs"
-    ]
+    wrong = differences(undisturbed, finished.results)
+    assert wrong == ["study/participants/A009/strength.tsv: differs"]
     assert finished.run("--forcerun", "measure_scan")
     assert differences(undisturbed, finished.results) == []
