@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psutil
 
-MEASURED_TIMES = ("logs", "benchmarks", "cache")
-"""Folders of results that may differ: what they hold says when and how fast."""
+NO_RESULTS = {"logs", "benchmarks", "cache", ".kernels"}
+"""Folders that may differ: what they hold says when and how fast, or is compiled code."""
 
 TIMES = ("seconds", "network_seconds")
 """Values of records of segmentation that may differ, for the same reason."""
@@ -173,7 +173,7 @@ def differences(reference: Path, results: Path, partial: bool = False) -> list[s
 
 def _files(folder: Path) -> set[str]:
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {str(name) for name in names if name.parts[1] not in MEASURED_TIMES}
+    return {str(name) for name in names if NO_RESULTS.isdisjoint(name.parts[:2])}
 
 
 def _content(path: Path) -> object:

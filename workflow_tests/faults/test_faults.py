@@ -109,13 +109,13 @@ def test_a_disk_that_fills_up_is_named_and_the_run_ends_well_once_there_is_space
 def test_a_file_that_vanishes_between_two_jobs_fails_one_job_only(finished, undisturbed):
     source = finished.folder / "dicom" / "A009"
     victim, kept = next(source.rglob("SE02/*.dcm")), finished.folder / "kept"
-    ask(finished, "A009/ct.nii.gz", "B003/ct.nii.gz")
+    ask(finished, "A009/ct.nii.gz", "B022/ct.nii.gz")
     victim.rename(kept)
     assert not finished.run()
     assert "the input changed after its series were listed" in log(finished, "convert_series")
     assert "--forcerun index_series" in finished.output
     # The other one went on.
-    assert (participant(finished, "B003") / "ct.nii.gz").exists()
+    assert (participant(finished, "B022") / "ct.nii.gz").exists()
     assert not (participant(finished) / "ct.json").exists()
     kept.rename(victim)
     finished.complete()
