@@ -152,7 +152,13 @@ def job(snakemake) -> Iterator[logging.Logger]:
 
 @contextlib.contextmanager
 def _staged_outputs(snakemake, log: logging.Logger) -> Iterator[None]:
-    """Give an adapter's outputs their names when it has ended well."""
+    """Give an adapter's outputs their names when it has ended well.
+
+    Raises:
+        Abandoned: they are no longer this process's to write.
+    """
+    if is_left_behind():
+        raise Abandoned("the process that started this job is gone: nothing is written")
     outputs = snakemake.output
     staging = Staging(snakemake.rule, list(outputs))
     snakemake.output = type(outputs)(toclone=outputs, custom_map=staging.path)
@@ -189,6 +195,21 @@ def _ending_with_parent(staging: Staging, log: logging.Logger) -> Iterator[None]
         left.set()
 
 
+def is_left_behind() -> bool:
+    """Whether this is a script of Snakemake's whose parent died while modules were imported.
+
+    Snakemake and its scripts are of one session; the process that takes orphans over is not.
+    """
+    if Path(sys.argv[0]).parent.parts[-2:] != (".snakemake", "scripts"):
+        return False
+    try:
+        return os.getsid(os.getppid()) != os.getsid(0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # some systems do not tell
+        return False
+
+
 def hide_names(error: BaseException | None, log: Path) -> None:
     """Take file names out of an error and those behind it: a folder may have a patient's name.
 
@@ -199,7 +220,8 @@ def hide_names(error: BaseException | None, log: Path) -> None:
     while error is not None:
         for name in ("filename", "filename2"):
             path = getattr(error, name, None)
-            if path is not None and Path(os.fsdecode(path)).parts[:1] != log.parts[:1]:
+            named = isinstance(path, str | bytes | os.PathLike)  # not a file's number
+            if named and Path(os.fsdecode(path)).parts[:1] != log.parts[:1]:
                 setattr(error, name, "<input>")
         error = error.__cause__ or error.__context__
 
