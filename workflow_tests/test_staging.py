@@ -170,6 +170,22 @@ def test_a_killed_job_leaves_no_file_under_a_final_name(started, tmp_path):
     assert len(parts(tmp_path)) == 1 and not (tmp_path / "one.txt").exists()
 
 
+@linux
+def test_a_script_whose_parent_died_before_it_began_writes_nothing(tmp_path):
+    script = tmp_path / ".snakemake" / "scripts" / "make.py"
+    script.parent.mkdir(parents=True)
+    imports = "import os, time\nwhile os.getsid(os.getppid()) == os.getsid(0): time.sleep(0.02)\n"
+    script.write_text(imports + ADAPTER)
+    # Starts the script and ends; in a session of its own, as a terminal's is.
+    middle = "import subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", middle, str(script), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run(command, env=environment, start_new_session=True, check=True)
+    log = tmp_path / "job.log"
+    wait_for(lambda: log.exists() and "gone: nothing is written" in log.read_text())
+    assert not (tmp_path / "begun").exists() and parts(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("number", "told"),
     [

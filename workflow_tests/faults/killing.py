@@ -116,11 +116,18 @@ def kill_one(main: subprocess.Popen, dice: random.Random) -> str:
 
 
 def wait_for_a_job(main: subprocess.Popen) -> None:
-    """Wait until Snakemake has started a job, or has ended."""
+    """Wait until Snakemake runs a script, or has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(main.pid)
-        while main.poll() is None and not process.children():
-            time.sleep(0.02)
+        while main.poll() is None and not any(map(_is_job, process.children(recursive=True))):
+            time.sleep(0.05)
+
+
+def _is_job(process: psutil.Process) -> bool:
+    try:
+        return any("/.snakemake/scripts/" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def disturb(
