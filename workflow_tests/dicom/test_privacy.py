@@ -9,6 +9,7 @@ import pytest
 from isal import igzip
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from snakemake.iocontainers import OutputFiles
 
 from bonecast.dicom.select import Settings
 from bonecast.reasons import Reason
@@ -81,7 +82,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             rule=rule,
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
-            output=SimpleNamespace(**outputs),
+            output=OutputFiles(fromdict=outputs),
             params=SimpleNamespace(
                 **params,
                 resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
