@@ -24,15 +24,20 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 
 TAGS: dict[str, int] = {
+    "character_set": 0x00080005,
     "image_type": 0x00080008,
     "sop_class": 0x00080016,
     "sop_uid": 0x00080018,
     "study_date": 0x00080020,
+    "study_time": 0x00080030,
     "modality": 0x00080060,
     "manufacturer": 0x00080070,
     "description": 0x0008103E,
     "model": 0x00081090,
+    "patient_name": 0x00100010,
     "patient_id": 0x00100020,
+    "birth_date": 0x00100030,
+    "sex": 0x00100040,
     "contrast_agent": 0x00180010,
     "thickness_mm": 0x00180050,
     "kvp": 0x00180060,

@@ -9,7 +9,7 @@ import numpy as np
 
 from bonecast.dicom import geometry, vocabulary
 from bonecast.dicom.headers import FileKind, Header, as_float, quiet_pydicom, read_header
-from bonecast.dicom.listing import is_nifti, list_files, listing_digest
+from bonecast.dicom.listing import holds_one_person, is_nifti, list_files, listing_digest
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
 
@@ -111,11 +111,19 @@ def index_source(source: str | Path) -> Index:
                 others[found].append(number)
             else:
                 headers.append(found)
-    series = [part for group in _group(headers) for part in _split(group)]
-    series.sort(key=lambda one: one.sort_key)
+    series = series_of(headers)
+    if holds_one_person(source):
+        for one in series:
+            one.patient = ""
     for number in nifti:
         series.append(_index_nifti(files[number], number))
     return Index(series, dict(others), listing_digest(source, files))
+
+
+def series_of(headers: list[Header]) -> list[Series]:
+    """The series that files with these headers form, in the order of S01, S02 and so on."""
+    series = [part for group in _group(headers) for part in _split(group)]
+    return sorted(series, key=lambda one: one.sort_key)
 
 
 def _group(headers: list[Header]) -> list[list[Header]]:

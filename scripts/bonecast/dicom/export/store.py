@@ -1,0 +1,248 @@
+"""The headers of a whole export as one table in memory, cached on disk in chunks.
+
+A million headers as objects need gigabytes. As columns whose repeated values are numbers into a
+dictionary they need some 300 bytes each.
+"""
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bonecast.dicom import headers
+from bonecast.dicom.headers import FileKind, Header
+from bonecast.dicom.listing import walk
+from bonecast.digest import code_digest
+
+CHUNK = 5000
+"""Files per chunk: what a killed run reads again at most."""
+
+NUMBERS = ("rows", "columns", "frames", "samples", "bits")
+_GEOMETRY = ("position", "orientation", "pixel_mm")
+TEXTS = tuple(name for name in headers.TAGS if name not in (*NUMBERS, *_GEOMETRY))
+"""Elements kept as text; those of geometry are kept as numbers."""
+
+_VERSION = b"bonecast"
+_LIMIT = 2**31
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+_REPEATED_BYTES = pa.dictionary(pa.int32(), pa.binary())
+SCHEMA = pa.schema(
+    [
+        ("path", pa.binary()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("kind", _REPEATED),
+        ("complete", pa.bool_()),
+        *((name, pa.string() if name == "sop_uid" else _REPEATED) for name in TEXTS),
+        *((name, pa.int64()) for name in NUMBERS),
+        ("pixel_mm", _REPEATED_BYTES),
+        ("orientation", _REPEATED_BYTES),
+        ("positions_mm", pa.binary()),
+    ]
+)
+"""One row per file: `path` is relative to the export, as the disk spells it; `kind` is a FileKind,
+empty for a file with a header; arrays are the bytes of their float64 numbers."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of an export, sorted by path.
+
+    Attributes:
+        paths: relative to the export, as the disk spells them.
+        sizes: bytes, -1 for a broken link.
+        mtimes_ns: when each was changed.
+    """
+
+    paths: list[bytes]
+    sizes: np.ndarray
+    mtimes_ns: np.ndarray
+
+
+def find_files(root: str, private: str) -> Files:
+    """Every file of an export but those of the private folder.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    private = os.path.realpath(private)
+
+    def skip(folder: str) -> bool:
+        # An earlier run with another setting may have left its folder in the export.
+        return folder == private or Path(folder, "key.tsv").is_file()
+
+    found = []
+    for folder, names in walk(root, skip):
+        inside = os.path.relpath(folder, root)
+        before = "" if inside == os.curdir else f"{inside}/"
+        for name in names:
+            size, mtime_ns = _state(f"{folder}/{name}")
+            found.append((os.fsencode(before + name), size, mtime_ns))
+    found.sort()
+    return Files(
+        [path for path, _, _ in found],
+        np.array([size for _, size, _ in found], dtype=np.int64),
+        np.array([mtime for _, _, mtime in found], dtype=np.int64),
+    )
+
+
+def _state(path: str) -> tuple[int, int]:
+    try:
+        state = os.stat(path)  # noqa: PTH116  (a million times)
+    except FileNotFoundError:
+        return -1, 0
+    # Pipes and devices would be waited for.
+    return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else (-1, 0)
+
+
+def read_export(
+    root: str,
+    files: Files,
+    cache: Path,
+    read: Callable[[list[Path]], list[Header | FileKind]],
+    progress: Callable[[int, int], None],
+) -> tuple[pa.Table, int]:
+    """Headers of all files: those cached and unchanged, the others read chunk by chunk.
+
+    Args:
+        root: the export.
+        files: from `find_files`.
+        cache: folder of chunks, which exists.
+        read: gives a header or a kind for each path.
+        progress: told after each chunk how many of how many files are done.
+
+    Returns:
+        Table of SCHEMA in the order of `files`, and how many of them were read now.
+
+    Raises:
+        OSError: the disk or the permissions are at fault.
+    """
+    version = code_digest("dicom/headers.py", "dicom/export/store.py").encode()
+    number, cached, chosen = _read_cache(cache, version, files)
+    parts = [cached]
+    missing = np.flatnonzero(chosen < 0)
+    total, rows = len(files.paths), cached.num_rows
+    for start in range(0, len(missing), CHUNK):
+        chunk = missing[start : start + CHUNK]
+        part = _read_chunk(root, files, chunk, read)
+        number += 1
+        _write_whole(part.replace_schema_metadata({_VERSION: version}), cache, number)
+        parts.append(part)
+        chosen[chunk] = np.arange(rows, rows + len(chunk))
+        rows += len(chunk)
+        progress(total - len(missing) + start + len(chunk), total)
+    whole = pa.concat_tables(parts).unify_dictionaries()
+    return whole.take(pa.array(chosen)), len(missing)
+
+
+def _read_cache(cache: Path, version: bytes, files: Files) -> tuple[int, pa.Table, np.ndarray]:
+    """The chunks on disk and, for each file, its row in them, -1 where it has to be read.
+
+    Chunks that no file needs any more are deleted.
+    """
+    paths = pd.Index(files.paths, dtype=object)
+    chosen = np.full(len(files.paths), -1, dtype=np.int64)
+    parts, rows, number = [SCHEMA.empty_table()], 0, 0
+    for leftover in cache.glob("*.part"):
+        leftover.unlink()
+    for chunk in sorted(cache.glob("*.parquet")):
+        number = max(number, int(chunk.stem))
+        part = _load_chunk(chunk, version)
+        if part is None:
+            chunk.unlink()
+            continue
+        at = paths.get_indexer(pd.Index(part["path"].to_pylist(), dtype=object))
+        same = at >= 0
+        same &= part["size"].to_numpy() == files.sizes[at]
+        same &= part["mtime_ns"].to_numpy() == files.mtimes_ns[at]
+        if not same.any():
+            chunk.unlink()
+            continue
+        chosen[at[same]] = rows + np.flatnonzero(same)
+        parts.append(part)
+        rows += part.num_rows
+    return number, pa.concat_tables(parts), chosen
+
+
+def _load_chunk(chunk: Path, version: bytes) -> pa.Table | None:
+    """A chunk; None where other code wrote it, or a power cut left it damaged."""
+    try:
+        part = pq.read_table(chunk)
+    except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None):
+            raise
+        return None
+    if (part.schema.metadata or {}).get(_VERSION) != version:
+        return None
+    return part.replace_schema_metadata(None).cast(SCHEMA)
+
+
+def _read_chunk(
+    root: str,
+    files: Files,
+    chunk: np.ndarray,
+    read: Callable[[list[Path]], list[Header | FileKind]],
+) -> pa.Table:
+    there = [at for at in chunk if files.sizes[at] >= 0]
+    found = read([Path(root, os.fsdecode(files.paths[at])) for at in there])
+    by_file = dict(zip(there, found, strict=True))
+    rows = []
+    for at in chunk:
+        row = _row(by_file.get(at, FileKind.UNREADABLE))
+        row |= {"path": files.paths[at], "size": int(files.sizes[at])}
+        rows.append(row | {"mtime_ns": int(files.mtimes_ns[at])})
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _row(found: Header | FileKind) -> dict:
+    if isinstance(found, FileKind):
+        return {"kind": str(found)}
+    arrays = (found.pixel_mm, found.orientation, found.positions_mm)
+    return {
+        "kind": "",
+        "complete": found.complete,
+        **{name: found.text.get(name, "") for name in TEXTS},
+        # A damaged header may announce any number of frames.
+        **{name: max(min(found.numbers[name], _LIMIT), -_LIMIT) for name in NUMBERS},
+        **{
+            name: None if value is None else np.asarray(value, dtype=float).tobytes()
+            for name, value in zip(("pixel_mm", "orientation", "positions_mm"), arrays, strict=True)
+        },
+    }
+
+
+def _write_whole(table: pa.Table, folder: Path, number: int) -> None:
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as stream:
+        part = Path(stream.name)
+        try:
+            pq.write_table(table, stream, compression="zstd")
+        except BaseException:
+            part.unlink()
+            raise
+    part.replace(folder / f"{number:06d}.parquet")
+
+
+def headers_of(table: pa.Table, rows: np.ndarray) -> Iterator[Header]:
+    """Headers as they were read, `file` counting from 0 in the order of `rows`."""
+    columns = table.take(pa.array(rows)).to_pydict()
+    for at in range(len(rows)):
+        pixel, orientation, positions = (
+            None if (value := columns[name][at]) is None else np.frombuffer(value)
+            for name in ("pixel_mm", "orientation", "positions_mm")
+        )
+        yield Header(
+            file=at,
+            text=dict.fromkeys(headers.TAGS, "") | {name: columns[name][at] for name in TEXTS},
+            numbers={name: columns[name][at] for name in NUMBERS},
+            pixel_mm=None if pixel is None else (float(pixel[0]), float(pixel[1])),
+            orientation=orientation,
+            positions_mm=None if positions is None else positions.reshape(-1, 3),
+            complete=columns["complete"][at],
+        )
