@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bonecast.dicom.export import key, tables
+from bonecast.dicom.export import key, private_folder, tables
 from bonecast.dicom.export.lists import LEFT_OUT_COLUMNS, left_out_rows, write_lists
 from bonecast.dicom.export.notes import list_name, participant_row, warn
 from bonecast.dicom.export.people import find_people
@@ -36,11 +36,6 @@ ARCHIVES = (b".zip", b".tar", b".tgz", b".tar.gz", b".7z", b".rar", b".iso")
 """Ends of names of files that may hold scans and are not opened."""
 
 Progress = Callable[[str], None]
-
-
-def private_folder(source: str, private: str | None) -> str:
-    """Where everything that identifies is: as configured, or a folder in the export."""
-    return private or os.path.join(source, "bonecast")  # noqa: PTH118
 
 
 def build_participants(
@@ -98,13 +93,14 @@ def _write_all(
     progress("telling patients apart")
     census = take_census(table)
     earlier = tables.read_plain(home / "key.tsv")
-    people, who = find_people(census.sightings, key.known_people(earlier), _secret(home))
+    numbered = tables.read_plain(home / "studies.tsv")
+    known = key.known_people(earlier, numbered)
+    people, who = find_people(census.sightings, known, _secret(home))
     identities = key.key_rows(earlier, people)
-    known = {row["pseudonym"] for row in identities}
-    same = tables.read_same_patients(home / "same_patient.tsv", known)
+    pseudonyms = {row["pseudonym"] for row in identities}
+    same = tables.read_same_patients(home / "same_patient.tsv", pseudonyms)
     for row in identities:
         row["participant_id"] = same.get(row["pseudonym"], row["pseudonym"])
-    numbered = tables.read_plain(home / "studies.tsv")
     numbers = {(row["participant_id"], row["study_uid"]): row["session_id"] for row in numbered}
     scans, left, studies = divide(table, census, who, same, numbers, sessions)
     progress(f"counting the series of {len(scans)} rows")

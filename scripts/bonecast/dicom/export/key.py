@@ -11,14 +11,24 @@ KEY_COLUMNS = ("participant_id", "patient_id", "patient_name", "birth_date", "se
 STUDY_COLUMNS = ("participant_id", "session_id", "study_date", "days", "study_uid")
 
 
-def known_people(key: Sequence[Row]) -> dict[str, list[Person]]:
-    """Persons of earlier runs who have a patient id, by group; the others are found by study."""
+def known_people(key: Sequence[Row], studies: Sequence[Row]) -> dict[str, list[Person]]:
+    """Persons of earlier runs who have a patient id, by group; the others are found by study.
+
+    Args:
+        key, studies: rows of key.tsv and studies.tsv.
+    """
+    own_studies: dict[str, set[str]] = {}
+    for row in studies:
+        own_studies.setdefault(row["participant_id"], set()).add(row["study_uid"])
+    merged = {row["participant_id"] for row in key if row["participant_id"] != row["pseudonym"]}
     known: dict[str, dict[str, Person]] = {}
     for row in key:
         if not row["patient_id"]:
             continue
         group = f"id {row['patient_id']}"
         person = Person(row["pseudonym"], group)
+        if person.pseudonym not in merged:
+            person.studies |= own_studies.get(person.pseudonym, set())
         person = known.setdefault(group, {}).setdefault(row["pseudonym"], person)
         person.identities.append(
             Identity(row["patient_id"], row["patient_name"], row["birth_date"], row["sex"])

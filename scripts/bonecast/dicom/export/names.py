@@ -7,15 +7,10 @@ from dataclasses import dataclass
 
 from pydicom import charset
 
+from bonecast.dicom.headers import quiet_pydicom
+
 SIMILAR_NAMES = 0.85
 """Names at least this alike (difflib's ratio) are one name with a slip of the pen."""
-
-NO_NAME = {
-    *("anon", "anonym", "anonymous", "anonymized", "anonymised", "anonymisiert", "deidentified"),
-    *("de identified", "noname", "no name", "none", "null", "nil", "unknown", "unnamed", "patient"),
-    *("unbekannt", "removed", "hidden", "blank", "test", "na", "n a", "xxx"),
-}
-"""What stands in headers in place of a name or an id, as `fold` gives it."""
 
 SPELLINGS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ı": "i"})
 """Letters that are not made of a base letter and an accent."""
@@ -47,8 +42,9 @@ def decode(text: str, character_set: str) -> str:
             return raw.decode("utf-8").strip()
         except UnicodeDecodeError:
             return text.strip()
-    encodings = charset.convert_encodings(character_set.split("\\"))
-    return charset.decode_bytes(raw, encodings, {"^", "="}).strip()
+    with quiet_pydicom():
+        encodings = charset.convert_encodings(character_set.split("\\"))
+        return charset.decode_bytes(raw, encodings, {"^", "="}).strip()
 
 
 def fold(text: str) -> str:
@@ -62,6 +58,17 @@ def fold(text: str) -> str:
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
     plain = re.sub(r"([aou])e", r"\1", plain)
     return " ".join(sorted(re.findall(r"[^\W_]+", plain)))
+
+
+NO_NAME = {
+    fold(words)
+    for words in (
+        *("anon", "anonym", "anonymous", "anonymized", "anonymised", "anonymisiert", "removed"),
+        *("deidentified", "de identified", "no name", "noname", "none", "null", "nil", "hidden"),
+        *("unknown", "unnamed", "unbekannt", "patient", "blank", "test", "na", "n a", "xxx"),
+    )
+}
+"""What stands in headers in place of a name or an id, as `fold` gives it."""
 
 
 def fold_id(patient_id: str) -> str:
@@ -84,17 +91,18 @@ def same_person(one: Identity, other: Identity) -> bool:
     """Whether two identities under the same patient id can be one person.
 
     Two birth dates differ: two persons. With one birth date a part of the name may change (by
-    marriage); without, the names have to be alike but for parts that one leaves out.
+    marriage); without, the names have to be alike but for parts that one leaves out. With neither
+    name nor birth date to compare, the sex must not differ.
     """
-    births = {one.birth_date, other.birth_date} - {""}
-    if len(births) > 1:
+    if len({one.birth_date, other.birth_date} - {""}) > 1:
         return False
+    same_birth = bool(one.birth_date and other.birth_date)
     a, b = known_name(one.name), known_name(other.name)
-    if not a or not b or a == b:
-        return True
+    if not a or not b:
+        return same_birth or {one.sex, other.sex} != {"F", "M"}
     parts, others = set(a.split()), set(b.split())
     if parts <= others or others <= parts:
         return True
-    if one.birth_date and other.birth_date and any(len(part) > 1 for part in parts & others):
+    if same_birth and any(len(part) > 1 for part in parts & others):
         return True
     return difflib.SequenceMatcher(None, a, b).ratio() >= SIMILAR_NAMES

@@ -89,7 +89,7 @@ def find_people(
     who: dict[Seen, Person] = {}
     for group in sorted(groups):
         persons = [
-            Person(old.pseudonym, group, list(old.identities), has_id=old.has_id)
+            Person(old.pseudonym, group, list(old.identities), set(old.studies), old.has_id)
             for old in known.get(group, [])
         ]
         for seen in sorted(groups[group], key=_completeness):
@@ -118,14 +118,16 @@ def _completeness(seen: Seen) -> tuple:
 
 
 def _match(persons: list[Person], seen: Seen) -> Person | None:
-    possible = []
-    for person in persons:
-        if seen.identity in person.identities:
-            return person
-        if all(same_person(seen.identity, identity) for identity in person.identities):
-            possible.append(person)
+    """The one person who may be meant; None where that is nobody or more than one."""
+    possible = [
+        person
+        for person in persons
+        if all(same_person(seen.identity, identity) for identity in person.identities)
+    ]
     if len(possible) > 1:
-        possible = [person for person in possible if seen.study and seen.study in person.studies]
+        known = [person for person in possible if seen.study and seen.study in person.studies]
+        # Of an earlier run: an identity that could be several persons is one of its own.
+        possible = known or [person for person in possible if person.identities == [seen.identity]]
     return possible[0] if len(possible) == 1 else None
 
 

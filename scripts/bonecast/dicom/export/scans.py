@@ -25,6 +25,9 @@ MEASURABLE = (
 )
 """Classes counted as CT series: localizers and captures are CT by modality only."""
 
+FIRST_CT_YEAR = 1971
+"""No patient was scanned earlier; such dates are placeholders."""
+
 ROWS_AT_A_TIME = 20_000
 """Headers that are objects at once, unless one scan has more."""
 
@@ -146,13 +149,13 @@ def take_census(table: pa.Table) -> Census:
 
 
 def _day(date: str) -> str:
-    """A DICOM date as eight digits, empty where there is no such day."""
+    """A DICOM date as eight digits, empty where there is no such day in the age of CT."""
     digits = date.replace(".", "")[:8]
     try:
-        datetime.datetime.strptime(digits, "%Y%m%d")
+        day = datetime.datetime.strptime(digits, "%Y%m%d")
     except ValueError:
         return ""
-    return digits if len(digits) == 8 else ""
+    return digits if len(digits) == 8 and day.year >= FIRST_CT_YEAR else ""
 
 
 def divide(
