@@ -14,12 +14,16 @@ rule participants:
         settings={key: value for key, value in config["export"].items() if key != "threads"},
         code=code_digest(
             "cohort.py",
+            "dicom/elements.py",
             "dicom/export",
             "dicom/geometry.py",
+            "dicom/grouping.py",
             "dicom/headers.py",
             "dicom/index.py",
             "dicom/listing.py",
             "dicom/nifti.py",
+            "dicom/patients.py",
+            "dicom/scan.py",
             "dicom/vocabulary.py",
         ),
     message:

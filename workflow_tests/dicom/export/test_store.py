@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bonecast.dicom.export import store
-from bonecast.dicom.export.reading import read_headers
 from bonecast.dicom.headers import Header
+from bonecast.dicom.scan import read_headers
 
 
 @pytest.fixture
@@ -50,9 +50,7 @@ def test_headers_come_back_as_they_were_read(export, read, ct):
     assert table["kind"].to_pylist() == ["", "", "", "not_dicom"]
     fresh = read_headers([*paths, enhanced], 1)
     for was, now in zip(fresh, store.headers_of(table, np.arange(3)), strict=True):
-        assert {name: now.text[name] for name in store.TEXTS} == {
-            name: was.text[name] for name in store.TEXTS
-        }
+        assert now.text == was.text
         assert now.numbers == was.numbers
         assert now.pixel_mm == was.pixel_mm and now.complete is was.complete
         np.testing.assert_array_equal(now.orientation, was.orientation)
@@ -88,7 +86,15 @@ def test_damaged_and_outdated_chunks_are_read_again(export, read, monkeypatch):
 
 
 def test_any_number_of_frames_fits(export, read):
-    header = Header(0, {}, dict.fromkeys(store.NUMBERS, 10**30), None, None, None, True)
+    header = Header(
+        0,
+        dict.fromkeys(store.TEXTS, ""),
+        dict.fromkeys(store.NUMBERS, 10**30),
+        None,
+        None,
+        None,
+        True,
+    )
     row = store._row(header) | {"path": b"x", "size": 1, "mtime_ns": 1}
     assert store.pa.Table.from_pylist([row], schema=store.SCHEMA).num_rows == 1
 
@@ -109,7 +115,7 @@ RUN = """
     import sys, time
     from pathlib import Path
     from bonecast.dicom.export import build, store
-    from bonecast.dicom.export.reading import read_headers
+    from bonecast.dicom.scan import read_headers
 
     def slow(paths, processes):
         time.sleep(0.05)

@@ -5,6 +5,7 @@ import fcntl
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from bonecast.dicom.export import key, private_folder, tables
 from bonecast.dicom.export.lists import LEFT_OUT_COLUMNS, left_out_rows, write_lists
 from bonecast.dicom.export.notes import list_name, participant_row, warn
 from bonecast.dicom.export.people import find_people
-from bonecast.dicom.export.reading import read_headers
 from bonecast.dicom.export.scans import (
     LeftOut,
     Scan,
@@ -27,6 +27,7 @@ from bonecast.dicom.export.scans import (
 from bonecast.dicom.export.store import find_files, read_export
 from bonecast.dicom.export.summary import Summary
 from bonecast.dicom.headers import FileKind, Header
+from bonecast.dicom.scan import read_headers
 from bonecast.reasons import Reason
 from bonecast.refusal import Refusal
 
@@ -115,7 +116,9 @@ def _write_all(
     tables.write_table(home / "key.tsv", key.KEY_COLUMNS, identities)
     tables.write_table(home / "studies.tsv", key.STUDY_COLUMNS, key.study_rows(studies, numbered))
     named = {row.get("path", "") for row in merged.rows}
-    changed = write_lists(source, home, table, scans, left, named, set(same.values()))
+    written_as = Counter(row["participant_id"] for row in identities)
+    joined = {participant for participant, ways in written_as.items() if ways > 1}
+    changed = write_lists(source, home, table, scans, left, named, joined)
     tables.write_table(home / "left_out.tsv", LEFT_OUT_COLUMNS, left_out_rows(left))
     columns = tables.columns_of(current, tables.made_columns(sessions))
     tables.write_table(home / "participants.tsv", columns, merged.rows)

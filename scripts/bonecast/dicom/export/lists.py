@@ -33,7 +33,7 @@ def write_lists(
 
     Args:
         named: paths of lists in the participants table.
-        joined: participants whose files are under several patient ids.
+        joined: participants whom headers write in several ways.
 
     Returns:
         How many lists of scans were written or got a new date.

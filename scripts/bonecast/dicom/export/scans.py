@@ -273,7 +273,7 @@ def count_series(table: pa.Table, scans: list[Scan]) -> Iterator[Scan]:
             headers = [next(found) for _ in range(len(scan.rows))]
             for at, header in enumerate(headers):
                 header.file = at
-            series = series_of(headers)
+            series = series_of(headers, [1] * len(headers))
             scan.series = len(series)
             scan.ct_series = sum(one.description_class in MEASURABLE for one in series)
             yield scan

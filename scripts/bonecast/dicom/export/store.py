@@ -24,12 +24,16 @@ from bonecast.digest import code_digest
 CHUNK = 5000
 """Files per chunk: what a killed run reads again at most."""
 
-NUMBERS = ("rows", "columns", "frames", "samples", "bits")
-_GEOMETRY = ("position", "orientation", "pixel_mm")
-TEXTS = tuple(name for name in headers.TAGS if name not in (*NUMBERS, *_GEOMETRY))
-"""Elements kept as text; those of geometry are kept as numbers."""
+NUMBERS = ("frames", *headers.NUMBERS)
+TEXTS = (*headers.TAGS, "syntax")
+UNIQUE = ("sop_uid", "position")
+"""Texts that hardly repeat."""
 
+_ARRAYS = ("pixel_mm_array", "orientation_array", "positions_mm_array")
 _VERSION = b"bonecast"
+_READING = ("dicom/elements.py", "dicom/headers.py", "dicom/scan.py", "dicom/export/store.py")
+"""Modules whose edit makes cached headers worthless."""
+
 _LIMIT = 2**31
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 _REPEATED_BYTES = pa.dictionary(pa.int32(), pa.binary())
@@ -40,11 +44,11 @@ SCHEMA = pa.schema(
         ("mtime_ns", pa.int64()),
         ("kind", _REPEATED),
         ("complete", pa.bool_()),
-        *((name, pa.string() if name == "sop_uid" else _REPEATED) for name in TEXTS),
-        *((name, pa.int64()) for name in NUMBERS),
-        ("pixel_mm", _REPEATED_BYTES),
-        ("orientation", _REPEATED_BYTES),
-        ("positions_mm", pa.binary()),
+        *((name, pa.string() if name in UNIQUE else _REPEATED) for name in TEXTS),
+        *((f"{name}_number", pa.int64()) for name in NUMBERS),
+        ("pixel_mm_array", _REPEATED_BYTES),
+        ("orientation_array", _REPEATED_BYTES),
+        ("positions_mm_array", pa.binary()),
     ]
 )
 """One row per file: `path` is relative to the export, as the disk spells it; `kind` is a FileKind,
@@ -124,7 +128,7 @@ def read_export(
     Raises:
         OSError: the disk or the permissions are at fault.
     """
-    version = code_digest("dicom/headers.py", "dicom/export/store.py").encode()
+    version = code_digest(*_READING).encode()
     number, cached, chosen = _read_cache(cache, version, files)
     parts = [cached]
     missing = np.flatnonzero(chosen < 0)
@@ -208,12 +212,12 @@ def _row(found: Header | FileKind) -> dict:
     return {
         "kind": "",
         "complete": found.complete,
-        **{name: found.text.get(name, "") for name in TEXTS},
+        **{name: found.text[name] for name in TEXTS},
         # A damaged header may announce any number of frames.
-        **{name: max(min(found.numbers[name], _LIMIT), -_LIMIT) for name in NUMBERS},
+        **{f"{name}_number": max(min(found.numbers[name], _LIMIT), -_LIMIT) for name in NUMBERS},
         **{
             name: None if value is None else np.asarray(value, dtype=float).tobytes()
-            for name, value in zip(("pixel_mm", "orientation", "positions_mm"), arrays, strict=True)
+            for name, value in zip(_ARRAYS, arrays, strict=True)
         },
     }
 
@@ -235,12 +239,12 @@ def headers_of(table: pa.Table, rows: np.ndarray) -> Iterator[Header]:
     for at in range(len(rows)):
         pixel, orientation, positions = (
             None if (value := columns[name][at]) is None else np.frombuffer(value)
-            for name in ("pixel_mm", "orientation", "positions_mm")
+            for name in _ARRAYS
         )
         yield Header(
             file=at,
-            text=dict.fromkeys(headers.TAGS, "") | {name: columns[name][at] for name in TEXTS},
-            numbers={name: columns[name][at] for name in NUMBERS},
+            text={name: columns[name][at] for name in TEXTS},
+            numbers={name: columns[f"{name}_number"][at] for name in NUMBERS},
             pixel_mm=None if pixel is None else (float(pixel[0]), float(pixel[1])),
             orientation=orientation,
             positions_mm=None if positions is None else positions.reshape(-1, 3),
