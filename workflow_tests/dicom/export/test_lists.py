@@ -13,7 +13,8 @@ from bonecast.dicom.listing import list_files, listing_digest, write_list
 def two_patients(ct, tmp_path):
     """Images of two patients in one folder: paths of each."""
     first = ct.write(tmp_path / "flat", slices=10, name="A{:03d}", PatientID="A")
-    second = ct.write(tmp_path / "flat", slices=10, name="B{:03d}", PatientID="B")
+    other = {"PatientID": "B", "SeriesInstanceUID": "1.2.826.0.1.3680043.8.498.9"}
+    second = ct.write(tmp_path / "flat", slices=10, name="B{:03d}", **other)
     return first, second
 
 

@@ -122,9 +122,8 @@ def _write_all(
     tables.write_table(home / "left_out.tsv", LEFT_OUT_COLUMNS, left_out_rows(left))
     columns = tables.columns_of(current, tables.made_columns(sessions))
     tables.write_table(home / "participants.tsv", columns, merged.rows)
-    last = {tables.key_of(row): row for row in [*(written or []), *made]}
     # After the table: killed in between, the next run takes nothing for changed by hand.
-    tables.write_table(home / "written.tsv", tables.made_columns(sessions), last.values())
+    tables.write_table(home / "written.tsv", tables.made_columns(sessions), merged.written)
     return Summary.of(table, census, scans, left, merged, changed)
 
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from bonecast.dicom.export.names import Identity, decode
 from bonecast.dicom.export.people import Person, Seen
 from bonecast.dicom.export.store import headers_of
-from bonecast.dicom.headers import CT_CLASSES
 from bonecast.dicom.index import series_of
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
@@ -140,12 +139,8 @@ def take_census(table: pa.Table) -> Census:
     number = {seen: at for at, seen in enumerate(sightings)}
     seen = np.full(table.num_rows, -1, dtype=np.int64)
     seen[has_header] = groups.map({g: number[s] for g, s in seen_of.items()}).to_numpy()
-    classes = pa.array([str(one) for one in CT_CLASSES])
-    is_ct = pc.or_(
-        pc.equal(table["modality"].cast(pa.string()), "CT"),
-        pc.is_in(table["sop_class"].cast(pa.string()), classes),
-    )
-    return Census(sightings, seen, pc.fill_null(is_ct, False).to_numpy(), dates)
+    is_ct = pc.fill_null(table["is_ct"], False).to_numpy()
+    return Census(sightings, seen, is_ct, dates)
 
 
 def _day(date: str) -> str:

@@ -43,6 +43,7 @@ SCHEMA = pa.schema(
         ("size", pa.int64()),
         ("mtime_ns", pa.int64()),
         ("kind", _REPEATED),
+        ("is_ct", pa.bool_()),
         ("complete", pa.bool_()),
         *((name, pa.string() if name in UNIQUE else _REPEATED) for name in TEXTS),
         *((f"{name}_number", pa.int64()) for name in NUMBERS),
@@ -211,6 +212,7 @@ def _row(found: Header | FileKind) -> dict:
     arrays = (found.pixel_mm, found.orientation, found.positions_mm)
     return {
         "kind": "",
+        "is_ct": found.is_ct,
         "complete": found.complete,
         **{name: found.text[name] for name in TEXTS},
         # A damaged header may announce any number of frames.

@@ -28,11 +28,14 @@ class Merged:
 
     Attributes:
         rows: in the order of the table as it was, new ones at its end.
+        written: the same without what the person changed, and rows that they deleted: what the
+            next run compares with.
         removed: (participant_id, session_id) whose rows a person deleted.
         new, gone: how many rows are new, and how many have no files any more.
     """
 
     rows: list[Row]
+    written: list[Row]
     removed: list[tuple[str, str]]
     new: int
     gone: int
@@ -55,29 +58,26 @@ def merge(
         written: rows as they were last written; None where unknown.
         same: pseudonym to the participant that it is the same person as.
     """
-    fresh = {key_of(row): row for row in made}
     before = {key_of(row): row for row in written or []}
+    fresh = {key_of(row): _with_loss(row, before.get(key_of(row))) for row in made}
     if current is None:
-        return Merged([dict(row) for row in made], [], len(made), 0)
+        return Merged([dict(row) for row in made], list(made), [], len(made), 0)
     rows: dict[tuple[str, str], Row] = {}
-    gone = 0
+    gone: dict[tuple[str, str], Row] = {}
     for row in current:
         key = key_of(row)
-        if key in fresh:
-            rows[key] = _updated(row, fresh[key], before.get(key))
-        elif key in before and row["participant_id"] in same:
+        if key in before and key not in fresh and row["participant_id"] in same:
             continue
-        elif key in before:
-            nothing = dict.fromkeys(COUNTS, "0") | {"warnings": GONE}
-            rows[key] = _updated(row, nothing, before[key])
-            gone += 1
-        else:
-            rows[key] = dict(row)
+        if key in before and key not in fresh:
+            gone[key] = before[key] | dict.fromkeys(COUNTS, "0") | {"warnings": GONE}
+        now = fresh.get(key, gone.get(key, {}))
+        rows[key] = _updated(row, now, before.get(key))
     removed = [key for key in fresh if key not in rows and key in before]
     added = [dict(fresh[key]) for key in fresh if key not in rows and key not in before]
     merged = [*rows.values(), *added]
     _inherit(merged, current, same)
-    return Merged(merged, removed, len(added), gone)
+    last = {key: row for key, row in before.items() if row["participant_id"] not in same}
+    return Merged(merged, list((last | gone | fresh).values()), removed, len(added), len(gone))
 
 
 def key_of(row: Mapping[str, str]) -> tuple[str, str]:
@@ -85,19 +85,25 @@ def key_of(row: Mapping[str, str]) -> tuple[str, str]:
     return row["participant_id"], row.get("session_id", "")
 
 
-def _updated(row: Row, made: Row, before: Row | None) -> Row:
+def _with_loss(row: Row, before: Row | None) -> Row:
+    """A row that also says how many files it has lost since the last run."""
+    lost = _number((before or {}).get("files")) - _number(row["files"])
+    if lost <= 0:
+        return row
+    words = f"{lost} files fewer than before"
+    return row | {"warnings": "; ".join(filter(None, (row["warnings"], words)))}
+
+
+def _updated(row: Row, now: Row, before: Row | None) -> Row:
+    """A row of the table with the cells that nobody changed as they are now."""
     result = dict(row)
-    for column, cell in made.items():
-        by_hand = row.get(column, "") != (before or {}).get(column, "")
+    for column, cell in now.items():
         if before is None:
             by_hand = bool(row.get(column)) and column not in COUNTS
+        else:
+            by_hand = row.get(column, "") != before.get(column, "")
         if not by_hand:
             result[column] = cell
-    if before and row.get("warnings", "") == before.get("warnings", ""):
-        lost = _number(before.get("files")) - _number(made.get("files"))
-        if lost > 0 and made.get("warnings") != GONE:
-            words = f"{lost} files fewer than before"
-            result["warnings"] = "; ".join(filter(None, (result["warnings"], words)))
     return result
 
 
