@@ -237,18 +237,31 @@ def _write_whole(table: pa.Table, folder: Path, number: int) -> None:
 
 def headers_of(table: pa.Table, rows: np.ndarray) -> Iterator[Header]:
     """Headers as they were read, `file` counting from 0 in the order of `rows`."""
-    columns = table.take(pa.array(rows)).to_pydict()
-    for at in range(len(rows)):
-        pixel, orientation, positions = (
-            None if (value := columns[name][at]) is None else np.frombuffer(value)
-            for name in _ARRAYS
-        )
+    part = table.take(pa.array(rows))
+    texts = zip(*(_values(part[name]) for name in TEXTS), strict=True)
+    numbers = zip(*(_values(part[f"{name}_number"]) for name in NUMBERS), strict=True)
+    arrays = zip(*(_values(part[name]) for name in _ARRAYS), strict=True)
+    complete = _values(part["complete"])
+    each = zip(texts, numbers, arrays, complete, strict=True)
+    for at, (text, number, (pixel, orientation, positions), is_complete) in enumerate(each):
         yield Header(
             file=at,
-            text={name: columns[name][at] for name in TEXTS},
-            numbers={name: columns[f"{name}_number"][at] for name in NUMBERS},
-            pixel_mm=None if pixel is None else (float(pixel[0]), float(pixel[1])),
-            orientation=orientation,
-            positions_mm=None if positions is None else positions.reshape(-1, 3),
-            complete=columns["complete"][at],
+            text=dict(zip(TEXTS, text, strict=True)),
+            numbers=dict(zip(NUMBERS, number, strict=True)),
+            pixel_mm=None if pixel is None else tuple(np.frombuffer(pixel).tolist()),
+            orientation=None if orientation is None else np.frombuffer(orientation),
+            positions_mm=None if positions is None else np.frombuffer(positions).reshape(-1, 3),
+            complete=is_complete,
         )
+
+
+def _values(column: pa.ChunkedArray) -> list:
+    """A column's values, each repeated one made once."""
+    if not pa.types.is_dictionary(column.type):
+        return column.to_pylist()
+    whole = column.combine_chunks()
+    codes, at = np.unique(whole.indices.fill_null(-1).to_numpy(), return_inverse=True)
+    # Of a million different times of the export only those of these rows.
+    known = iter(whole.dictionary.take(pa.array(codes[codes >= 0])).to_pylist())
+    values = [None if code < 0 else next(known) for code in codes]
+    return [values[number] for number in at.tolist()]
