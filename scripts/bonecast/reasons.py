@@ -136,7 +136,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.DICOMDIR: "The file is the directory of a DICOM medium; it has no image.",
     Reason.NOT_DICOM: "The file is not DICOM.",
     Reason.UNREADABLE: "The DICOM header of the file is damaged.",
-    Reason.NO_PATIENT: "The header names neither a patient nor a study.",
+    Reason.NO_PATIENT: "The header identifies neither a patient nor a study nor a series.",
     Reason.NO_CT: "The patient, or the session, has no CT in the export.",
     Reason.ODD_FILE_NAME: "The file's name has a line break, so no list can name it.",
     Reason.REMOVED_BY_HAND: "The row was deleted from the participants table by hand.",

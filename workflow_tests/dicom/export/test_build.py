@@ -52,7 +52,9 @@ def mixed_export(export):
     export.add("flat", number=3, Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4")
     export.add("flat", number=4, slices=1, **LOCALIZER)
     export.add("flat", number=5, PatientID=None)
-    export.add("flat", number=6, slices=1, PatientID=None, StudyInstanceUID=None)
+    nothing = dict.fromkeys(("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
+    export.add("flat", number=6, slices=1, **nothing)
+    export.add("flat", number=8, slices=2, PatientID="", StudyInstanceUID=None)
     export.add("flat", number=7, slices=1, PatientID="Anonymous")
     (export.root / "README").write_text("this is no DICOM file at all")
     (export.root / "empty").touch()
@@ -71,7 +73,7 @@ def test_every_file_is_in_one_list(export):
     assert reasons == {"no_ct": 3, "no_patient": 1, "not_dicom": 3, "unreadable": 1}
     assert summary.left_out["no_ct"] == (1, 3)
     assert summary.archives == 1
-    assert (summary.patients, summary.rows, len(export.table())) == (6, 5, 5)
+    assert (summary.patients, summary.rows, len(export.table())) == (7, 6, 6)
 
 
 def test_rows_say_what_a_person_should_look_at(export):
@@ -82,10 +84,10 @@ def test_rows_say_what_a_person_should_look_at(export):
         *("2", "2", "2"),
         "5",
     )
-    assert one["warnings"] == "folder shared by 5 patients"
+    assert one["warnings"] == "folder shared by 6 patients"
     assert "no CT but localizers" in export.row_of("ID4")["warnings"]
     without_id = [row["warnings"] for row in export.table() if "no patient id" in row["warnings"]]
-    assert len(without_id) == 2
+    assert len(without_id) == 3
     assert {path.parent.name for path in export.files_of(one)} == {"flat", "er"}
 
 

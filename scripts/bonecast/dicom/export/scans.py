@@ -111,12 +111,17 @@ class Census:
 def take_census(table: pa.Table) -> Census:
     """Who and when each file says it is, and whether it is CT.
 
+    A series or frame of reference stands for a study that has no identifier.
+
     Args:
         table: of `store.SCHEMA`.
     """
     kinds = table["kind"].to_pandas()
     has_header = (kinds == "").to_numpy()
-    frame = table.select([*_WHO, *_WHEN]).to_pandas()[has_header]
+    frame = table.select([*_WHO, *_WHEN]).to_pandas()
+    for instead in ("series_uid", "frame_of_reference"):
+        frame["study_uid"] = _filled(frame["study_uid"], table[instead])
+    frame = frame[has_header]
     groups = frame.groupby([*_WHO, *_WHEN], observed=True, sort=False, dropna=False).ngroup()
     first = ~groups.duplicated().to_numpy()
     distinct = frame[first].astype(str)
@@ -141,6 +146,14 @@ def take_census(table: pa.Table) -> Census:
     seen[has_header] = groups.map({g: number[s] for g, s in seen_of.items()}).to_numpy()
     is_ct = pc.fill_null(table["is_ct"], False).to_numpy()
     return Census(sightings, seen, is_ct, dates)
+
+
+def _filled(column: pd.Series, other: pa.ChunkedArray) -> pd.Series:
+    """A column of categories whose empty cells are taken from another."""
+    empty = (column == "").to_numpy()
+    if not empty.any():
+        return column
+    return column.astype(object).where(~empty, other.to_pandas().astype(object)).astype("category")
 
 
 def _day(date: str) -> str:
