@@ -72,6 +72,11 @@ class Export:
             writer.writeheader()
             writer.writerows(rows)
 
+    def contents(self) -> dict[str, bytes]:
+        """Content of everything in the private folder but the lock and the cache."""
+        state = self.state().items()
+        return {name: content for name, (content, _) in state if not name.startswith("index/")}
+
     def state(self) -> dict[str, tuple[bytes, int]]:
         """Content and date of everything in the private folder but the fault note and lock."""
         return {

@@ -2,11 +2,14 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from bonecast.cohort import CohortError, read_cohort
+from bonecast.dicom import listing
+from bonecast.dicom.export import tables
 from bonecast.dicom.index import index_source
 from bonecast.dicom.listing import list_files
 from bonecast.refusal import Refusal
@@ -56,6 +59,8 @@ def mixed_export(export):
     export.add("flat", number=6, slices=1, **nothing)
     export.add("flat", number=8, slices=2, PatientID="", StudyInstanceUID=None)
     export.add("flat", number=7, slices=1, PatientID="Anonymous")
+    directory = dict.fromkeys((*nothing, "Rows", "Columns"))
+    export.add("flat", slices=1, SOPClassUID="1.2.840.10008.1.3.10", **directory)
     (export.root / "README").write_text("this is no DICOM file at all")
     (export.root / "empty").touch()
     (export.root / "old.zip").write_bytes(b"PK" + bytes(200))
@@ -70,7 +75,7 @@ def test_every_file_is_in_one_list(export):
     assert count == summary.files == len(paths)
     assert summary.listed == sum(int(row["files"]) for row in export.table())
     reasons = {row["reason"]: int(row["files"]) for row in export.table("left_out")}
-    assert reasons == {"no_ct": 3, "no_patient": 1, "not_dicom": 3, "unreadable": 1}
+    assert reasons == dict(dicomdir=1, no_ct=3, no_patient=1, not_dicom=3, unreadable=1)
     assert summary.left_out["no_ct"] == (1, 3)
     assert summary.archives == 1
     assert (summary.patients, summary.rows, len(export.table())) == (7, 6, 6)
@@ -169,6 +174,50 @@ def test_new_files_change_only_their_patient(export):
     lists = {name for name in changed if name.startswith("lists/")}
     assert lists == {export.row_of("ID2")["path"], rows[-1]["path"]}
     assert export.row_of("ID2")["files"] == "4"
+
+
+class Crash(BaseException):
+    """What a killed process looks like from inside."""
+
+
+def test_a_run_that_ends_between_two_files_is_made_good_by_the_next(export, monkeypatch):
+    for number in (1, 2, 3):
+        export.add("a", number=number)
+    gone = export.add("b", number=4, slices=2)
+    export.build()
+    rows = [export.row_of(name) | {"site": name} for name in ("ID3", "ID1", "ID2", "ID4")]
+    export.write(rows[:2] + rows[3:])
+    export.add("c", number=1, slices=1)
+    export.add("c", number=5, slices=1)
+    gone[0].unlink()
+    start = export.home.with_name("start")
+    shutil.copytree(export.home, start)
+    export.build()
+    undisturbed = export.contents()
+    whole, crashes = listing.write_if_changed, 0
+    for last in range(20):
+        shutil.rmtree(export.home)
+        shutil.copytree(start, export.home)
+        written = []
+
+        def crash(path, text, last=last, written=written):
+            if len(written) == last:
+                raise Crash
+            if whole(path, text):
+                written.append(path)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(listing, "write_if_changed", crash)
+            patched.setattr(tables, "write_if_changed", crash)
+            try:
+                export.build()
+            except Crash:
+                crashes += 1
+            else:
+                break
+        export.build()
+        assert export.contents() == undisturbed, last
+    assert crashes > 5
 
 
 def test_a_file_that_changed_gives_its_list_a_new_date(export):
@@ -358,3 +407,22 @@ def test_two_runs_at_once_are_refused(export):
 
     with pytest.raises(Refusal, match="enough"):
         export.build(read=meanwhile)
+
+
+def test_every_real_file_in_one_flat_folder(export, shared_data):
+    """Real and odd files of many makers; links, so that nothing is copied."""
+    for number, path in enumerate(
+        sorted(p for p in (shared_data / "dicom").rglob("*") if p.is_file())
+    ):
+        (export.root / f"IM{number:05d}").symlink_to(path)
+    summary = export.build(sessions=True)
+    paths, count = accounted(export)
+    assert paths == everything(export)
+    assert count == summary.files >= 200
+    (crlm,) = (
+        row for row in export.table() if row["participant_id"] == export.id_of("CRLM-CT-1004")
+    )
+    assert (crlm["files"], crlm["series_found"], crlm["ct_series"]) == ("41", "1", "1")
+    assert len(list_files(export.home / crlm["path"])) == 41
+    reasons = {row["reason"] for row in export.table("left_out")}
+    assert {"not_dicom", "no_ct"} <= reasons

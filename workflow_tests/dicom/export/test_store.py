@@ -8,6 +8,7 @@ import textwrap
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from bonecast.dicom.export import store
@@ -150,3 +151,33 @@ def test_a_run_killed_anywhere_goes_on_and_ends_the_same(export, repo, tmp_path,
         (export.home / name).unlink()
     assert export.build(sessions=True).headers_read == 32
     assert {name: content for name, (content, _) in export.state().items()} == resumed
+
+
+WORKERS = """
+    import sys, time
+    from bonecast.dicom import scan
+
+    def slow(path, number):
+        time.sleep(0.2)
+
+    scan.PARALLEL_FROM = scan.CHUNK_FILES = 1
+    scan.read_header = slow
+    scan.read_headers(["one"] * 1000, 2)
+"""
+
+
+def test_workers_end_when_the_process_that_started_them_is_killed(repo, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(WORKERS))
+    environment = os.environ | {"PYTHONPATH": str(repo / "scripts")}
+    process = subprocess.Popen([sys.executable, str(script)], env=environment)
+    workers = []
+    deadline = time.monotonic() + 60
+    while len(workers) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        workers = psutil.Process(process.pid).children()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
