@@ -51,7 +51,7 @@ def fold(text: str) -> str:
     """A name without case, accents, signs and order of its parts: `Müller^Eva` is `eva muller`.
 
     Of the spellings of a name in several scripts the first counts. Umlauts written as two
-    letters (ae, oe, ue) are the same as one.
+    letters (`Mueller`) are the same as one.
     """
     first = next(filter(None, text.split("=")), "")
     plain = unicodedata.normalize("NFKD", first).casefold().translate(SPELLINGS)
