@@ -28,6 +28,12 @@ META_CLASS = 0x00020002
 META = (META_CLASS, TRANSFER_SYNTAX)
 """Elements of the file meta group that are always read."""
 
+META_START = b"DICM\x02\x00\x00\x00UL\x04\x00"
+SYNTAX_START = b"\x02\x00\x10\x00UI"
+"""How a sound file meta group begins, and the element of the transfer syntax in it."""
+
+CHARACTER_SET = 0x00080005
+
 DATA_SET = 0x00080000
 """The first tag after the file meta and command groups."""
 
@@ -105,18 +111,22 @@ def read_elements(descriptor: int, size: int, wanted: Collection[int]) -> Elemen
 
 def _walk(content: bytes, size: int, wanted: Collection[int]) -> Elements:
     """Raises NotPlainError, or struct.error where `content` ends first."""
-    if content[MAGIC_OFFSET : MAGIC_OFFSET + 4] != b"DICM":
+    if content[MAGIC_OFFSET : MAGIC_OFFSET + len(META_START)] != META_START:
         raise NotPlainError
     values: dict[int, bytes] = {}
     at = _explicit(content, MAGIC_OFFSET + 4, 0x00020000, 0x00030000, META, values)
+    if SYNTAX_START not in content[:at]:
+        raise NotPlainError
     syntax = values.get(TRANSFER_SYNTAX, b"").decode("latin-1").rstrip(" \0")
-    if not syntax or syntax in OTHER_CODINGS:
+    if not syntax.replace(".", "").isdigit() or syntax in OTHER_CODINGS:
         raise NotPlainError
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         return _walk_deflated(content[at:], size - at, wanted, values)
     implicit = syntax == uid.ImplicitVRLittleEndian
     step = _implicit if implicit else _explicit
     at = step(content, at, DATA_SET, BEFORE_PIXELS, wanted, values)
+    if b"\0" in values.get(CHARACTER_SET, b"").rstrip(b" \0"):  # stops pydicom
+        raise NotPlainError
     if at == size:
         return Elements(values, None, 0)
     if implicit:

@@ -5,8 +5,8 @@ be empty, or shared by two patients. Headers are kept together that agree in wha
 have in common, and parted further only where positions show that they are no single stack.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,22 +124,24 @@ def _without_copies(headers: list[Header]) -> Group:
 def _stacks(headers: list[Header]) -> list[Group]:
     """The stacks that a group is made of; itself where no parting gives better ones.
 
-    A parting must leave no position taken twice. Of several, the one with the fewest parts and
-    uneven distances is taken. Single slices are no stacks: one place watched over time is not
-    parted. A stack that is merely uneven is parted only into even ones.
+    A parting must leave no position taken twice and make few parts: one place watched over time
+    is not parted into single slices. Of several, the one with the fewest parts and uneven
+    distances is taken. A stack that is merely uneven is parted only into even ones.
     """
     whole = _without_copies(headers)
     stack = measure(whole.headers)
     if stack is None or not (stack.n_duplicates or stack.n_uneven):
         return [whole]
+    most = MAX_PARTS_PER_COPY * max(Counter(_places(whole.headers)).values())
     best, least = [], float("inf")
     for parts in _partings(whole.headers, stack):
-        stacks = [measure(part) for part in parts]
-        sizes = [len(part) for part in parts]
-        uneven = sum(one.n_uneven for one in stacks)
-        if len(parts) < 2 or max(sizes) < 2 or any(one.n_duplicates for one in stacks):
+        if not 2 <= len(parts) <= min(most, len(whole.headers) // 2):
             continue
-        if not stack.n_duplicates and (uneven or min(sizes) < 2):
+        stacks = [measure(part) for part in parts]
+        if any(one is None or one.n_duplicates for one in stacks):
+            continue
+        uneven = sum(one.n_uneven for one in stacks)
+        if not stack.n_duplicates and (uneven or min(map(len, parts)) < 2):
             continue
         if uneven + len(parts) < least:
             best, least = parts, uneven + len(parts)
@@ -147,6 +149,10 @@ def _stacks(headers: list[Header]) -> list[Group]:
         return [whole]
     return [Group(part, whole.n_copies if part is best[0] else 0) for part in best]
 
+
+MAX_PARTS_PER_COPY = 2
+"""Stacks that may come of each slice at the position that is taken most often: two passes that
+overlap in a third make three parts of at most two slices at a position."""
 
 DISTINCT = (
     *(("thickness_mm",), ("acquisition",), ("image_type",), ("contrast_agent",)),
@@ -170,18 +176,23 @@ def _partings(headers: list[Header], stack: geometry.Stack) -> Iterator[list[lis
     for keys in names:
         yield _by(headers, lambda header, keys=keys: tuple(header.text[key] for key in keys))
     if stack.n_duplicates and all(header.numbers["frames"] == 1 for header in headers):
-        places = _places(headers)
-        numbers = {header.file: as_float(header.text["instance_number"]) for header in headers}
-        numbered = None not in numbers.values()
-        if numbered:
-            yield _runs(headers, places, lambda header: (numbers[header.file],))
-        yield _runs(
-            headers,
-            places,
-            lambda header: (header.text["acquisition_date"], header.text["acquisition_time"]),
-        )
-        if numbered:
-            yield _layers(headers, places, numbers)
+        yield from _partings_by_order(headers)
+
+
+def _partings_by_order(headers: list[Header]) -> Iterator[list[list[Header]]]:
+    """Ways to part single slices by the order in which they were numbered or taken."""
+    places = dict(zip((header.file for header in headers), _places(headers), strict=True))
+    numbers = {header.file: as_float(header.text["instance_number"]) for header in headers}
+    times = {
+        header.file: (header.text["acquisition_date"], header.text["acquisition_time"])
+        for header in headers
+    }
+    numbered = None not in numbers.values()
+    if numbered:
+        yield _runs(headers, places, numbers)
+    yield _runs(headers, places, times)
+    if numbered:
+        yield _layers(headers, places, numbers)
 
 
 def _by(headers: list[Header], key: Callable[[Header], Hashable]) -> list[list[Header]]:
@@ -192,12 +203,14 @@ def _by(headers: list[Header], key: Callable[[Header], Hashable]) -> list[list[H
 
 
 def _runs(
-    headers: list[Header], places: dict[int, int], key: Callable[[Header], tuple]
+    headers: list[Header], places: dict[int, int], order: Mapping[int, object]
 ) -> list[list[Header]]:
     """Parts of an order of slices, a new one wherever a position comes a second time."""
+    if 2 * len(set(order.values())) < len(headers):
+        return []  # most slices share their rank: that is no order
     runs: list[list[Header]] = []
     taken: set[int] = set()
-    for header in sorted(headers, key=lambda header: (*key(header), places[header.file])):
+    for header in sorted(headers, key=lambda one: (order[one.file], places[one.file])):
         if not runs or places[header.file] in taken:
             runs.append([])
             taken = set()
@@ -229,9 +242,11 @@ def _widest_gap_mm(headers: list[Header]) -> float:
     return float(np.diff(np.sort(_along_mm(headers))).max())
 
 
-def _places(headers: list[Header]) -> dict[int, int]:
-    """Number of each slice's position along the normal, by file: the same for the same place."""
+def _places(headers: list[Header]) -> list[int]:
+    """Number of each slice's position along the normal: the same for the same place."""
     along = _along_mm(headers)
     order = np.argsort(along, kind="stable")
     steps = np.diff(along[order], prepend=along[order[0]]) > geometry.DUPLICATE_MM
-    return {headers[n].file: int(place) for n, place in zip(order, steps.cumsum(), strict=True)}
+    places = np.empty(len(order), dtype=int)
+    places[order] = steps.cumsum()
+    return places.tolist()

@@ -21,7 +21,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from bonecast.dicom.elements import META_CLASS, TRANSFER_SYNTAX
+from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 from bonecast.dicom.vocabulary import MODALITIES
 
 TAGS: dict[str, int] = {
@@ -74,7 +74,7 @@ NUMBERS: dict[str, int] = {
 }
 """Elements read from every file as 16-bit numbers."""
 
-WANTED = frozenset((*TAGS.values(), *NUMBERS.values()))
+WANTED = frozenset((*TAGS.values(), *NUMBERS.values(), CHARACTER_SET))
 
 FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
 """Shared and per-frame functional groups: where enhanced objects keep their geometry."""
@@ -89,8 +89,8 @@ MAX_FRAMES = 100_000
 """Larger values, or sizes that are not positive, are no values of a CT and count as missing."""
 
 DAMAGE = (
-    *(AttributeError, KeyError, TypeError, ValueError, IndexError, NotImplementedError),
-    *(RuntimeError, EOFError, OSError, struct.error, zlib.error, InvalidDicomError),
+    *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError),
+    *(EOFError, OSError, struct.error, zlib.error, InvalidDicomError),
 )
 """What pydicom and its decoders raise on elements and pixel data that are damaged or missing."""
 

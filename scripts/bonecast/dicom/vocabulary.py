@@ -188,19 +188,31 @@ def description_class(
 
 
 BODY_PARTS = {
-    "whole_body": r"whole.?body|wholebody|ganzk\w+|corps.?entier|polytrauma\w*",
-    "spine": r"[ctl]?.?spine|lumbar\w*|spin(al)?|vertebra\w*|wirbel\w*|[bhl]ws|rachis|columna|"
-    r"colonna|sacrum|lws|sspine|tlspine|lsspine|cervicothoracic|thoracolumbar",
-    "head": r"head|skull|brain|cranium|crani\w+|face|facial|orbit\w*|sinus\w*|ear|jaw|maxilla|"
-    r"mandible|iac|kopf|sch[^a-z]{0,3}a?e?del|nnh|t[eê]te|crane|cabeza|cerebral|hoofd|testa|dental",
-    "neck": r"neck|carotid\w*|larynx|thyroid|hals|cou|cuello|collo|nek|tspinneck",
-    "chest": r"chest\w*|thorax\w*|thorac\w+|lungs?|heart|cardiac|coronar\w*|aorta|torax|torace|"
-    r"sternum|ribs?|breast|trunk|torso",
-    "abdomen": r"abd|abdom\w*|abdpelv\w*|liver|kidneys?|renal|pancreas|kub|bauch|buik|addome|"
-    r"trunk|torso|urogra\w*|uro",
-    "pelvis": r"pelvis|pelvic|pelv|becken|bassin|bacino|bekken|bladder|prostate|hips?|h[uü]fte",
-    "limb": r"extremit\w*|limb|arm|forearm|upperarm|elbow|wrist|hand|finger|shoulder|clavicle|leg|"
-    r"lowerleg|thigh|femur|knee|calf|ankle|foot|heel|toes?|humerus|tibia|knie|fu(ss|ß)|schulter",
+    "whole_body": r"whole.?body|ganzk\w+|corps.?entier|polytrauma\w*",
+    "spine": (
+        r"[ctl]?.?spine|spin(al)?|lumbar\w*|vertebra\w*|wirbel\w*|[bhl]ws|rachis|columna|colonna|"
+        r"sacrum|cervicothoracic|thoracolumbar"
+    ),
+    "head": (
+        r"head|skull|brain|crani\w+|face|facial|orbit\w*|sinus\w*|ear|jaw|maxilla|mandible|iac|kopf|"
+        r"sch[^a-z]{0,3}a?e?del|nnh|t[eê]te|crane|cabeza|cerebral|hoofd|testa|dental"
+    ),
+    "neck": r"neck|carotid\w*|larynx|thyroid|hals|cou|cuello|collo|nek",
+    "chest": (
+        r"chest\w*|thorax\w*|thorac\w+|lungs?|heart|cardiac|coronar\w*|aorta|torax|torace|sternum|"
+        r"ribs?|breast|trunk|torso|tap|cap"
+    ),
+    "abdomen": (
+        r"abd|abdom\w*|liver|kidneys?|renal|pancreas|kub|bauch|buik|addome|urogra\w*|uro|"
+        r"trunk|torso|tap|cap"
+    ),
+    "pelvis": (
+        r"pelvis|pelvic|pelv|becken|bassin|bacino|bekken|bladder|prostate|hips?|h[uü]fte|tap|cap"
+    ),
+    "limb": (
+        r"extremit\w*|limb|arm|forearm|elbow|wrist|hand|finger|shoulder|clavicle|leg|thigh|femur|"
+        r"knee|calf|ankle|foot|heel|toes?|humerus|tibia|knie|fu(ss|ß)|schulter"
+    ),
 }
 """Our words for parts of the body, and how (0018,0015) and people write them: English, German and
 some of the French, Spanish, Italian and Dutch."""
@@ -220,11 +232,7 @@ def body_part_words(examined: str, description: str = "") -> str:
     """
     for text in (JOINED_PARTS.sub(r" \1 ", examined), description):
         words = f" {re.sub(r'[\W_]+', ' ', text.lower())} "
-        found = [
-            name
-            for name, ways in BODY_PARTS.items()
-            if re.search(rf"(?<=[ \d])({ways})(?= )", words)
-        ]
+        found = [part for part, ways in BODY_PARTS.items() if re.search(rf"[ \d]({ways}) ", words)]
         if found:
             return " ".join(found)
     return ""
