@@ -16,6 +16,7 @@ rule index_series:
     params:
         source=participant_source,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
+        override=lambda wildcards: participant_row(wildcards).series,
         code=code_digest(
             "dicom/elements.py",
             "dicom/geometry.py",
@@ -23,9 +24,11 @@ rule index_series:
             "dicom/headers.py",
             "dicom/index.py",
             "dicom/listing.py",
+            "dicom/needs.py",
             "dicom/nifti.py",
             "dicom/patients.py",
             "dicom/scan.py",
+            "dicom/scoring.py",
             "dicom/select.py",
             "dicom/table.py",
             "dicom/vocabulary.py",
