@@ -32,6 +32,7 @@ pathvars:
 
 
 include: "rules/demo.smk"
+include: "rules/export.smk"
 include: "rules/ingest.smk"
 include: "rules/convert.smk"
 include: "rules/segment.smk"

@@ -7,7 +7,7 @@ from bonecast.runtime import job
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        index = index_source(snakemake.params.source)
+        index = index_source(snakemake.params.source, snakemake.threads)
         decisions = select_series(
             index, Settings(**snakemake.params.settings), snakemake.params.override
         )

@@ -80,6 +80,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     ):
         injected = SimpleNamespace(
             rule=rule,
+            threads=1,
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=OutputFiles(fromdict=outputs),
