@@ -115,26 +115,44 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
         problems = ["no participants"]
     if problems:
         raise CohortError(f"{source}:\n  " + "\n  ".join(problems))
+    return [_participant(row, input_folder, home) for _, row in rows]
+
+
+def find_participant(scan_id: str, input_folder: str, table: str | None, home: str) -> Participant:
+    """One participant of a cohort that `read_cohort` accepts, without looking for the others.
+
+    Args:
+        scan_id: as in the names of results; the others as for `read_cohort`.
+
+    Raises:
+        CohortError: no such participant, or the table cannot be read.
+    """
+    rows = read_rows(table, COLUMNS, "cohort.participants") if table else _list_folder(input_folder)
+    for _, row in rows:
+        if row["participant_id"] == scan_id:
+            return _participant(row, input_folder, home)
+    raise CohortError(f"{table or input_folder}: no participant {scan_id}")
+
+
+def _participant(row: dict[str, str], input_folder: str, home: str) -> Participant:
+    """A row of the table, its paths located."""
     around = [input_folder, home]
-    return [
-        Participant(
-            participant_id=row["participant_id"],
-            site=row.get("site", ""),
-            path=locate(row["path"], around)
-            if row.get("path")
-            else _default_path(row["participant_id"], input_folder),
-            mask=locate(row.get("mask", ""), around),
-            bodies=locate(row.get("bodies", ""), around),
-            level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
-            contrast_phase=row.get("contrast_phase", ""),
-            kvp=float(row["kvp"]) if row.get("kvp") else None,
-            calibration=int(row["calibration"]) if row.get("calibration") else None,
-            tissue=locate(row.get("tissue", ""), around),
-            sex=row.get("sex") or None,
-            **{name: float(row[name]) if row.get(name) else None for name in SIZES},
-        )
-        for _, row in rows
-    ]
+    return Participant(
+        participant_id=row["participant_id"],
+        site=row.get("site", ""),
+        path=locate(row["path"], around)
+        if row.get("path")
+        else _default_path(row["participant_id"], input_folder),
+        mask=locate(row.get("mask", ""), around),
+        bodies=locate(row.get("bodies", ""), around),
+        level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
+        contrast_phase=row.get("contrast_phase", ""),
+        kvp=float(row["kvp"]) if row.get("kvp") else None,
+        calibration=int(row["calibration"]) if row.get("calibration") else None,
+        tissue=locate(row.get("tissue", ""), around),
+        sex=row.get("sex") or None,
+        **{name: float(row[name]) if row.get(name) else None for name in SIZES},
+    )
 
 
 def read_rows(
