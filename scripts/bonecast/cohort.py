@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bonecast.refusal import Refusal
+from bonecast.refusal import Refusal, shown
 
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
@@ -205,7 +205,7 @@ def _list_folder(folder: str) -> list[tuple[str, dict[str, str]]]:
     if not os.path.isdir(folder):
         raise CohortError(f"{folder}: not a folder. Set cohort.input.")
     rows = []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for number, entry in enumerate(sorted(os.scandir(folder), key=lambda entry: entry.name), 1):
         if entry.name.startswith("."):
             continue
         name = _without_suffix(entry.name)
@@ -214,7 +214,7 @@ def _list_folder(folder: str) -> list[tuple[str, dict[str, str]]]:
         elif name == entry.name:
             continue
         path = os.path.join(folder, entry.name)
-        rows.append((entry.name, {"participant_id": name, "path": path}))
+        rows.append((f"entry {number} by name", {"participant_id": name, "path": path}))
     return rows
 
 
@@ -250,7 +250,7 @@ def check_masks(
         CohortError: lists every such path, by participant.
     """
     problems = [
-        f"{person.participant_id}: {column} {path} not found"
+        f"{person.participant_id}: the file of column {column} is not found"
         for person in participants
         for column in MASKS
         if (path := getattr(person, column)) and not exists(path)
@@ -279,9 +279,12 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
     for where, row in rows:
         name = row.get("participant_id", "")
         if not re.fullmatch(PARTICIPANT_PATTERN, name):
+            # The whole of it is not shown: what is no pseudonym may be a name.
+            strange = " ".join(sorted(set(re.sub(r"[\w.-]", "", name, flags=re.ASCII))))
+            found = f" and has {strange!r}" if strange else ""
             problems.append(
-                f"{where}: participant_id {name!r} must be letters, digits, '.', '_' or '-', "
-                "and begin with a letter or digit"
+                f"{where}: participant_id must be letters, digits, '.', '_' or '-' and begin with "
+                f"a letter or digit{found}"
             )
         elif name in first_seen:
             problems.append(f"{where}: participant_id {name} is already in {first_seen[name]}")
@@ -290,22 +293,25 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
         shift = row.get("level_shift", "")
         if shift and shift not in LEVEL_SHIFTS:
             problems.append(
-                f"{where}: level_shift {shift!r} must be a whole number from -2 to 2 or empty "
+                f"{where}: level_shift {shown(shift)} must be a whole number from -2 to 2 or empty "
                 "(1: every name one level further down)"
             )
         phase = row.get("contrast_phase", "")
         if phase and phase not in CONTRAST_PHASES:
             problems.append(
-                f"{where}: contrast_phase {phase!r} must be {', '.join(CONTRAST_PHASES)} or empty"
+                f"{where}: contrast_phase {shown(phase)} must be "
+                f"{', '.join(CONTRAST_PHASES)} or empty"
             )
         kvp = row.get("kvp", "")
         if kvp and not re.fullmatch(r"\d{2,3}(\.\d+)?", kvp):
-            problems.append(f"{where}: kvp {kvp!r} must be a tube voltage such as 120, or empty")
+            problems.append(
+                f"{where}: kvp {shown(kvp)} must be a tube voltage such as 120, or empty"
+            )
         number = row.get("calibration", "")
         if number and not re.fullmatch(r"\d+", number):
             problems.append(
-                f"{where}: calibration {number!r} must be the number of a row of the calibration "
-                "table, its header being row 1, or empty"
+                f"{where}: calibration {shown(number)} must be the number of a row of the "
+                "calibration table, its header being row 1, or empty"
             )
         problems += [f"{where}: {problem}" for problem in _body_problems(row)]
     return problems
@@ -315,14 +321,14 @@ def _body_problems(row: dict[str, str]) -> list[str]:
     """What of sex, height and weight cannot be."""
     problems = []
     if row.get("sex") and row["sex"] not in SEXES:
-        problems.append(f"sex {row['sex']!r} must be {' or '.join(SEXES)} or empty")
+        problems.append(f"sex {shown(row['sex'])} must be {' or '.join(SEXES)} or empty")
     for name, (low, high) in SIZES.items():
         try:
             possible = not row.get(name) or low <= float(row[name]) <= high
         except ValueError:
             possible = False
         if not possible:
-            problems.append(f"{name} {row[name]!r} must be from {low:g} to {high:g} or empty")
+            problems.append(f"{name} {shown(row[name])} must be from {low:g} to {high:g} or empty")
     return problems
 
 
