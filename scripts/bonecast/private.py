@@ -25,16 +25,18 @@ class InputFailure(Refusal):
 
 
 class _OwnRecords(logging.Filter):
-    """Passes records of this package and counts the others."""
+    """Passes records of this package and counts the others, each once for all handlers."""
 
     def __init__(self):
         super().__init__()
         self.withheld = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        own = record.name.split(".")[0] == PACKAGE.name
-        self.withheld += not own
-        return own
+        if record.name.split(".")[0] == PACKAGE.name:
+            return True
+        self.withheld += not hasattr(record, "withheld")
+        record.withheld = True
+        return False
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ def nothing_quoted() -> Iterator[None]:
     """Open a patient's files inside: no text of a library comes out.
 
     Log records and warnings of libraries, and whatever they print from Python or from C, are
-    dropped; the log says how many. Call inside `runtime.job`.
+    dropped; the log says how many records. Call inside `runtime.job`.
 
     Raises:
         InputFailure: instead of an exception of a library; has its type, the lines of code it
@@ -66,7 +68,7 @@ def nothing_quoted() -> Iterator[None]:
         for handler in handlers:
             handler.removeFilter(records)
         if records.withheld:
-            log.info("%d messages of libraries are not shown: they quote files", records.withheld)
+            log.info("messages of libraries not shown, for they quote files: %d", records.withheld)
 
 
 def without_text(error: Exception) -> str:

@@ -258,5 +258,6 @@ def _words_of(column: str, cells: pd.Series) -> str:
     return (
         f"column {column} holds words ({different} different ones), and a feature is a number, yes"
         " or no. Code it as numbers (of three values or more, one column for each but one), or"
-        " leave it out: list the columns wanted in model.block_columns, or name it in model.subgroups"
+        " leave it out: list the columns wanted in model.block_columns, or name it in"
+        " model.subgroups"
     )
