@@ -44,8 +44,8 @@ PACKAGES = (
 class Paths:
     """Files of results the report is made from; None or empty for what the run does not have.
 
-    `ct` are the records of conversion of everyone (ct.json); `models` are the settings.json of every endpoint, its tables beside it; `analysis_set` and
-    `model_exclusions` are of the first.
+    `ct` are the records of everyone's conversion (ct.json); `models` are the settings.json of every
+    endpoint, its tables beside it; `analysis_set` and `model_exclusions` are of the first.
     """
 
     scans: Path | None = None
