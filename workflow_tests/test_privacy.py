@@ -1,8 +1,8 @@
 """Nothing that identifies a patient leaves the input folder: planted everywhere, found nowhere.
 
 A cohort is made whose headers, file and folder names and unused columns hold what identifies
-people. The whole workflow runs, with a job that crashes, and everything it left is searched: raw,
-unpacked and in every encoding.
+people. The whole workflow runs, with a job that crashes, and everything it left is searched, the
+scripts of its jobs included: raw, unpacked and in every encoding.
 """
 
 import base64
@@ -505,8 +505,8 @@ class Haul:
 
 
 COMMANDS = {
-    "the run that crashes": [],
-    "the run": [],
+    "the run that crashes": ["--skip-script-cleanup"],
+    "the run": ["--skip-script-cleanup"],
     "a dry run": ["--dry-run", "--forceall"],
     "--summary": ["--detailed-summary"],
     "--report": ["--report", "snakemake_report.html"],

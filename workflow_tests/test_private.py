@@ -39,10 +39,10 @@ def test_an_exception_of_a_library_is_told_without_its_message(injected):
 
 
 def test_an_error_of_the_system_keeps_the_systems_words(tmp_path):
-    with pytest.raises(InputFailure) as caught, nothing_quoted():
+    with pytest.raises(FileNotFoundError) as caught, nothing_quoted():
         (tmp_path / NAME).read_text()
-    assert "FileNotFoundError (No such file or directory)" in str(caught.value)
-    assert NAME not in str(caught.value)
+    assert str(caught.value) == "[Errno 2] No such file or directory"
+    assert caught.value.filename is None
     assert caught.value.__suppress_context__
 
 

@@ -47,8 +47,9 @@ def nothing_quoted() -> Iterator[None]:
     dropped; the log says how many records. Call inside `runtime.job`.
 
     Raises:
-        InputFailure: instead of an exception of a library; has its type, the lines of code it
-            came through, and the system's words for an error of the system.
+        InputFailure: instead of an exception of a library; has its type and the lines of code it
+            came through.
+        OSError: an error of the system, in the system's words and without names of files.
         Exception: one raised by this package's own code, as it is and without its context.
     """
     log = logging.getLogger(PACKAGE.name)
@@ -63,6 +64,10 @@ def nothing_quoted() -> Iterator[None]:
         if _is_own(error):
             error.__cause__ = error.__context__ = None
             raise
+        if isinstance(error, OSError) and error.errno:
+            # Made anew without the names of files; who calls knows what to do about which error.
+            plain = OSError(error.errno, os.strerror(error.errno))
+            raise plain.with_traceback(error.__traceback__) from None
         raise InputFailure(without_text(error)) from None
     finally:
         for handler in handlers:
@@ -73,8 +78,7 @@ def nothing_quoted() -> Iterator[None]:
 
 def without_text(error: Exception) -> str:
     """Type and traceback of an exception, without its message."""
-    words = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
-    name = type(error).__name__ + (f" ({words})" if words else "")
+    name = type(error).__name__
     lines = "".join(traceback.format_tb(error.__traceback__)).rstrip()
     return f"{name}; its message is not shown, for it may quote the patient's files\n{lines}"
 
