@@ -90,6 +90,6 @@ def segmentation_input(wildcards):
     """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
     if config["segment"]["backend"] == "masks":
         return {"labels": mask_labels_input()}
-    participant = participant_row(wildcards).participant_id
+    participant = participant_row(wildcards).scan_id
     folder = f"results/{config['cohort']['name']}/segmentation"
     return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}

@@ -12,7 +12,9 @@ if __name__ == "__main__":
         source = scan_source(snakemake.wildcards.participant, snakemake.config["cohort"])
         with nothing_quoted():
             index = index_source(source)
-        decisions = select_series(index, Settings(**snakemake.params.settings))
+        decisions = select_series(
+            index, Settings(**snakemake.params.settings), snakemake.params.override
+        )
         write_series(index, decisions, snakemake.output.series)
         log.info(
             "%d series, %d files outside any series, %s",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from bonecast.cohort import Participant, find_participant, locate
+from bonecast.cohort import Participant, find_scan, locate
 
 HOME = str(Path(__file__).resolve().parents[2])
 """The workflow's own folder, searched for paths not found from the working directory."""
@@ -56,7 +56,7 @@ def mask_path(row: Participant, kind: str, segment: Mapping, home: str) -> str:
     """Where a mask would be: the table's column, else <folder>/<scan id>.nii.gz, else empty."""
     folder = segment[MASK_FOLDERS[kind]]
     if not (path := getattr(row, kind)) and folder:
-        path = str(Path(locate(folder, [home]), f"{row.participant_id}.nii.gz"))
+        path = str(Path(locate(folder, [home]), f"{row.scan_id}.nii.gz"))
     return path
 
 
@@ -91,4 +91,4 @@ def input_state(path: str, root: str = "", secret: bytes = b"") -> str:
 
 def _row(scan_id: str, cohort: Mapping) -> Participant:
     table = cohort["participants"] and locate(cohort["participants"], [HOME])
-    return find_participant(scan_id, cohort["input"], table, HOME)
+    return find_scan(scan_id, cohort["input"], table, HOME)
