@@ -49,6 +49,16 @@ def test_every_problem_is_listed_by_row(table, tmp_path):
     assert "p 2" not in message and "etc" not in message
 
 
+def test_an_id_that_may_be_a_name_is_not_repeated(table, tmp_path):
+    path = table("participant_id\nDoe, Jane\nDoe, Jane\n山寺\n")
+    with pytest.raises(CohortError) as caught:
+        read_cohort(str(tmp_path), path, ".")
+    message = str(caught.value)
+    assert "row 2: participant_id must be" in message and "has '  ,'" in message
+    assert "row 4: " in message and "letters beyond a to z" in message
+    assert not any(part in message for part in ("Doe", "Jane", "山", "寺"))
+
+
 def test_how_a_scan_was_made_can_be_told(table, tmp_path):
     path = table("participant_id\tcontrast_phase\tkvp\tcalibration\np1\tportal\t100\t3\np2\t\t\t\n")
     told, not_told = read_cohort(str(tmp_path), path, ".")

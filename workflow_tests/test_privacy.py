@@ -137,7 +137,7 @@ TEXTS = {
 ELSEWHERE = {
     "SOPInstanceUID": "1.2.276.0.7230010.3.1.5.8323329",
     "private tag": "Privatissima Oberländer",
-    "nested name": "Requestor^Nestedius",
+    "nested name": "Referent^Nestedius",
     "overlay comment": "Overlay Marginalia 77",
     "source application entity": "AE_XYLOHOST",
     "private information of the file meta": "PRIVINFO-88213",

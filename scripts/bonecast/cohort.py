@@ -305,13 +305,18 @@ def _default_path(scan: str, folder: str) -> str:
 
 
 def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
-    problems = session_problems(rows)
+    # What is no pseudonym may be a name: such an id is not repeated.
+    named = [re.fullmatch(PARTICIPANT_PATTERN, row.get("participant_id", "")) for _, row in rows]
+    problems = session_problems(
+        (where, row if good else row | {"participant_id": ""})
+        for (where, row), good in zip(rows, named, strict=True)
+    )
     for where, row in rows:
         name = row.get("participant_id", "")
         if not re.fullmatch(PARTICIPANT_PATTERN, name):
-            # The whole of it is not shown: what is no pseudonym may be a name.
-            strange = " ".join(sorted(set(re.sub(r"[\w.-]", "", name, flags=re.ASCII))))
+            strange = " ".join(sorted(set(re.findall(r"[^\w.-]", name))))
             found = f" and has {strange!r}" if strange else ""
+            found += "" if name.isascii() else ", and has letters beyond a to z"
             problems.append(
                 f"{where}: participant_id must be letters, digits, '.', '_' or '-' and begin with "
                 f"a letter or digit{found}"
