@@ -89,6 +89,8 @@ def deidentify(dataset: Dataset, name: str, key: bytes) -> Dataset:
     Raises:
         one of DAMAGE: a value cannot be read, or is of a kind that the library cannot clean.
     """
+    if "PixelData" not in dataset:
+        raise ValueError("no pixels")
     words = identity_words(dataset)
     syntax = dataset.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian)
     _clean(dataset, key, words)
@@ -132,7 +134,7 @@ def _clean(dataset: Dataset, key: bytes, words: set[str]) -> None:
                 _clean(item, key, words)
         elif element.VR == "UI" and element.value:
             element.value = _keyed(element.value, key)
-    present = {(tag.group, tag.element) for tag in dataset.keys()}
+    present = {(element.tag.group, element.tag.element) for element in dataset}
     rules = {tag: rule for tag, rule in _profile().items() if len(tag) > 2 or tag in present}
     anonymize_dataset(dataset, base_rules_gen=lambda: rules)
     for element in _elements(dataset):
