@@ -16,12 +16,15 @@ rule index_series:
     params:
         source=participant_source,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
+        override=lambda wildcards: participant_row(wildcards).series,
         code=code_digest(
             "dicom/geometry.py",
             "dicom/headers.py",
             "dicom/index.py",
             "dicom/listing.py",
+            "dicom/needs.py",
             "dicom/nifti.py",
+            "dicom/scoring.py",
             "dicom/select.py",
             "dicom/table.py",
             "dicom/vocabulary.py",

@@ -4,6 +4,7 @@ import pytest
 
 from bonecast.dicom.vocabulary import (
     has_contrast,
+    image_type_words,
     kernel_is_soft,
     kernel_name,
     manufacturer_name,
@@ -92,3 +93,18 @@ def test_modality_is_a_code_or_other():
     assert modality_code("CT") == "CT"
     assert modality_code("DOE") == "other"
     assert modality_code("") == ""
+
+
+@pytest.mark.parametrize(
+    ("image_type", "words"),
+    [
+        ("ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5 SPI", "original primary axial helical"),
+        ("DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE", "derived secondary mpr average"),
+        ("DERIVED\\SECONDARY\\AXIAL\\CT_SOM7 SPI\\MIP", "derived secondary axial helical mip"),
+        ("ORIGINAL\\PRIMARY\\DOE^JANE", "original primary"),
+        ("derived\\mpr\\mpr", "derived mpr"),
+        ("", ""),
+    ],
+)
+def test_image_type_in_our_words(image_type, words):
+    assert image_type_words(image_type) == words

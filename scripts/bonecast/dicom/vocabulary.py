@@ -144,6 +144,28 @@ def model_name(text: str) -> str:
     return match[0].strip()[:MODEL_LENGTH] if match else "other"
 
 
+IMAGE_TYPE_WORDS = {
+    **{"ORIGINAL": "original", "DERIVED": "derived", "PRIMARY": "primary"},
+    **{"SECONDARY": "secondary", "AXIAL": "axial", "LOCALIZER": "localizer", "MPR": "mpr"},
+    **{"REFORMATTED": "mpr", "MIP": "mip", "MINIP": "minip", "MIN_IP": "minip"},
+    **{"AVERAGE": "average", "RESAMPLED": "resampled", "VOLUME": "volume", "HELICAL": "helical"},
+    **{"HELIX": "helical", "SPI": "helical", "SEQ": "sequential", "PROJECTION": "projection"},
+    **{"DOSE": "dose", "DOSE_INFO": "dose", "PERFUSION": "perfusion", "VRT": "rendering"},
+    **{"VOLREN": "rendering", "SUBTRACTION": "subtraction", "SCREEN": "screen"},
+}
+"""Parts of (0008,0008), in capitals, and our word for each."""
+
+
+def image_type_words(image_type: str) -> str:
+    """What an image type says, in our own words, separated by blanks; others are left out.
+
+    Args:
+        image_type: (0008,0008), values separated by backslashes.
+    """
+    values = re.split(r"[\\\s]+", image_type.upper())
+    return " ".join(dict.fromkeys(IMAGE_TYPE_WORDS[v] for v in values if v in IMAGE_TYPE_WORDS))
+
+
 def has_contrast(agent: str, description: str = "") -> bool | None:
     """Whether contrast medium was given, from the header; None where it says nothing.
 
