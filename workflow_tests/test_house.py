@@ -93,6 +93,8 @@ NEEDLESS = {
     "draw_qc": {"measure/columns", "measure/inclusion"},
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
+    "index_series": {"cohort", "sessions"},
+    "convert_series": {"cohort", "sessions"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw", "sessions"},
     "match_calibration": {"sessions"},
     "measure_scan": {"report/palette"},
@@ -124,7 +126,7 @@ def imported_modules(library: Path, script: Path) -> set[str]:
 
 def test_digests_cover_the_modules_an_adapter_imports(repo, rules):
     """A rule reruns when a library module that it uses, directly or not, is edited."""
-    shared = {"digest", "runtime", "refusal", "reasons", "levels"}
+    shared = {"digest", "runtime", "refusal", "reasons", "levels", "inputs", "private"}
     # One fills a cache that is right or absent; the other trains anew only when asked by name.
     without = {"compile_radiomics", "train_embedded_model"}
     missing = []
