@@ -8,7 +8,7 @@ numbers, in an element that the profile does not list, is removed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
+from bonecast.dicom.chosen import chosen_files
 from bonecast.dicom.headers import DAMAGE, quiet_pydicom, raise_storage_fault
+from bonecast.dicom.table import read_choice
 from bonecast.reasons import Excluded, Reason
 
 EDITION = "dicomfields_2026c"
@@ -47,6 +49,52 @@ TEXT = ("AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT", "UN")
 
 STANDARD_UIDS = "1.2.840.10008."
 """Identifiers of the standard itself: they say what a thing is, not whose."""
+
+
+def export_scan(
+    name: str,
+    source: str | Path,
+    series_table: str | Path,
+    facts: Mapping[str, object],
+    key: bytes,
+    folder: Path,
+) -> dict[str, object]:
+    """Write the chosen series of a scan that was converted; of another nothing.
+
+    Args:
+        name: the scan's pseudonym.
+        source: its folder, list of files or NIfTI file.
+        series_table: series.tsv of the same source.
+        facts: content of its ct.json.
+        key, folder: as of `deidentify_series`.
+
+    Returns:
+        The content of about.json: status, reason and detail as in ct.json, what was written.
+
+    Raises:
+        RuntimeError: the source changed after it was indexed.
+        OSError: the disk is at fault.
+    """
+    about = {key: facts[key] for key in ("participant_id", "status", "reason", "detail")}
+    if about["status"] != "ok":
+        return about
+    choice = read_choice(series_table)
+    if choice.is_nifti:
+        return about | {
+            "status": "excluded",
+            "reason": str(Reason.NOT_CT),
+            "detail": "the source is NIfTI: there is no DICOM to export",
+        }
+    files = chosen_files(source, choice)
+    try:
+        deidentify_series(files, name, key, folder)
+    except Excluded as error:
+        return about | {
+            "status": "excluded",
+            "reason": str(error.reason),
+            "detail": error.detail,
+        }
+    return about | {"series": choice.series, "files": len(files), "method": METHOD}
 
 
 def deidentify_series(files: list[Path], name: str, key: bytes, folder: Path) -> None:
