@@ -307,3 +307,14 @@ IMAGE_FIGURES = [
     "deformities_by_level",
     "body_composition",
 ]
+
+
+def secret_file(wildcards):
+    """The file of cohort.secret: what is given to others is keyed with bytes that they lack."""
+    secret = located(config["cohort"]["secret"])
+    if not secret or not os.path.isfile(secret):
+        raise WorkflowError(
+            f"cohort.secret: {secret or 'not set'}. De-identified DICOM needs a file of random bytes: "
+            "head -c 32 /dev/urandom > /a/folder/of/yours/secret"
+        )
+    return secret

@@ -96,6 +96,7 @@ NEEDLESS = {
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
     "index_series": {"cohort", "sessions"},
     "convert_series": {"cohort", "sessions"},
+    "deidentify_series": {"cohort", "sessions"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw", "sessions"},
     "match_calibration": {"sessions"},
     "measure_scan": {"report/palette"},
