@@ -123,7 +123,7 @@ def convert_series(
         facts = dict(acquisition.EMPTY)
     else:
         with quiet_pydicom():
-            pile, facts, checks = _convert_dicom(chosen, choice.contrast, resample, secret)
+            pile, facts, checks = _convert_dicom(chosen, resample, secret)
     spacing_mm = pile.stack().spacing_mm
     pile, words = make_rectangular(pile, resample)
     facts["slice_spacing_mm"] = round(spacing_mm, 4)
@@ -131,12 +131,12 @@ def convert_series(
 
 
 def _convert_dicom(
-    files: list[Path], contrast: bool | None, resample: Resample, secret: bytes
+    files: list[Path], resample: Resample, secret: bytes
 ) -> tuple[Pile, dict[str, object], dict[str, object]]:
     decoded = decode_series(files)
     pile = decoded.pile
     check_resampling(pile.stack(), resample)
-    facts = acquisition.acquisition_facts(decoded.header, decoded.currents_ma, contrast, secret)
+    facts = acquisition.acquisition_facts(decoded.header, decoded.currents_ma, secret)
     with tempfile.TemporaryDirectory(prefix="bonecast_") as work:
         agreement, version, because = convert_and_compare(decoded, Path(work))
     for hu, padding in zip(pile.hu, decoded.padding, strict=True):
