@@ -3,7 +3,8 @@
 Both start from the same DICOM files and end with a `.nii.gz`. Ours decodes every file as well,
 compares every voxel and position with what dcm2niix converted, and looks whether the values can
 be HU. It is timed twice: the library's function alone, and the rule's adapter as a process of its
-own, with Python's start and imports. Counted are wall and CPU seconds, dcm2niix's included.
+own, with Python's start and imports, Snakemake's among them. Counted are wall and CPU seconds,
+dcm2niix's included.
 
 The series are one of 304 slices of 512 x 512 drawn here, with noise as of a soft kernel, and any
 folder of real DICOM named with --series.
@@ -93,16 +94,19 @@ def adapter_process(source: Path, folder: Path) -> None:
     import runpy
     from types import SimpleNamespace
 
+    from snakemake.iocontainers import OutputFiles
+
     injected = SimpleNamespace(
         rule="convert_series",
         wildcards=_Wildcards(participant="p1"),
         input=SimpleNamespace(series=str(folder / "series.tsv")),
-        output=SimpleNamespace(ct=str(folder / "job.nii.gz"), facts=str(folder / "ct.json")),
-        params=SimpleNamespace(
-            source=str(source), resample={}, cohort="bench", secret=None, days=None
-        ),
+        output=OutputFiles(fromdict={"ct": f"{folder}/job.nii.gz", "facts": f"{folder}/ct.json"}),
+        params=SimpleNamespace(source="", resample={}, cohort="bench", secret=None, days=None),
+        config={"cohort": {"input": str(source.parent), "participants": str(folder / "p.tsv")}},
         log=[str(folder / "log")],
     )
+    row = f"participant_id\tpath\np1\t{source}\n"
+    (folder / "p.tsv").write_text(row, encoding="utf-8")
     script = PROJECT / "scripts" / "convert_series.py"
     runpy.run_path(str(script), init_globals={"snakemake": injected}, run_name="__main__")
 
