@@ -12,12 +12,16 @@ rule convert_series:
     group:
         "image"
     resources:
-        # A thousand slices of 512 x 512 are held twice.
+        # A thousand slices of 512 x 512 are held twice, three times where they are resampled.
         mem_mb=4000,
         runtime=20,
     params:
         source=source_state,
-        code=code_digest("dicom", "images.py"),
+        resample=lookup("ingest/resample", within=config),
+        cohort=lookup("cohort/name", within=config),
+        secret=lookup("cohort/secret", within=config),
+        days=participant_days,
+        code=code_digest("dicom", "images.py", "phases.py"),
     message:
         "Converting the CT of {wildcards.participant}"
     script:

@@ -1,18 +1,26 @@
 """Convert a participant's chosen series to one checked CT volume in Hounsfield units."""
 
+from bonecast.dicom.acquisition import read_secret
 from bonecast.dicom.convert import convert_participant
 from bonecast.dicom.identity import id_in_header
+from bonecast.dicom.resample import Resample
 from bonecast.inputs import scan_source
 from bonecast.private import nothing_quoted
 from bonecast.runtime import job, write_json
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        participant = snakemake.wildcards.participant
+        participant, params = snakemake.wildcards.participant, snakemake.params
         source = scan_source(participant, snakemake.config["cohort"])
         with nothing_quoted():
             record = convert_participant(
-                participant, source, snakemake.input.series, snakemake.output.ct
+                participant,
+                source,
+                snakemake.input.series,
+                snakemake.output.ct,
+                Resample(**params.resample),
+                read_secret(params.secret, params.cohort),
+                params.days,
             )
             record["id_in_header"] = id_in_header(participant, source)
         if record["id_in_header"]:

@@ -11,7 +11,7 @@ if __name__ == "__main__":
     with job(snakemake) as log:
         source = scan_source(snakemake.wildcards.participant, snakemake.config["cohort"])
         with nothing_quoted():
-            index = index_source(source)
+            index = index_source(source, snakemake.threads)
         decisions = select_series(
             index, Settings(**snakemake.params.settings), snakemake.params.override
         )

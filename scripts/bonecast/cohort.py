@@ -26,6 +26,9 @@ COLUMNS = (
 )
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
 
+EXPORT_COLUMNS = ("studies", "series_found", "ct_series", "files", "warnings")
+"""Columns that the target `participants` writes for a person to look at."""
+
 LEVEL_SHIFTS = {str(shift): shift for shift in range(-2, 3)} | {"+1": 1, "+2": 2}
 """What column level_shift may hold; empty says nothing."""
 
@@ -57,7 +60,8 @@ class Participant:
     Attributes:
         participant_id: text, matches PARTICIPANT_PATTERN.
         site: scanner site or hospital, empty where not given.
-        path: DICOM folder or NIfTI file, as found or as it would be expected.
+        path: DICOM folder, NIfTI file or list of files (dicom/listing.py), as found or as it
+            would be expected.
         mask: the user's vertebra mask, empty where not given.
         bodies: the user's mask of vertebral bodies, empty where not given.
         level_shift: levels that all vertebrae of the scan are renamed towards the foot, 0 where a
@@ -122,7 +126,8 @@ def read_cohort(
     Raises:
         CohortError: the message lists every problem, by row.
     """
-    rows = read_rows(table, COLUMNS, "cohort.participants") if table else _list_folder(input_folder)
+    columns = (*COLUMNS, *EXPORT_COLUMNS)
+    rows = read_rows(table, columns, "cohort.participants") if table else _list_folder(input_folder)
     source = table or input_folder
     problems = _problems(rows)
     if not rows:
@@ -132,8 +137,9 @@ def read_cohort(
     days = [parsed_days(row.get("days", "")) for _, row in rows]
     whose = [(row["participant_id"], day) for (_, row), day in zip(rows, days, strict=True)]
     is_baseline = baselines(whose, baseline)
+    around = _around(table, input_folder, home)
     return [
-        _participant(row, input_folder, home, is_baseline[place])
+        _participant(row, input_folder, around, is_baseline[place])
         for place, (_, row) in enumerate(rows)
     ]
 
@@ -147,18 +153,23 @@ def find_scan(name: str, input_folder: str, table: str | None, home: str) -> Par
     Raises:
         CohortError: no such scan, or the table cannot be read.
     """
-    rows = read_rows(table, COLUMNS, "cohort.participants") if table else _list_folder(input_folder)
+    columns = (*COLUMNS, *EXPORT_COLUMNS)
+    rows = read_rows(table, columns, "cohort.participants") if table else _list_folder(input_folder)
     for _, row in rows:
         if _scan_id(row) == name:
-            return _participant(row, input_folder, home)
+            return _participant(row, input_folder, _around(table, input_folder, home))
     raise CohortError(f"{table or input_folder}: no participant {name}")
 
 
+def _around(table: str | None, input_folder: str, home: str) -> list[str]:
+    """Folders in which a path of the table is looked for."""
+    return [*([os.path.dirname(table)] if table else []), input_folder, home]
+
+
 def _participant(
-    row: dict[str, str], input_folder: str, home: str, is_baseline: bool = True
+    row: dict[str, str], input_folder: str, around: list[str], is_baseline: bool = True
 ) -> Participant:
     """A row of the table, its paths located."""
-    around = [input_folder, home]
     return Participant(
         participant_id=row["participant_id"],
         site=row.get("site", ""),

@@ -1,6 +1,7 @@
 """Which files become which series, whatever the folder looks like."""
 
 import pytest
+from pydicom import uid
 
 from bonecast.dicom.headers import FileKind
 from bonecast.dicom.index import index_source
@@ -150,3 +151,41 @@ def test_links_in_a_circle_end(tmp_path):
     (tmp_path / "a" / "file").write_bytes(b"1")
     (tmp_path / "a" / "round").symlink_to(tmp_path)
     assert [path.name for path in list_files(tmp_path)] == ["file"]
+
+
+def test_what_a_series_says_of_itself(ct, tmp_path):
+    ct.write(tmp_path, BodyPartExamined="LSPINE")
+    (one,) = index_source(tmp_path).series
+    assert (one.syntax, one.body_part) == ("explicit_le", "spine")
+    assert (one.manufacturer, one.model) == ("Siemens", "SOMATOM Force")
+    assert (one.study, one.days, one.patient_number) == (1, 0, 1)
+
+
+def test_several_codings_in_one_series(ct, tmp_path):
+    def compress_some(dataset, number):
+        if number % 2:
+            dataset.compress(uid.RLELossless)
+        return dataset
+
+    ct.write(tmp_path, edit=compress_some)
+    (one,) = index_source(tmp_path).series
+    assert (one.slices, one.syntax) == (12, "several")
+
+
+def test_studies_are_numbered_by_date(ct, tmp_path):
+    studies = {
+        "later": {"StudyDate": "20240310"},
+        "undated": {"StudyDate": None},
+        "first": {"StudyDate": "20240229"},
+        "by_acquisition": {"StudyDate": "00000000", "AcquisitionDate": "20240301"},
+    }
+    for number, (name, elements) in enumerate(studies.items()):
+        ct.write(tmp_path / name, StudyInstanceUID=f"1.2.{number}", SeriesNumber=9, **elements)
+    folders = [path.parent.name for path in list_files(tmp_path)]
+    found = {folders[s.files[0]]: (s.study, s.days) for s in index_source(tmp_path).series}
+    assert found == {
+        "first": (1, 0),
+        "by_acquisition": (2, 1),
+        "later": (3, 10),
+        "undated": (4, None),
+    }

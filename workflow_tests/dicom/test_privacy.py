@@ -9,6 +9,7 @@ import pytest
 from isal import igzip
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from snakemake.iocontainers import OutputFiles
 
 from bonecast.dicom.select import Settings
 from bonecast.reasons import Reason
@@ -81,10 +82,17 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     ):
         injected = SimpleNamespace(
             rule=rule,
+            threads=1,
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
-            output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(**params),
+            output=OutputFiles(fromdict=outputs),
+            params=SimpleNamespace(
+                **params,
+                resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
+                cohort="c",
+                secret=None,
+                days=None,
+            ),
             config={"cohort": {"input": str(source.parent), "participants": str(people)}},
             log=[str(folder / f"{rule}.log")],
         )

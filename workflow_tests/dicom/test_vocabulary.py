@@ -1,8 +1,11 @@
 """Free text in, our own words out."""
 
 import pytest
+from pydicom import uid
 
 from bonecast.dicom.vocabulary import (
+    SYNTAXES,
+    body_part_words,
     has_contrast,
     image_type_words,
     kernel_is_soft,
@@ -10,6 +13,7 @@ from bonecast.dicom.vocabulary import (
     manufacturer_name,
     modality_code,
     model_name,
+    syntax_name,
 )
 
 
@@ -82,6 +86,10 @@ def test_models(text, name):
         ("No", "", False),
         ("", "Abdomen native 3.0", False),
         ("", "CT w/o contrast", False),
+        ("", "Abdomen portal venous", True),
+        ("", "Leber nativ, Protokoll mit KM", False),
+        ("Gastrografin", "", None),
+        ("APPLIED", "Abdomen native 3.0", None),
         ("", "Abdomen 3.0", None),
     ],
 )
@@ -93,6 +101,37 @@ def test_modality_is_a_code_or_other():
     assert modality_code("CT") == "CT"
     assert modality_code("DOE") == "other"
     assert modality_code("") == ""
+
+
+@pytest.mark.parametrize(
+    ("examined", "description", "words"),
+    [
+        ("CHEST", "", "chest"),
+        ("CHESTABDPELVIS", "", "chest abdomen pelvis"),
+        ("ABDOMENPELVIS", "", "abdomen pelvis"),
+        ("LSPINE", "head first", "spine"),
+        ("HEADNECK", "", "head neck"),
+        ("WHOLEBODY", "", "whole_body"),
+        ("KNEE", "", "limb"),
+        ("", "Thorax/Abdomen nativ 5.0", "chest abdomen"),
+        ("", "LWS", "spine"),
+        ("", "TAP portal", "chest abdomen pelvis"),
+        ("", "Sch\xc3\xa4del", "head"),
+        ("UNKNOWN", "Abdomen^Routine", "abdomen"),
+        ("Doe^Jane 2024", "Ward 7, Mrs Doe", ""),
+        ("", "", ""),
+    ],
+)
+def test_body_parts(examined, description, words):
+    assert body_part_words(examined, description) == words
+
+
+def test_every_transfer_syntax_of_images_has_a_name():
+    known = [syntax for syntax in uid.AllTransferSyntaxes if not syntax.is_private]
+    assert len(known) > 30
+    assert "other" not in {syntax_name(syntax) for syntax in known}
+    assert {syntax_name("1.2.3"), syntax_name("Doe^Jane")} == {"other"}
+    assert SYNTAXES[""] == ""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reading of DICOM headers, one file at a time and never its pixels.
+"""What is known of a DICOM file from its header.
 
 Patient, study and series identifiers are read only where files have to be told apart.
 They stay in memory: nothing in this stage writes them.
@@ -7,74 +7,96 @@ They stay in memory: nothing in this stage writes them.
 import contextlib
 import errno
 import logging
-import os
+import math
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import BinaryIO
+from functools import lru_cache
 
 import numpy as np
-import pydicom
 from pydicom import uid
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
+from bonecast.dicom.vocabulary import MODALITIES
+
 TAGS: dict[str, int] = {
+    "character_set": 0x00080005,
     "image_type": 0x00080008,
     "sop_class": 0x00080016,
     "sop_uid": 0x00080018,
     "study_date": 0x00080020,
+    "acquisition_date": 0x00080022,
+    "study_time": 0x00080030,
+    "acquisition_time": 0x00080032,
+    "accession": 0x00080050,
     "modality": 0x00080060,
     "manufacturer": 0x00080070,
     "description": 0x0008103E,
     "model": 0x00081090,
+    "patient_name": 0x00100010,
     "patient_id": 0x00100020,
+    "birth_date": 0x00100030,
+    "sex": 0x00100040,
     "contrast_agent": 0x00180010,
+    "body_part": 0x00180015,
     "thickness_mm": 0x00180050,
     "kvp": 0x00180060,
+    "serial": 0x00181000,
     "protocol": 0x00181030,
     "kernel": 0x00181210,
     "study_uid": 0x0020000D,
     "series_uid": 0x0020000E,
     "series_number": 0x00200011,
     "acquisition": 0x00200012,
+    "instance_number": 0x00200013,
     "position": 0x00200032,
     "orientation": 0x00200037,
-    "samples": 0x00280002,
+    "frame_of_reference": 0x00200052,
     "frames": 0x00280008,
+    "pixel_mm": 0x00280030,
+    "intercept": 0x00281052,
+    "slope": 0x00281053,
+}
+"""Elements read from every file as text."""
+
+NUMBERS: dict[str, int] = {
+    "samples": 0x00280002,
     "rows": 0x00280010,
     "columns": 0x00280011,
-    "pixel_mm": 0x00280030,
     "bits": 0x00280100,
+    "bits_stored": 0x00280101,
+    "signed": 0x00280103,
 }
-"""Elements read from every file."""
+"""Elements read from every file as 16-bit numbers."""
+
+WANTED = frozenset((*TAGS.values(), *NUMBERS.values(), CHARACTER_SET))
 
 FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
 """Shared and per-frame functional groups: where enhanced objects keep their geometry."""
 
-PIXEL_DATA = 0x7FE00010
-UNDEFINED_LENGTH = 0xFFFFFFFF
-
 ENHANCED_CLASSES = (uid.EnhancedCTImageStorage, uid.LegacyConvertedEnhancedCTImageStorage)
 CT_CLASSES = (uid.CTImageStorage, *ENHANCED_CLASSES)
+OTHER_MODALITIES = MODALITIES - {"CT", "OT", "SC"}
 
-MAGIC_OFFSET = 128
-"""Bytes of preamble before the letters DICM."""
-
+MAX_POSITION_MM = 1e5
+MAX_PIXEL_MM = 50.0
+MAX_FRAMES = 100_000
+"""Larger values, or sizes that are not positive, are no values of a CT and count as missing."""
 
 DAMAGE = (
-    *(AttributeError, KeyError, TypeError, ValueError, IndexError, NotImplementedError),
-    *(RuntimeError, EOFError, OSError, struct.error, zlib.error, InvalidDicomError),
+    *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError),
+    *(EOFError, OSError, struct.error, zlib.error, InvalidDicomError),
 )
 """What pydicom and its decoders raise on elements and pixel data that are damaged or missing."""
 
 STORAGE_FAULTS = {
     *(errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ETIMEDOUT),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
 }
 """Errors of the disk, the network or the account: no property of a scan, so never an exclusion."""
 
@@ -93,8 +115,9 @@ class Header:
 
     Attributes:
         file: index of the file in the sorted listing.
-        text: every element of TAGS as text, empty where missing.
-        numbers: rows, columns, frames, samples, bits as integers (0 where missing).
+        text: every element of TAGS as text, empty where missing, and `syntax`, the transfer
+            syntax's identifier.
+        numbers: frames, and the elements of NUMBERS (0 where missing).
         pixel_mm: spacing between rows and between columns, or None.
         orientation: six direction cosines, or None.
         positions_mm: shape (frames, 3), centre of each frame's first voxel (LPS), or None.
@@ -116,15 +139,29 @@ class Header:
 
     @property
     def is_ct(self) -> bool:
-        """Whether the object is a CT image; an empty SOP class passes on its modality."""
-        if self.text["modality"] != "CT" or self.numbers["samples"] > 1:
+        """Whether the object is a CT image.
+
+        Without an SOP class its modality tells, with one both: an empty, vague or unknown
+        modality is a mistake of writing, but that of another machine is a contradiction.
+        """
+        modality = self.text["modality"].upper()
+        if self.numbers["samples"] > 1 or modality in OTHER_MODALITIES:
             return False
-        return not self.text["sop_class"] or self.text["sop_class"] in CT_CLASSES
+        if not self.text["sop_class"]:
+            return modality == "CT"
+        return self.text["sop_class"] in CT_CLASSES
 
 
 def raise_storage_fault(error: Exception) -> None:
-    """Raise an error again if a failing disk or missing permission is behind it."""
-    if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
+    """Raise an error again if a failing disk, missing permission or vanished file is behind it.
+
+    A link that leads nowhere is what the input holds, not a file that vanished.
+    """
+    if isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno in STORAGE_FAULTS
+    ):
+        raise error
+    if isinstance(error, FileNotFoundError) and not Path(error.filename or "").is_symlink():
         raise error
 
 
@@ -140,49 +177,6 @@ def quiet_pydicom() -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
-
-
-def read_header(path: str | Path, file: int) -> Header | FileKind:
-    """Read one file's header; call inside `quiet_pydicom`.
-
-    Args:
-        path: the file.
-        file: its index in the listing.
-
-    Returns:
-        The header, or what else the file is. Never raises for what a file holds.
-
-    Raises:
-        OSError: the disk or the permissions are at fault.
-    """
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123  (Path.open costs a tenth more per file)
-            force = _needs_force(stream)
-            if force is None:
-                return FileKind.NOT_DICOM
-            dataset = pydicom.dcmread(
-                stream, stop_before_pixels=True, force=force, specific_tags=list(TAGS.values())
-            )
-            if dataset.file_meta.get("MediaStorageSOPClassUID") == uid.MediaStorageDirectoryStorage:
-                return FileKind.DICOMDIR
-            header = _parse(dataset, file)
-            if header.is_image:
-                header.complete = _pixels_complete(stream, dataset, header)
-            else:
-                header.complete = header.text["sop_class"] not in CT_CLASSES
-        if header.text["sop_class"] in ENHANCED_CLASSES:
-            _add_frame_geometry(header, path)
-    except InvalidDicomError:
-        return FileKind.NOT_DICOM
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise_storage_fault(error)
-        # A damaged file can fail anywhere in the parser; it is counted, never fatal.
-        return FileKind.UNREADABLE
-    if not header.text["series_uid"] and not header.is_image:
-        return FileKind.UNREADABLE if not force else FileKind.NOT_DICOM
-    return header
 
 
 class FrameGroups:
@@ -209,7 +203,7 @@ def as_float(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if np.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def as_floats(text: str, count: int) -> np.ndarray | None:
@@ -220,99 +214,67 @@ def as_floats(text: str, count: int) -> np.ndarray | None:
     return np.array(values, dtype=float)
 
 
-def _needs_force(stream: BinaryIO) -> bool | None:
-    """False for a Part 10 file, True for a bare data set, None for something else.
-
-    Old archives hold data sets without preamble. They begin with an element of group
-    0002 or 0008 with a small element number, which hardly any other format does.
-    """
-    start = stream.read(MAGIC_OFFSET + 4)
-    stream.seek(0)
-    if start[MAGIC_OFFSET:] == b"DICM":
-        return False
-    if len(start) < 16:
-        return None
-    for order in "<>":
-        group, element = struct.unpack(f"{order}HH", start[:4])
-        if group in (0x0002, 0x0008) and element <= 0x0018:
-            return True
-    return None
-
-
-def _parse(dataset: FileDataset, file: int) -> Header:
-    text = {name: _raw_text(dataset, tag) for name, tag in TAGS.items()}
-    numbers = {
-        name: _raw_integer(dataset, TAGS[name]) for name in ("rows", "columns", "samples", "bits")
-    }
-    numbers["frames"] = int(as_float(text["frames"]) or 1)
-    pixel_mm = as_floats(text["pixel_mm"], 2)
+def describe(
+    values: Mapping[int, object], meta: Mapping[int, object], file: int, little_endian: bool
+) -> Header:
+    """A header from the values of its elements: bytes as they are in the file, or pydicom's."""
+    text = {name: _text(values.get(tag)) for name, tag in TAGS.items()}
+    text["syntax"] = _text(meta.get(TRANSFER_SYNTAX))
+    text["sop_class"] = text["sop_class"] or _text(meta.get(META_CLASS))
+    numbers = {name: _integer(values.get(tag), little_endian) for name, tag in NUMBERS.items()}
+    frames = as_float(text["frames"]) or 1
+    numbers["frames"] = int(frames) if 1 <= frames <= MAX_FRAMES else 1
     position = as_floats(text["position"], 3)
-    return Header(
+    header = Header(
         file=file,
         text=text,
         numbers=numbers,
-        pixel_mm=None if pixel_mm is None else (float(pixel_mm[0]), float(pixel_mm[1])),
+        pixel_mm=_pixel_mm(as_floats(text["pixel_mm"], 2)),
         orientation=as_floats(text["orientation"], 6),
-        # One position for several frames says nothing about the others.
-        positions_mm=position[None] if position is not None and numbers["frames"] == 1 else None,
+        positions_mm=None,
         complete=True,
     )
+    # One position for several frames says nothing about the others.
+    if position is not None and numbers["frames"] == 1:
+        header.positions_mm = _positions_mm(position[None])
+    return header
 
 
-def _raw_text(dataset: Dataset, tag: int) -> str:
-    """An element's value as text, without pydicom's conversion (three times the cost)."""
-    if tag not in dataset:
-        return ""
-    value = dataset.get_item(tag).value
+def _pixel_mm(values: np.ndarray | None) -> tuple[float, float] | None:
+    if values is None or len(values) != 2 or not 0 < min(values) <= max(values) <= MAX_PIXEL_MM:
+        return None
+    return float(values[0]), float(values[1])
+
+
+def _positions_mm(values: np.ndarray) -> np.ndarray | None:
+    # Written so that NaN is refused too.
+    return values if np.abs(values).max() <= MAX_POSITION_MM else None
+
+
+@lru_cache(maxsize=8192)
+def _decoded(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")
+
+
+def _text(value: object) -> str:
+    """A value as text, without pydicom's conversion (three times the cost)."""
     if isinstance(value, bytes):
-        return value.decode("latin-1").strip(" \0")
+        return _decoded(value)
     return "" if value is None else str(value).strip(" \0")
 
 
-def _raw_integer(dataset: Dataset, tag: int) -> int:
-    if tag not in dataset:
-        return 0
-    element = dataset.get_item(tag)
-    if isinstance(element.value, bytes):
-        if len(element.value) < 2:
-            return 0
-        return struct.unpack("<H" if element.is_little_endian else ">H", element.value[:2])[0]
-    return int(element.value or 0)
+def _integer(value: object, little_endian: bool) -> int:
+    if isinstance(value, bytes):
+        return int.from_bytes(value[:2], "little" if little_endian else "big") if value[1:] else 0
+    return int(value or 0)
 
 
-def _pixels_complete(stream: BinaryIO, dataset: FileDataset, header: Header) -> bool:
-    """Whether the file is long enough for the pixel data it announces.
+def add_frame_geometry(header: Header, dataset: Dataset) -> None:
+    """Fill geometry, thickness, kVp and kernel of an enhanced object from its frame groups.
 
     Args:
-        stream: positioned at the pixel data element, where reading of the header ended.
+        dataset: with FUNCTIONAL_GROUPS, where it has them.
     """
-    syntax = dataset.file_meta.get("TransferSyntaxUID", "")
-    if syntax == uid.DeflatedExplicitVRLittleEndian:
-        return True  # inflated in memory: the position in the file says nothing
-    implicit, little_endian = dataset.original_encoding
-    element = stream.read(12)
-    if len(element) < 12:
-        return False
-    order = "<" if little_endian else ">"
-    group, number = struct.unpack(f"{order}HH", element[:4])
-    if (group << 16 | number) != PIXEL_DATA:
-        return False
-    start, at = (8, 4) if implicit else (12, 8)
-    (length,) = struct.unpack(f"{order}I", element[at : at + 4])
-    if length == UNDEFINED_LENGTH:
-        return True  # encapsulated: whether it decodes is found out when it is converted
-    numbers = header.numbers
-    expected = numbers["rows"] * numbers["columns"] * numbers["frames"]
-    expected *= max(numbers["samples"], 1) * numbers["bits"] // 8
-    available = os.fstat(stream.fileno()).st_size - (stream.tell() - 12 + start)
-    return length >= expected and available >= length
-
-
-def _add_frame_geometry(header: Header, path: str | Path) -> None:
-    """Fill geometry, thickness, kVp and kernel of an enhanced object from its frame groups."""
-    dataset = pydicom.dcmread(
-        path, stop_before_pixels=True, specific_tags=[*FUNCTIONAL_GROUPS, TAGS["frames"]]
-    )
     groups = FrameGroups(dataset)
     frames = range(len(groups.frames))
     positions = [groups.value(f, "PlanePositionSequence", "ImagePositionPatient") for f in frames]
@@ -325,14 +287,14 @@ def _add_frame_geometry(header: Header, path: str | Path) -> None:
     kernel = groups.value(0, "CTReconstructionSequence", "ConvolutionKernel")
     if positions and None not in positions:
         values = np.array(positions, dtype=float)
-        header.positions_mm = values if np.isfinite(values).all() else None
+        header.positions_mm = _positions_mm(values)
         header.numbers["frames"] = len(positions)
     if orientations and None not in orientations:
         values = np.array(orientations, dtype=float)
         # Frames of several orientations are no stack: the object is left without one.
         header.orientation = values[0] if np.ptp(values, axis=0).max() < 1e-3 else None
     if spacing is not None:
-        header.pixel_mm = (float(spacing[0]), float(spacing[1]))
+        header.pixel_mm = _pixel_mm(np.array(spacing, dtype=float))
     for name, value in (("thickness_mm", thickness), ("kvp", kvp), ("kernel", kernel)):
         if value is not None:
             header.text[name] = str(value)

@@ -1,6 +1,8 @@
 """Which series lie in a participant's input: headers read, files grouped, geometry measured."""
 
 import dataclasses
+import datetime
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from bonecast.dicom import geometry, vocabulary
-from bonecast.dicom.headers import FileKind, Header, as_float, quiet_pydicom, read_header
-from bonecast.dicom.listing import is_nifti, list_files, listing_digest
+from bonecast.dicom.grouping import Group, group_headers, measure
+from bonecast.dicom.headers import FileKind, Header, as_float
+from bonecast.dicom.listing import holds_one_person, is_nifti, list_files, listing_digest
+from bonecast.dicom.patients import number_patients
+from bonecast.dicom.scan import read_headers
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
-
-COSINE_TOLERANCE = 2e-3
-"""Direction cosines of one stack agree within this; scanners round them differently per slice."""
 
 
 @dataclass
@@ -28,11 +30,11 @@ class Series:
         n_damaged: files whose pixel data are missing or cut short.
         n_copies: files left out because they hold an image a second time.
         syntax: name of the transfer syntax, `several` where files differ, empty where unknown.
-        body_part: one of vocabulary's words for the part of the body, empty where unknown.
+        body_part: vocabulary's words for the parts of the body, empty where unknown.
         study: number of its study in the input, in order of date.
         days: from the first study of the input; None without dates.
         patient_number: which of the patients in the input, in order of appearance.
-        patient: patient identifier, to tell patients apart; never written.
+        patient: the same as text, empty where the header names no patient.
         sort_key: order of the series in the study; never written.
     """
 
@@ -89,151 +91,142 @@ class Index:
     missing: Reason | None = None
 
 
-def index_source(source: str | Path) -> Index:
+def index_source(source: str | Path, processes: int = 1) -> Index:
     """Read every header of a folder (any nesting, any mix) or of one NIfTI file.
 
+    Args:
+        processes: how many read headers at once.
+
     Raises:
-        OSError: a folder cannot be read.
+        OSError: a folder cannot be read, or a file has vanished.
     """
     files = list_files(source)
     if not files:
         return Index([], {}, "", Reason.NO_INPUT if files is None else Reason.EMPTY_FOLDER)
+    nifti = [number for number, path in enumerate(files) if is_nifti(path)]
+    rest = [number for number, path in enumerate(files) if not is_nifti(path)]
     headers: list[Header] = []
     others: dict[FileKind, list[int]] = defaultdict(list)
-    nifti: list[int] = []
-    with quiet_pydicom():
-        for number, path in enumerate(files):
-            if is_nifti(path):
-                nifti.append(number)
-                continue
-            found = read_header(path, number)
-            if isinstance(found, FileKind):
-                others[found].append(number)
-            else:
-                headers.append(found)
-    series = [part for group in _group(headers) for part in _split(group)]
-    series.sort(key=lambda one: one.sort_key)
+    read = read_headers([files[number] for number in rest], processes)
+    for number, found in zip(rest, read, strict=True):
+        if isinstance(found, FileKind):
+            others[found].append(number)
+        else:
+            found.file = number
+            headers.append(found)
+    one_person = holds_one_person(source)
+    series = series_of(headers, [1] * len(headers) if one_person else number_patients(headers))
     for number in nifti:
         series.append(_index_nifti(files[number], number))
     return Index(series, dict(others), listing_digest(source, files))
 
 
-def _group(headers: list[Header]) -> list[list[Header]]:
-    """Headers that share a series identifier, matrix, voxel size and orientation.
+def series_of(headers: list[Header], patients: list[int]) -> list[Series]:
+    """The series that headers form, in the order of S01, S02 and so on.
 
-    Damaged files that say no more than their series join its largest group.
+    Args:
+        headers: of one input, each with its own `file`.
+        patients: number of each header's patient.
     """
-    exact: dict[tuple, list[Header]] = defaultdict(list)
-    stumps: list[Header] = []
+    of = dict(zip((header.file for header in headers), patients, strict=True))
+    studies = _number_studies(headers)
+    series = [
+        _describe(group, of[group.headers[0].file], *studies[_study_key(group.headers[0])])
+        for group in group_headers(headers, patients)
+    ]
+    return sorted(series, key=lambda one: one.sort_key)
+
+
+def _study_key(header: Header) -> str:
+    return header.text["study_uid"] or header.text["study_date"]
+
+
+def _number_studies(headers: list[Header]) -> dict[str, tuple[int, int | None]]:
+    """Number and days from the first study, by `_study_key`: in order of date, undated last."""
+    members: dict[str, list[Header]] = defaultdict(list)
     for header in headers:
-        if header.is_ct and not header.is_image:
-            stumps.append(header)
-            continue
-        text = header.text
-        flavour = text["image_type"].upper().split("\\")
-        pixel = header.pixel_mm and tuple(round(mm, 4) for mm in header.pixel_mm)
-        localizer = "LOCALIZER" in flavour
-        key = (text["study_uid"], text["series_uid"], text["modality"], text["sop_class"])
-        key += (header.numbers["rows"], header.numbers["columns"], pixel)
-        key += (flavour[0], localizer, text["patient_id"])
-        exact[key].append(header)
-    groups = [part for members in exact.values() for part in _by_orientation(members)]
-    for stump in stumps:
-        same = [g for g in groups if g[0].text["series_uid"] == stump.text["series_uid"]]
-        if same:
-            max(same, key=len).append(stump)
-        else:
-            groups.append([stump])
-    return groups
+        members[_study_key(header)].append(header)
+    dates: dict[str, datetime.date | None] = {}
+    order: dict[str, tuple] = {}
+    for key, own in members.items():
+        found = [_date(h.text["study_date"]) or _date(h.text["acquisition_date"]) for h in own]
+        dates[key] = min(filter(None, found), default=None)
+        times = [h.text["acquisition_time"] for h in own if h.text["acquisition_time"]]
+        order[key] = (dates[key] or datetime.date.max, min(times, default="~"), key)
+    first = min(filter(None, dates.values()), default=None)
+    ranked = sorted(members, key=order.__getitem__)
+    return {
+        key: (number, None if dates[key] is None else (dates[key] - first).days)
+        for number, key in enumerate(ranked, start=1)
+    }
 
 
-def _by_orientation(headers: list[Header]) -> list[list[Header]]:
-    """Split where direction cosines differ by more than rounding."""
-    groups = []
-    bare = [header for header in headers if header.orientation is None]
-    rest = [header for header in headers if header.orientation is not None]
-    while rest:
-        cosines = np.array([header.orientation for header in rest])
-        close = np.abs(cosines - cosines[0]).max(axis=1) < COSINE_TOLERANCE
-        groups.append([header for header, same in zip(rest, close, strict=True) if same])
-        rest = [header for header, same in zip(rest, close, strict=True) if not same]
-    return groups + ([bare] if bare else [])
+def _date(text: str) -> datetime.date | None:
+    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29)."""
+    match = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", text, re.ASCII)
+    try:
+        return datetime.date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
 
 
-def _split(group: list[Header]) -> list[Series]:
-    """Describe a group; where positions repeat, its acquisitions may be the stacks."""
-    unique, copies = _without_copies(group)
-    whole = _describe(unique, copies)
-    if whole.stack is None or whole.stack.n_duplicates == 0:
-        return [whole]
-    acquisitions: dict[str, list[Header]] = defaultdict(list)
-    for header in unique:
-        acquisitions[header.text["acquisition"]].append(header)
-    parts = [_describe(members, 0) for members in acquisitions.values()]
-    disjoint = all(part.stack and part.stack.n_duplicates == 0 for part in parts)
-    # One slice per acquisition is one place watched over time, not several stacks.
-    return parts if disjoint and max(part.slices for part in parts) > 1 else [whole]
-
-
-def _without_copies(group: list[Header]) -> tuple[list[Header], int]:
-    """Keep one file per image: exports often hold the same image under two names."""
-    kept, seen = [], set()
-    for header in group:
-        instance = header.text["sop_uid"]
-        if instance and instance in seen:
-            continue
-        seen.add(instance)
-        kept.append(header)
-    return kept, len(group) - len(kept)
-
-
-def _describe(group: list[Header], copies: int) -> Series:
-    first = group[0]
+def _describe(group: Group, patient: int, study: int, days: int | None) -> Series:
+    headers = group.headers
+    first = headers[0]
     text = first.text
-    placed = all(h.positions_mm is not None for h in group if h.is_image) and first.is_image
-    plane = geometry.plane_name(first.orientation)
-    stack = None
-    if placed and plane:
-        images = [header for header in group if header.is_image]
-        positions = np.concatenate([header.positions_mm for header in images])
-        stack = geometry.measure_stack(positions, first.orientation)
+    stack = measure(headers)
     words = f"{text['description']} {text['protocol']}"
+    syntaxes = {vocabulary.syntax_name(header.text["syntax"]) for header in headers}
+    modality = "CT" if first.is_ct else text["modality"]
+    named = any(text[name] for name in ("patient_id", "patient_name", "birth_date"))
+    plane = geometry.plane_name(first.orientation)
     return Series(
         description_class=vocabulary.description_class(
-            text["image_type"], words, text["modality"], first.is_ct, plane if placed else ""
+            text["image_type"], words, modality, first.is_ct, plane if stack else ""
         ),
-        modality=vocabulary.modality_code(text["modality"]),
-        files=sorted(header.file for header in group),
-        slices=sum(header.numbers["frames"] for header in group if header.is_image),
+        modality=vocabulary.modality_code(modality),
+        files=sorted(header.file for header in headers),
+        slices=sum(header.numbers["frames"] for header in headers if header.is_image),
         rows=first.numbers["rows"],
         columns=first.numbers["columns"],
         pixel_mm=None if first.pixel_mm is None else first.pixel_mm[1],
-        thickness_mm=as_float(text["thickness_mm"]),
-        kvp=as_float(text["kvp"]),
+        thickness_mm=_positive(text["thickness_mm"]),
+        kvp=_positive(text["kvp"]),
         kernel=vocabulary.kernel_name(text["kernel"]),
         contrast=vocabulary.has_contrast(text["contrast_agent"], words),
         orientation=plane,
         image_type=text["image_type"].upper(),
         stack=stack,
-        n_damaged=sum(not header.complete for header in group),
-        n_copies=copies,
-        patient=text["patient_id"],
-        sort_key=_sort_key(first),
+        n_damaged=sum(not header.complete for header in headers),
+        n_copies=group.n_copies,
+        syntax=syntaxes.pop() if len(syntaxes) == 1 else "several",
+        body_part=vocabulary.body_part_words(text["body_part"], words),
+        manufacturer=vocabulary.manufacturer_name(text["manufacturer"]),
+        model=vocabulary.model_name(text["model"]),
+        study=study,
+        days=days,
+        patient_number=patient,
+        patient=str(patient) if named else "",
+        sort_key=_sort_key(first, study),
     )
 
 
-def _sort_key(header: Header) -> tuple:
-    text = header.text
-    number = as_float(text["series_number"])
+def _positive(text: str) -> float | None:
+    value = as_float(text)
+    return value if value is not None and value > 0 else None
+
+
+def _sort_key(header: Header, study: int) -> tuple:
+    number = as_float(header.text["series_number"])
     number = float("inf") if number is None else number
-    return (text["study_date"], text["study_uid"], number, text["series_uid"], header.file)
+    return (study, number, header.text["series_uid"], header.file)
 
 
 def _index_nifti(path: Path, number: int) -> Series:
     """Describe a NIfTI file by its header."""
     from bonecast.dicom import nifti
 
-    shape, spacing_mm, defect = nifti.read_geometry(path)
+    shape, spacing_mm, stack, defect = nifti.read_geometry(path)
     series = Series(
         description_class=DescriptionClass.NIFTI_VOLUME,
         modality="",
@@ -244,22 +237,11 @@ def _index_nifti(path: Path, number: int) -> Series:
     )
     if not shape:
         return series
-    steps = geometry.Stack(
-        order=np.arange(shape[2]),
-        spacing_mm=spacing_mm[2],
-        n_duplicates=0,
-        n_uneven=0,
-        n_missing=0,
-        shear_mm=0.0,
-        coverage_mm=spacing_mm[2] * (shape[2] - 1),
-        smallest_gap_mm=spacing_mm[2],
-        largest_gap_mm=spacing_mm[2],
-    )
     return dataclasses.replace(
         series,
         rows=shape[1],
         columns=shape[0],
         pixel_mm=spacing_mm[0],
         orientation="axial",
-        stack=steps,
+        stack=stack,
     )

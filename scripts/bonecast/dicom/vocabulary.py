@@ -7,6 +7,8 @@ found in all of them. Only words of the lists below leave this module.
 import re
 from enum import StrEnum
 
+from bonecast.dicom.contrast_words import ENHANCED, ContrastWord, agent_word, contrast_words
+
 
 class DescriptionClass(StrEnum):
     """What a series is, in our own words."""
@@ -38,10 +40,6 @@ FUNCTIONAL_WORDS = re.compile(
     re.I,
 )
 """Maps computed from several energies or times: their values are not HU at the tube voltage."""
-
-NATIVE_WORDS = re.compile(
-    r"(\b|_)(native?|nativ|unenhanced|plain|non.?con\w*|without|w/o|ohne|no|none|nc)(\b|_)", re.I
-)
 
 SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires)", re.I)
 SOFT_WORDS = re.compile(r"(standard|soft|smooth|body|abdomen)", re.I)
@@ -171,11 +169,14 @@ def has_contrast(agent: str, description: str = "") -> bool | None:
 
     Args:
         agent: (0018,0010) contrast agent.
-        description: series description, asked only for words of a native scan.
+        description: series description and protocol name.
+
+    Returns:
+        None also where the agent and the description contradict each other.
     """
-    if agent:
-        return not NATIVE_WORDS.search(agent)
-    return False if NATIVE_WORDS.search(description) else None
+    said = contrast_words(description) | {agent_word(agent)}
+    given, native = bool(said & ENHANCED), ContrastWord.NATIVE in said
+    return None if given == native else given
 
 
 def description_class(
@@ -207,3 +208,90 @@ def description_class(
         return DescriptionClass.REFORMAT
     derived = image_type.upper().startswith("DERIVED")
     return DescriptionClass.DERIVED_CT if derived else DescriptionClass.AXIAL_CT
+
+
+BODY_PARTS = {
+    "whole_body": r"whole.?body|ganzk\w+|corps.?entier|polytrauma\w*",
+    "spine": (
+        r"[ctl]?.?spine|spin(al)?|lumbar\w*|vertebra\w*|wirbel\w*|[bhl]ws|rachis|columna|colonna|"
+        r"sacrum|cervicothoracic|thoracolumbar"
+    ),
+    "head": (
+        r"head|skull|brain|crani\w+|face|facial|orbit\w*|sinus\w*|ear|jaw|maxilla|mandible|iac|kopf|"
+        r"sch[^a-z]{0,3}a?e?del|nnh|t[eê]te|crane|cabeza|cerebral|hoofd|testa|dental"
+    ),
+    "neck": r"neck|carotid\w*|larynx|thyroid|hals|cou|cuello|collo|nek",
+    "chest": (
+        r"chest\w*|thorax\w*|thorac\w+|lungs?|heart|cardiac|coronar\w*|aorta|torax|torace|sternum|"
+        r"ribs?|breast|trunk|torso|tap|cap"
+    ),
+    "abdomen": (
+        r"abd|abdom\w*|liver|kidneys?|renal|pancreas|kub|bauch|buik|addome|urogra\w*|uro|"
+        r"trunk|torso|tap|cap"
+    ),
+    "pelvis": (
+        r"pelvis|pelvic|pelv|becken|bassin|bacino|bekken|bladder|prostate|hips?|h[uü]fte|tap|cap"
+    ),
+    "limb": (
+        r"extremit\w*|limb|arm|forearm|elbow|wrist|hand|finger|shoulder|clavicle|leg|thigh|femur|"
+        r"knee|calf|ankle|foot|heel|toes?|humerus|tibia|knie|fu(ss|ß)|schulter"
+    ),
+}
+"""Our words for parts of the body, and how (0018,0015) and people write them: English, German and
+some of the French, Spanish, Italian and Dutch."""
+
+JOINED_PARTS = re.compile(
+    r"(chest|thorax|abdomen|abdo|abd|pelvis|pelv|neck|head|(?<=[a-z])spine|heart|brain)", re.I
+)
+"""Words of the standard's defined terms, which are written without blanks: CHESTABDPELVIS."""
+
+
+def body_part_words(examined: str, description: str = "") -> str:
+    """The parts of the body in view, in our own words, separated by blanks; empty if unknown.
+
+    Args:
+        examined: (0018,0015) body part examined.
+        description: series description and protocol name, asked if that says nothing known.
+    """
+    for text in (JOINED_PARTS.sub(r" \1 ", examined), description):
+        words = f" {re.sub(r'[\W_]+', ' ', text.lower())} "
+        found = [part for part, ways in BODY_PARTS.items() if re.search(rf"[ \d]({ways}) ", words)]
+        if found:
+            return " ".join(found)
+    return ""
+
+
+SYNTAXES = {
+    "": "",
+    "1.2.840.10008.1.2": "implicit_le",
+    "1.2.840.10008.1.2.1": "explicit_le",
+    "1.2.840.10008.1.2.1.98": "encapsulated_le",
+    "1.2.840.10008.1.2.1.99": "deflated",
+    "1.2.840.10008.1.2.2": "big_endian",
+    "1.2.840.10008.1.2.4.50": "jpeg_baseline",
+    "1.2.840.10008.1.2.4.51": "jpeg_extended",
+    "1.2.840.10008.1.2.4.57": "jpeg_lossless",
+    "1.2.840.10008.1.2.4.70": "jpeg_lossless",
+    "1.2.840.10008.1.2.4.80": "jpeg_ls",
+    "1.2.840.10008.1.2.4.81": "jpeg_ls_lossy",
+    "1.2.840.10008.1.2.4.90": "jpeg_2000",
+    "1.2.840.10008.1.2.4.91": "jpeg_2000_lossy",
+    "1.2.840.10008.1.2.4.92": "jpeg_2000",
+    "1.2.840.10008.1.2.4.93": "jpeg_2000_lossy",
+    "1.2.840.10008.1.2.4.110": "jpeg_xl",
+    "1.2.840.10008.1.2.4.111": "jpeg_xl",
+    "1.2.840.10008.1.2.4.112": "jpeg_xl_lossy",
+    "1.2.840.10008.1.2.4.201": "htj2k",
+    "1.2.840.10008.1.2.4.202": "htj2k",
+    "1.2.840.10008.1.2.4.203": "htj2k_lossy",
+    "1.2.840.10008.1.2.5": "rle",
+    "1.2.840.10008.1.2.8.1": "deflated_frames",
+    **{f"1.2.840.10008.1.2.4.{n}": "referenced" for n in (94, 95, 204, 205)},
+    **{f"1.2.840.10008.1.2.4.{n}": "video" for n in range(100, 109)},
+}
+"""Transfer syntaxes (PS3.6, table A-1) and our word for each."""
+
+
+def syntax_name(identifier: str) -> str:
+    """The name of a transfer syntax; `other` for private and retired ones, empty if missing."""
+    return SYNTAXES.get(identifier, "other")

@@ -1,0 +1,31 @@
+"""Make participants.tsv and a list of files per scan from an export of many patients' files."""
+
+import sys
+import time
+
+from bonecast.dicom.export.build import build_participants
+from bonecast.refusal import Refusal
+from bonecast.runtime import job
+
+if __name__ == "__main__":
+    with job(snakemake) as log:
+        settings = snakemake.params.settings
+        if not settings["input"]:
+            raise Refusal("export.input: name the folder of the export in your --configfile.")
+
+        def tell(line: str) -> None:
+            """To the log and, as it takes long, to the terminal."""
+            log.info("%s", line)
+            print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
+
+        summary = build_participants(
+            settings["input"],
+            settings["private"],
+            settings["sessions"],
+            snakemake.threads,
+            tell,
+        )
+        for line in summary.lines():
+            tell(line)
+        tell("next: look at participants.tsv in the private folder, then run the workflow with")
+        tell("      the same --configfile and no target: snakemake --configfile ...")
