@@ -166,12 +166,15 @@ def convert_table(source: Path, table: Path, work: Path) -> dict:
     return convert_participant("p1", source, table, work / "ct.nii.gz")
 
 
-def convert_first(source: Path, resample: Resample | None = None, secret=b"") -> Converted:
-    """Convert a source's first series, whatever choosing says of it."""
+def convert_first(
+    source: Path, resample: Resample | None = None, secret=b"", every: bool = False
+) -> Converted:
+    """Convert a source's first series, or `every` one as a single one, whatever choosing says."""
     index = index_source(source)
     first = index.series[0]
     nifti = first.description_class == "nifti_volume"
-    choice = Choice("S01", first.files, index.listing, None, "", nifti, first.contrast)
+    files = sorted(sum((one.files for one in index.series), [])) if every else first.files
+    choice = Choice("S01", files, index.listing, None, "", nifti, first.contrast)
     return convert_series(source, choice, resample or Resample(), secret)
 
 

@@ -250,7 +250,7 @@ def test_copies_of_slices_are_dropped(ct, tmp_path):
     """Stored a second time as another instance: the same picture at the same place."""
     ct.write(tmp_path / "in")
     ct.write(tmp_path / "in", name="again{:d}", edit=lambda d, n: d if n in (3, 4) else None)
-    got = ct.convert_first(tmp_path / "in")
+    got = ct.convert_first(tmp_path / "in", every=True)
     assert (got.checks["copies_dropped"], got.checks["slices"]) == (2, 12)
     assert got.checks["resampled"] == ""
 
@@ -264,7 +264,7 @@ def test_other_values_at_the_same_place_are_refused(ct, tmp_path):
     ct.write(tmp_path / "in")
     ct.write(tmp_path / "in", name="again{:d}", edit=brighter)
     with pytest.raises(Excluded) as caught:
-        ct.convert_first(tmp_path / "in")
+        ct.convert_first(tmp_path / "in", every=True)
     assert caught.value.reason is Reason.DUPLICATE_SLICES
     assert "2 of 14 slices" in caught.value.detail
 
