@@ -14,6 +14,7 @@ rule participants:
         settings={key: value for key, value in config["export"].items() if key != "threads"},
         code=code_digest(
             "cohort.py",
+            "dicom/contrast_words.py",
             "dicom/elements.py",
             "dicom/export",
             "dicom/geometry.py",
@@ -25,6 +26,7 @@ rule participants:
             "dicom/patients.py",
             "dicom/scan.py",
             "dicom/vocabulary.py",
+            "sessions.py",
         ),
     message:
         "Making participants.tsv from the export"

@@ -2,8 +2,10 @@
 
 import sys
 import time
+from typing import TextIO
 
 from bonecast.dicom.export.build import build_participants
+from bonecast.private import nothing_quoted
 from bonecast.refusal import Refusal
 from bonecast.runtime import job
 
@@ -13,18 +15,19 @@ if __name__ == "__main__":
         if not settings["input"]:
             raise Refusal("export.input: name the folder of the export in your --configfile.")
 
-        def tell(line: str) -> None:
+        def tell(line: str, terminal: TextIO = sys.stderr) -> None:
             """To the log and, as it takes long, to the terminal."""
             log.info("%s", line)
-            print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
+            print(time.strftime("%H:%M:%S"), line, file=terminal, flush=True)
 
-        summary = build_participants(
-            settings["input"],
-            settings["private"],
-            settings["sessions"],
-            snakemake.threads,
-            tell,
-        )
+        with nothing_quoted() as terminal:
+            summary = build_participants(
+                settings["input"],
+                settings["private"],
+                settings["sessions"],
+                snakemake.threads,
+                lambda line: tell(line, terminal),
+            )
         for line in summary.lines():
             tell(line)
         tell("next: look at participants.tsv in the private folder, then run the workflow with")

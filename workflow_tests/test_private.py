@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import OutputFiles
 
 from bonecast.private import InputFailure, nothing_quoted
 from bonecast.reasons import Excluded, Reason
@@ -21,7 +22,10 @@ NAME = "Zweigelstein"
 @pytest.fixture
 def injected(tmp_path):
     return SimpleNamespace(
-        rule="index_series", wildcards={"participant": "p01"}, log=[str(tmp_path / "p01.log")]
+        rule="index_series",
+        wildcards={"participant": "p01"},
+        log=[str(tmp_path / "p01.log")],
+        output=OutputFiles(),
     )
 
 
@@ -70,7 +74,8 @@ def test_what_is_raised_by_a_statement_of_our_own_is_told(monkeypatch):
 @pytest.mark.filterwarnings("default")
 def test_what_libraries_log_warn_or_print_is_counted_and_dropped(injected, capfd):
     with job(injected) as log:
-        with nothing_quoted():
+        with nothing_quoted() as terminal:
+            print("half way", file=terminal, flush=True)
             logging.getLogger("pydicom").warning(NAME)
             warnings.warn(NAME, stacklevel=1)
             print(NAME)
@@ -80,7 +85,8 @@ def test_what_libraries_log_warn_or_print_is_counted_and_dropped(injected, capfd
         logging.getLogger("numpy").warning("afterwards")
         print("printed afterwards")
     text = log_of(injected)
-    assert NAME not in text + "".join(capfd.readouterr())
+    out, err = capfd.readouterr()
+    assert NAME not in text + out + err and err == "half way\n"
     assert "for they quote files: 2\n" in text
     assert "two series" in text and "afterwards" in text and "printed afterwards" in text
 

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from bonecast.refusal import Refusal
 
@@ -40,11 +41,14 @@ class _OwnRecords(logging.Filter):
 
 
 @contextlib.contextmanager
-def nothing_quoted() -> Iterator[None]:
+def nothing_quoted() -> Iterator[TextIO]:
     """Open a patient's files inside: no text of a library comes out.
 
     Log records and warnings of libraries, and whatever they print from Python or from C, are
     dropped; the log says how many records. Call inside `runtime.job`.
+
+    Yields:
+        Standard error as it was, for what this package has to tell while it works.
 
     Raises:
         InputFailure: instead of an exception of a library; has its type and the lines of code it
@@ -58,8 +62,8 @@ def nothing_quoted() -> Iterator[None]:
     for handler in handlers:
         handler.addFilter(records)
     try:
-        with _silent():
-            yield
+        with _silent() as terminal:
+            yield terminal
     except Exception as error:
         if _is_own(error):
             error.__cause__ = error.__context__ = None
@@ -102,8 +106,12 @@ def _innermost(trace: TracebackType | None) -> TracebackType | None:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Standard output and error lead nowhere, also for C code and child processes."""
+def _silent() -> Iterator[TextIO]:
+    """Standard output and error lead nowhere, also for C code and child processes.
+
+    Yields:
+        Standard error as it was.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(descriptor) for descriptor in (1, 2)]
@@ -111,8 +119,12 @@ def _silent() -> Iterator[None]:
         try:
             for descriptor in (1, 2):
                 os.dup2(nowhere.fileno(), descriptor)
-            with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-                yield
+            with (
+                contextlib.redirect_stdout(nowhere),
+                contextlib.redirect_stderr(nowhere),
+                os.fdopen(os.dup(kept[1]), "w", encoding="utf-8") as terminal,
+            ):
+                yield terminal
         finally:
             for descriptor, copy in zip((1, 2), kept, strict=True):
                 os.dup2(copy, descriptor)

@@ -124,6 +124,23 @@ def test_what_to_check_links_to_every_picture(paths, config, results, tmp_path):
     assert "figures/contact_sheet.pdf" in section
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ([False, None], None),
+        ([True, False], "1 participant called what the DICOM header calls it: use pseudonyms"),
+        ([True, True], "2 participants called what the DICOM header calls them: use pseudonyms"),
+    ],
+)
+def test_ids_that_the_headers_give_away_are_told(paths, config, tmp_path, named, words):
+    records = [tmp_path / f"{number}.json" for number in range(len(named))]
+    for path, value in zip(records, named, strict=True):
+        path.write_text(json.dumps({} if value is None else {"id_in_header": value}))
+    facts = gather(replace(paths, ct=records), "tiny", True, config)
+    told = [summary_text(facts, "report.html"), render(facts, paths, config)]
+    assert all((words in text) if words else ("use pseudonyms" not in text) for text in told)
+
+
 class _Reader(html.parser.HTMLParser):
     """Collects what a browser would load, alternative texts and the text people read."""
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from bonecast import images
 from bonecast.dicom import acquisition, nifti_values
+from bonecast.dicom.chosen import chosen_files
 from bonecast.dicom.converter import convert_and_compare
 from bonecast.dicom.headers import quiet_pydicom
-from bonecast.dicom.listing import list_files, listing_digest
 from bonecast.dicom.pile import Pile
 from bonecast.dicom.pixels import decode_series
 from bonecast.dicom.resample import Resample, check_resampling, make_rectangular
@@ -111,13 +111,7 @@ def convert_series(
         RuntimeError: the source changed after it was indexed, the disk is full, or dcm2niix died.
         OSError: a file vanished, or the disk fails.
     """
-    files = list_files(source) or []
-    if listing_digest(source, files) != choice.listing:
-        raise RuntimeError(
-            "the input changed after its series were listed; "
-            "run again with `--forcerun index_series` for this participant"
-        )
-    chosen = [files[index] for index in choice.files]
+    chosen = chosen_files(source, choice)
     if choice.is_nifti:
         pile, checks = nifti_values.read_hu(chosen[0])
         facts = dict(acquisition.EMPTY)
