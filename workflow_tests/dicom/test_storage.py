@@ -35,14 +35,14 @@ def test_slice_that_vanishes_while_it_is_read(ct, tmp_path, monkeypatch, linked)
         source.mkdir()
         for path in paths:
             (source / path.name).symlink_to(path)
-    digest = convert.listing_digest
+    find = convert.chosen_files
 
-    def then_vanish(source, files):
-        found = digest(source, files)
+    def then_vanish(source, choice):
+        found = find(source, choice)
         paths[5].unlink()
         return found
 
-    monkeypatch.setattr(convert, "listing_digest", then_vanish)
+    monkeypatch.setattr(convert, "chosen_files", then_vanish)
     with pytest.raises(FileNotFoundError):
         ct.convert_first(source)
 
