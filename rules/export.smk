@@ -25,6 +25,7 @@ rule participants:
             "dicom/patients.py",
             "dicom/scan.py",
             "dicom/vocabulary.py",
+            "sessions.py",
         ),
     message:
         "Making participants.tsv from the export"
