@@ -56,7 +56,7 @@ rule collect_measurements:
             "level_shift": config["measure"]["level_shift"],
             "level_shift_scans": config["measure"]["level_shift_scans"],
         },
-        code=code_digest("measure", "levels.py", "level_states.py", "sessions.py"),
+        code=code_digest("measure", "levels.py", "level_states.py", "phases.py", "sessions.py"),
     message:
         "Collecting the measurements of every participant"
     script:

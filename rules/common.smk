@@ -18,6 +18,7 @@ from bonecast.cohort import (
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 from bonecast.dicom.export import private_folder
+from bonecast.inputs import input_state
 from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
@@ -151,14 +152,42 @@ def existing(path):
     return path if path and (made_by_demo(path) or os.path.exists(path)) else []
 
 
-def participant_source(wildcards):
-    """Path of a participant's DICOM folder or NIfTI file, as text."""
-    return participant_row(wildcards).path
+def cohort_secret():
+    """Random bytes of the user's own, empty without; stops where the file is not there."""
+    path = config["cohort"]["secret"]
+    if not path:
+        return b""
+    if not os.path.isfile(path):
+        raise WorkflowError(f"cohort.secret: {path} not found.")
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
-def participant_input(wildcards):
-    """A participant's DICOM folder or NIfTI file as rule input, if there is one."""
-    return existing(participant_source(wildcards))
+def participant_days(wildcards):
+    """Days of a participant's row from their first scan, None where not given."""
+    return participant_row(wildcards).days
+
+
+COHORT_SECRET = cohort_secret()
+
+
+def source_made_here(wildcards):
+    """The demo's scan as rule input. Other scans are no inputs: their paths name patients."""
+    path = participant_row(wildcards).path
+    return path if made_by_demo(path) else []
+
+
+def state_of(path):
+    """A digest for params: an input that comes, goes or changes reruns what was made of it."""
+    # What the demo makes is an input, whose date counts; a digest would change while it is made.
+    if made_by_demo(path):
+        return ""
+    return input_state(path, config["cohort"]["input"], COHORT_SECRET)
+
+
+def source_state(wildcards):
+    """Tells a participant's DICOM folder or NIfTI file from another or an earlier one."""
+    return state_of(participant_row(wildcards).path)
 
 
 CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
@@ -278,3 +307,14 @@ IMAGE_FIGURES = [
     "deformities_by_level",
     "body_composition",
 ]
+
+
+def secret_file(wildcards):
+    """The file of cohort.secret: what is given to others is keyed with bytes that they lack."""
+    secret = located(config["cohort"]["secret"])
+    if not secret or not os.path.isfile(secret):
+        raise WorkflowError(
+            f"cohort.secret: {secret or 'not set'}. De-identified DICOM needs a file of random bytes: "
+            "head -c 32 /dev/urandom > /a/folder/of/yours/secret"
+        )
+    return secret

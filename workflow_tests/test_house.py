@@ -85,22 +85,25 @@ NEEDLESS = {
     "collect_measurements": {"images", "segment/tissues"},
     "draw_deformities_by_level": {"images", "measure", "segment/tissues"},
     "draw_example_segmentations": {"images", "measure"},
-    "draw_body_composition": {"images", "measure", "segment/tissues"},
+    "draw_body_composition": {"images", "measure", "phases", "segment/tissues"},
     "draw_hu_by_level_and_age": {"images", "measure"},
-    "draw_vbmd_by_age": {"images", "measure", "segment/tissues"},
+    "draw_vbmd_by_age": {"images", "measure", "phases", "segment/tissues"},
     "admit_patients": {"cohort"},
     "judge_models": {"cohort"},
     "predict_risks": {"cohort"},
     "draw_qc": {"measure/columns", "measure/inclusion"},
     "export_for_editing": {"images"},
     "find_segmentation_outliers": {"images", "measure/columns", "measure/tables"},
+    "index_series": {"cohort", "sessions"},
+    "convert_series": {"cohort", "sessions"},
+    "deidentify_series": {"cohort", "sessions"},
     "label_vertebrae": {"cohort", "segment/model_folder", "segment/raw", "sessions"},
     "match_calibration": {"sessions"},
     "measure_scan": {"report/palette"},
     "measure_radiomics": {"measure/inclusion"},
     "perturb_radiomics": {"measure/inclusion"},
     "segment_batch": {"images"},
-    "write_report": {"images", "measure", "segment/tissues"},
+    "write_report": {"images", "measure", "phases", "segment/tissues"},
 }
 """Modules, or folders of them, that a rule imports and need not name: what it takes from them
 changes no result, or their edits reach it through an input that is made again. The levels' colours
@@ -125,7 +128,7 @@ def imported_modules(library: Path, script: Path) -> set[str]:
 
 def test_digests_cover_the_modules_an_adapter_imports(repo, rules):
     """A rule reruns when a library module that it uses, directly or not, is edited."""
-    shared = {"digest", "runtime", "refusal", "reasons", "levels"}
+    shared = {"digest", "runtime", "staging", "refusal", "reasons", "levels", "inputs", "private"}
     # One fills a cache that is right or absent; the other trains anew only when asked by name.
     without = {"compile_radiomics", "train_embedded_model"}
     missing = []

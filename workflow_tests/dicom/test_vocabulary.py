@@ -86,6 +86,10 @@ def test_models(text, name):
         ("No", "", False),
         ("", "Abdomen native 3.0", False),
         ("", "CT w/o contrast", False),
+        ("", "Abdomen portal venous", True),
+        ("", "Leber nativ, Protokoll mit KM", False),
+        ("Gastrografin", "", None),
+        ("APPLIED", "Abdomen native 3.0", None),
         ("", "Abdomen 3.0", None),
     ],
 )

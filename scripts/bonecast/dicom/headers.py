@@ -96,7 +96,7 @@ DAMAGE = (
 
 STORAGE_FAULTS = {
     *(errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ETIMEDOUT),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
 }
 """Errors of the disk, the network or the account: no property of a scan, so never an exclusion."""
 
@@ -153,8 +153,15 @@ class Header:
 
 
 def raise_storage_fault(error: Exception) -> None:
-    """Raise an error again if a failing disk or missing permission is behind it."""
-    if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
+    """Raise an error again if a failing disk, missing permission or vanished file is behind it.
+
+    A link that leads nowhere is what the input holds, not a file that vanished.
+    """
+    if isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno in STORAGE_FAULTS
+    ):
+        raise error
+    if isinstance(error, FileNotFoundError) and not Path(error.filename or "").is_symlink():
         raise error
 
 

@@ -226,7 +226,7 @@ def _index_nifti(path: Path, number: int) -> Series:
     """Describe a NIfTI file by its header."""
     from bonecast.dicom import nifti
 
-    shape, spacing_mm, defect = nifti.read_geometry(path)
+    shape, spacing_mm, stack, defect = nifti.read_geometry(path)
     series = Series(
         description_class=DescriptionClass.NIFTI_VOLUME,
         modality="",
@@ -237,22 +237,11 @@ def _index_nifti(path: Path, number: int) -> Series:
     )
     if not shape:
         return series
-    steps = geometry.Stack(
-        order=np.arange(shape[2]),
-        spacing_mm=spacing_mm[2],
-        n_duplicates=0,
-        n_uneven=0,
-        n_missing=0,
-        shear_mm=0.0,
-        coverage_mm=spacing_mm[2] * (shape[2] - 1),
-        smallest_gap_mm=spacing_mm[2],
-        largest_gap_mm=spacing_mm[2],
-    )
     return dataclasses.replace(
         series,
         rows=shape[1],
         columns=shape[0],
         pixel_mm=spacing_mm[0],
         orientation="axial",
-        stack=steps,
+        stack=stack,
     )

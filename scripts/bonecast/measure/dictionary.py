@@ -12,6 +12,7 @@ from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, vbmd_summary_columns
 from bonecast.measure.columns import LEVEL, SCAN, Column, in_family, prefixed, reason
 from bonecast.measure.composition.measure import level_columns
 from bonecast.measure.composition.summary import COMPOSITION_SUMMARY_COLUMNS
+from bonecast.measure.contrast import CONTRAST_HEADER_COLUMNS
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.density_summary import hu_summary_columns
 from bonecast.measure.ledger_columns import LEDGER_COLUMNS, SERIES_COLUMNS
@@ -86,7 +87,7 @@ ACQUISITION = (
     _header("pixel_spacing_mm", "mm", "Size of a pixel in the slice", low=0),
     _header("reconstruction_fov_mm", "mm", "Reconstructed field of view", low=0),
     _header("table_height_mm", "mm", "Table height"),
-    _header("contrast_header", "", "Whether the header names a contrast agent", kind="bool"),
+    *CONTRAST_HEADER_COLUMNS,
     _header("patient_age_years", "years", "Age at the scan according to the header", low=0),
     _header(
         "patient_sex",
