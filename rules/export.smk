@@ -14,6 +14,7 @@ rule participants:
         settings={key: value for key, value in config["export"].items() if key != "threads"},
         code=code_digest(
             "cohort.py",
+            "dicom/contrast_words.py",
             "dicom/elements.py",
             "dicom/export",
             "dicom/geometry.py",
