@@ -229,7 +229,6 @@ def sheared(affine):
         (lambda d: (d[..., 0], AFFINE), Reason.NOT_A_VOLUME),
         (lambda d: (d, AFFINE, 0), Reason.NO_GEOMETRY),
         (lambda d: (d, np.diag([0.001, 0.001, 0.001, 1])), Reason.NO_GEOMETRY),
-        (lambda d: (d, sheared(AFFINE)), Reason.GANTRY_TILT),
         (lambda d: (d[..., :5], AFFINE), Reason.TOO_FEW_SLICES),
         (lambda d: (d, AFFINE @ np.diag([1, 1, 3, 1])), Reason.TOO_THICK),
         (lambda d: ((d + 1024) // 8, AFFINE), Reason.NOT_HU),

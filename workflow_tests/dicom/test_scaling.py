@@ -210,7 +210,7 @@ def doubled(dataset, number):
     ("edit", "words"),
     [
         (offset_forgotten, ("fat or air", "with -1024", "no rescale")),
-        (offset_forgotten_beside_padding, ("above 850 HU", "with -1024")),
+        (offset_forgotten_beside_padding, ("above 700 HU", "with -1024")),
         (offset_twice, ("soft tissue", "with +1024")),
         (sign_lost, ("without their sign",)),
         (sign_invented, ("negative by their header",)),

@@ -16,7 +16,6 @@ from pydicom.pixels import get_decoder
 
 from bonecast.dicom import geometry, plausible
 from bonecast.dicom.acquisition import element
-from bonecast.dicom.elements import Elements
 from bonecast.dicom.headers import DAMAGE, as_float, raise_storage_fault
 from bonecast.dicom.pile import Pile
 from bonecast.dicom.scaling import (
@@ -27,6 +26,7 @@ from bonecast.dicom.scaling import (
     rescaling,
     without_foreign_bits,
 )
+from bonecast.dicom.values import Values
 from bonecast.reasons import Excluded, Reason
 
 PLAIN_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian)
@@ -256,7 +256,7 @@ def _frames(dataset: Dataset, read: _Read) -> Iterator[Frame]:
         Excluded: UNKNOWN_CODING or NOT_HU.
         one of DAMAGE: the object is damaged.
     """
-    elements = Elements(dataset)
+    elements = Values(dataset)
     pixels = _stored(dataset, elements, read.because)
     for number, stored in enumerate(pixels):
         rescale = rescaling(elements, number)
@@ -273,7 +273,7 @@ def _frames(dataset: Dataset, read: _Read) -> Iterator[Frame]:
         yield make_frame(stored, rescale, pads, position, cosines, pixel_mm, out)
 
 
-def _stored(dataset: Dataset, elements: Elements, because: set[str]) -> np.ndarray:
+def _stored(dataset: Dataset, elements: Values, because: set[str]) -> np.ndarray:
     """Stored values, frames x rows x columns."""
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     # Old archives hold bare data sets, which dcm2niix does not take.

@@ -24,11 +24,11 @@ MIN_WATER_LIKE = 0.05
 """Fat, organs, muscle and blood: less of them than this share of voxels is no scan of a trunk.
 Seen in five real scans: 0.30 to 0.63."""
 
-DENSE_HU = 850
+DENSE_HU = 700
 TISSUE_HU = -300
 MAX_DENSE = 0.10
 """Of the voxels above lung, compact bone and metal are a few per cent (seen in five real scans:
-0.1 to 2.4 %). Without the offset of 1024 all soft tissue lies there."""
+0.01 to 3.3 %). Without the offset of 1024 all soft tissue lies there."""
 
 OFFSETS_HU = (1024, 1000, -1024, -1000)
 """Offsets that are left out, or taken twice, in practice."""

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from bonecast.dicom import plausible
-from bonecast.dicom.elements import Elements
+from bonecast.dicom.values import Values
 from bonecast.reasons import Excluded, Reason
 
 HU_MIN, HU_MAX = -1024, 32767
@@ -86,7 +86,7 @@ def clip_hu(values: np.ndarray) -> np.ndarray:
     return np.clip(values, HU_MIN, HU_MAX).astype(np.int16)
 
 
-def rescaling(elements: Elements, frame: int) -> Rescale:
+def rescaling(elements: Values, frame: int) -> Rescale:
     """A frame's scaling.
 
     Raises:
@@ -133,7 +133,7 @@ def padding_range(dataset: Dataset, stored: np.ndarray) -> tuple[int, int] | Non
 
 
 def without_foreign_bits(
-    stored: np.ndarray, elements: Elements, padding: tuple[int, int] | None, rescale: Rescale
+    stored: np.ndarray, elements: Values, padding: tuple[int, int] | None, rescale: Rescale
 ) -> tuple[np.ndarray, bool]:
     """Values without bits that belong to overlays, or to nothing.
 
