@@ -155,7 +155,7 @@ def existing(path):
 def cohort_secret():
     """Random bytes of the user's own, empty without; stops where the file is not there."""
     path = config["cohort"]["secret"]
-    if not path or IS_TABULAR:  # the target that makes the table makes the secret, too
+    if not path or MAKES_PARTICIPANTS:
         return b""
     if not os.path.isfile(path):
         raise WorkflowError(f"cohort.secret: {path} not found.")

@@ -9,6 +9,11 @@ from bonecast.private import nothing_quoted
 from bonecast.refusal import Refusal
 from bonecast.runtime import job
 
+NEXT = (
+    "next: look at participants.tsv in the private folder, then run the workflow:",
+    "      snakemake --configfile ... (the same, without a target)",
+)
+
 if __name__ == "__main__":
     with job(snakemake) as log:
         settings = snakemake.params.settings
@@ -28,7 +33,5 @@ if __name__ == "__main__":
                 snakemake.threads,
                 lambda line: tell(line, terminal),
             )
-        for line in summary.lines():
+        for line in (*summary.lines(), *NEXT):
             tell(line)
-        tell("next: look at participants.tsv in the private folder, then run the workflow with")
-        tell("      the same --configfile and no target: snakemake --configfile ...")

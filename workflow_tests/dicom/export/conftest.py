@@ -9,6 +9,11 @@ import pytest
 from bonecast.dicom.export.build import build_participants
 from bonecast.dicom.listing import list_files
 
+LOCALIZER = {
+    "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"],
+    "ImageOrientationPatient": [1, 0, 0, 0, 0, -1],
+}
+
 
 @dataclass
 class Export:
@@ -36,6 +41,25 @@ class Export:
             }
             | elements,
         )
+
+    def fill(self) -> None:
+        """Patients in shared and several folders, and whatever else an export holds."""
+        self.add("flat", number=1)
+        self.add("flat", number=2)
+        self.add("deep/er", number=1, StudyDate="20250229", slices=2)
+        self.add("flat", number=3, Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4")
+        self.add("flat", number=4, slices=1, **LOCALIZER)
+        self.add("flat", number=5, PatientID=None)
+        nothing = dict.fromkeys(("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
+        self.add("flat", number=6, slices=1, **nothing)
+        self.add("flat", number=8, slices=2, PatientID="", StudyInstanceUID=None)
+        self.add("flat", number=7, slices=1, PatientID="Anonymous")
+        directory = dict.fromkeys((*nothing, "Rows", "Columns"))
+        self.add("flat", slices=1, SOPClassUID="1.2.840.10008.1.3.10", **directory)
+        (self.root / "README").write_text("this is no DICOM file at all")
+        (self.root / "empty").touch()
+        (self.root / "old.zip").write_bytes(b"PK" + bytes(200))
+        (self.root / "link").symlink_to(self.root / "nowhere")
 
     def build(self, **options):
         """Run the target's work with one process."""
