@@ -17,7 +17,7 @@ rule index_series:
         source=participant_source,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
         code=code_digest(
-            "dicom/elements.py",
+            "dicom/walk.py",
             "dicom/geometry.py",
             "dicom/grouping.py",
             "dicom/headers.py",

@@ -15,7 +15,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.valuerep import DSfloat
 
-from bonecast.dicom import geometry
+from bonecast.dicom import geometry, guarded
 from bonecast.dicom.acquisition import element
 from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float, raise_storage_fault
 from bonecast.reasons import Excluded, Reason
@@ -146,7 +146,7 @@ def decode_series(paths: list[Path], folder: Path) -> tuple[DecodedSeries, Datas
 
 def _slices(dataset: Dataset) -> Iterator[Slice]:
     """The frames of one object. Raises one of DAMAGE where it is damaged."""
-    pixels = dataset.pixel_array
+    pixels = guarded.pixel_array(dataset)
     groups = FrameGroups(dataset)
     if pixels.ndim not in (2, 3) or dataset.SamplesPerPixel != 1:
         raise ValueError("not a grey-scale image")
