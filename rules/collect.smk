@@ -56,8 +56,49 @@ rule collect_measurements:
             "level_shift": config["measure"]["level_shift"],
             "level_shift_scans": config["measure"]["level_shift_scans"],
         },
-        code=code_digest("measure", "levels.py", "level_states.py"),
+        code=code_digest("measure", "levels.py", "level_states.py", "phases.py", "sessions.py"),
     message:
         "Collecting the measurements of every participant"
     script:
         "../scripts/collect_measurements.py"
+
+
+rule write_ledger:
+    input:
+        series=expand("<results>/participants/{participant}/series.tsv", participant=PARTICIPANTS),
+        scans="<results>/tables/scans.parquet",
+        exclusions="<results>/tables/exclusions.tsv",
+        vertebrae="<results>/tables/vertebrae.parquet",
+    output:
+        ledger=report(
+            "<results>/tables/ledger.tsv",
+            caption="captions/ledger.rst",
+            category="Tables",
+            labels={"table": "ledger"},
+        ),
+        series="<results>/tables/series.tsv",
+    log:
+        "<logs>/write_ledger.log",
+    benchmark:
+        "<benchmarks>/write_ledger.tsv"
+    resources:
+        # Some 20 series of 1 kB a scan.
+        mem_mb=1000 + len(PARTICIPANTS) // 10,
+        runtime=10,
+    params:
+        roi=config["measure"]["density"]["rois"][0],
+        code=code_digest(
+            "measure/columns.py",
+            "measure/ledger.py",
+            "measure/ledger_columns.py",
+            "measure/tables.py",
+            "dicom/listing.py",
+            "levels.py",
+            "reasons.py",
+            "remedies.py",
+            "sessions.py",
+        ),
+    message:
+        "Accounting for every file, series and scan"
+    script:
+        "../scripts/write_ledger.py"

@@ -67,12 +67,14 @@ def located(path):
 
 
 def participants_of_cohort():
-    """The cohort's participants; stops with every problem of the table at once."""
+    """The cohort's scans; stops with every problem of the table at once."""
     if IS_TABULAR:
         return []
     cohort = config["cohort"]
     try:
-        return read_cohort(cohort["input"], located(cohort["participants"]), WORKFLOW_HOME)
+        return read_cohort(
+            cohort["input"], located(cohort["participants"]), WORKFLOW_HOME, cohort["baseline"]
+        )
     except CohortError as error:
         raise WorkflowError(str(error)) from None
 
@@ -89,7 +91,8 @@ def has_outcome():
     return not header.isdisjoint(config["model"]["columns"][name] for name in outcomes)
 
 
-COHORT = {participant.participant_id: participant for participant in participants_of_cohort()}
+# By scan, which is what the wildcard `participant` names: one of a participant may be one of several.
+COHORT = {participant.scan_id: participant for participant in participants_of_cohort()}
 PARTICIPANTS = list(COHORT)
 SITES = sorted({participant.site for participant in COHORT.values()} - {""})
 HAS_CLINICAL = config["cohort"]["clinical"] is not None and not IS_TABULAR
@@ -167,9 +170,10 @@ def correction_input(wildcards):
 
 
 def participants_table():
-    """What is known of everyone in the cohort as plain lists, for params."""
-    columns = ("site", "sex", "height_m", "weight_kg")
-    return {"participant_id": PARTICIPANTS} | {
+    """What is known of every scan of the cohort as plain lists, for params."""
+    columns = ("participant_id", "session_id", "days", "baseline")
+    columns += ("site", "sex", "height_m", "weight_kg")
+    return {
         column: [getattr(participant, column) for participant in COHORT.values()]
         for column in columns
     }
@@ -235,6 +239,8 @@ TABLES = [
     "scans.parquet",
     "scans.tsv",
     "exclusions.tsv",
+    "series.tsv",
+    "ledger.tsv",
     "level_sensitivity.tsv",
     "data_dictionary.csv",
     "segmentation_outliers.tsv",

@@ -73,8 +73,8 @@ def known_of(wildcards):
     return {
         "contrast_phase": row.contrast_phase,
         "kvp": row.kvp,
-        "excluded": EXCLUDED_LEVELS.get(row.participant_id, {}),
-        "rods": RODS.get(row.participant_id, []),
+        "excluded": EXCLUDED_LEVELS.get(row.scan_id, {}),
+        "rods": RODS.get(row.scan_id, []),
     }
 
 
@@ -89,8 +89,10 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-# Whose vertebrae are perturbed: the same participants whatever order the cohort has.
+# Whose vertebrae are perturbed, in their baseline scan: the same whatever order the cohort has.
 ROBUSTNESS = config["measure"]["radiomics"]["robustness"]
 ROBUSTNESS_PARTICIPANTS = draw_participants(
-    PARTICIPANTS, ROBUSTNESS["participants"], ROBUSTNESS["seed"]
+    [name for name, row in COHORT.items() if row.baseline],
+    ROBUSTNESS["participants"],
+    ROBUSTNESS["seed"],
 )

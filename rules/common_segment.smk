@@ -23,11 +23,11 @@ if not IS_TABULAR and workflow.is_main_process:
 
 
 def supplied_mask(wildcards, column, folder):
-    """A mask that the user has: the table's column, else <folder>/<participant_id>.nii.gz."""
+    """A mask that the user has: the table's column, else <folder>/<scan>.nii.gz."""
     row = participant_row(wildcards)
     path = getattr(row, column)
     if not path and folder:
-        path = os.path.join(located(folder), f"{row.participant_id}.nii.gz")
+        path = os.path.join(located(folder), f"{row.scan_id}.nii.gz")
     return existing(path)
 
 
@@ -106,6 +106,6 @@ def segmentation_input(wildcards):
             "bodies": bodies_input(wildcards),
             "labels": mask_labels_input(),
         }
-    participant = participant_row(wildcards).participant_id
+    participant = participant_row(wildcards).scan_id
     folder = f"results/{config['cohort']['name']}/segmentation"
     return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}

@@ -17,7 +17,7 @@ rule convert_series:
         runtime=20,
     params:
         source=participant_source,
-        code=code_digest("dicom", "images.py"),
+        code=code_digest("dicom", "images.py", "phases.py"),
     message:
         "Converting the CT of {wildcards.participant}"
     script:

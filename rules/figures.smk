@@ -7,6 +7,7 @@ rule draw_flow_diagram:
     input:
         scans="<results>/tables/scans.parquet" if not IS_TABULAR else [],
         exclusions="<results>/tables/exclusions.tsv" if not IS_TABULAR else [],
+        ledger="<results>/tables/ledger.tsv" if not IS_TABULAR else [],
         analysis_set=ANALYSIS_SET,
         model_exclusions=MODEL_EXCLUSIONS,
     output:
@@ -34,6 +35,7 @@ rule draw_flow_diagram:
             "report/style.py",
             "report/tables.py",
             "reasons.py",
+            "sessions.py",
         ),
     message:
         "Drawing the flow diagram"
@@ -71,6 +73,7 @@ rule draw_example_segmentations:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing example segmentations"
@@ -104,6 +107,7 @@ rule draw_deformities_by_level:
             "report/figures_shape.py",
             "report/palette.py",
             "report/style.py",
+            "sessions.py",
         ),
     message:
         "Drawing vertebral deformities by level"
@@ -142,6 +146,7 @@ rule draw_hu_by_level_and_age:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing attenuation by level and age"
@@ -178,6 +183,7 @@ rule draw_roi_agreement:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing the agreement of regions"
@@ -217,6 +223,7 @@ rule draw_body_composition:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing body composition"
@@ -254,6 +261,7 @@ rule draw_vbmd_by_age:
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "sessions.py",
         ),
     message:
         "Drawing density by age"

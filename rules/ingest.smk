@@ -16,19 +16,23 @@ rule index_series:
     params:
         source=participant_source,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
+        override=lambda wildcards: participant_row(wildcards).series,
         code=code_digest(
-            "dicom/walk.py",
+            "dicom/contrast_words.py",
             "dicom/geometry.py",
             "dicom/grouping.py",
             "dicom/headers.py",
             "dicom/index.py",
             "dicom/listing.py",
+            "dicom/needs.py",
             "dicom/nifti.py",
             "dicom/patients.py",
             "dicom/scan.py",
+            "dicom/scoring.py",
             "dicom/select.py",
             "dicom/table.py",
             "dicom/vocabulary.py",
+            "dicom/walk.py",
         ),
     message:
         "Listing the series of {wildcards.participant}"

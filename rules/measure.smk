@@ -31,6 +31,7 @@ rule match_calibration:
             "dicom",
             "measure/calibration/match.py",
             "measure/calibration/tables.py",
+            "phases.py",
         ),
     message:
         "Finding the calibration of {wildcards.participant}"
@@ -82,8 +83,11 @@ rule measure_scan:
             "measure/calibration",
             "measure/columns.py",
             "measure/composition",
+            "measure/contrast.py",
+            "measure/contrast_model.py",
             "measure/crops.py",
             "measure/density.py",
+            "measure/enhancement.py",
             "measure/frame.py",
             "measure/inclusion.py",
             "measure/morphometry",
@@ -91,6 +95,7 @@ rule measure_scan:
             "measure/scan.py",
             "measure/strength.py",
             "measure/tables.py",
+            "phases.py",
             "segment/tissues.py",
         ),
     message:

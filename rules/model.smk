@@ -28,6 +28,7 @@ rule admit_patients:
             "model/outcome.py",
             "model/vertebrae.py",
             "reasons.py",
+            "sessions.py",
         ),
     message:
         "Admitting patients to the models of {wildcards.endpoint}"

@@ -29,6 +29,7 @@ rule predict_risks:
             "model/saved.py",
             "model/vertebrae.py",
             "reasons.py",
+            "sessions.py",
         ),
     message:
         "Predicting {wildcards.endpoint} of new patients"

@@ -87,7 +87,7 @@ rule find_segmentation_outliers:
         mem_mb=2000,
         runtime=20,
     params:
-        participants=PARTICIPANTS,
+        participants=participants_table(),
         roi=lookup("measure/density/rois/0", within=config),
         code=code_digest("measure/outliers.py", "measure/tables.py", "levels.py"),
     message:
@@ -125,6 +125,7 @@ rule draw_contact_sheet:
             "report/contact_sheet.py",
             "report/palette.py",
             "report/qc_page.py",
+            "sessions.py",
         ),
     message:
         "Drawing the contact sheet"

@@ -9,6 +9,7 @@ rule write_report:
         scans=f"{MEASURED}/scans.parquet" if MEASURED else [],
         vertebrae=f"{MEASURED}/vertebrae.parquet" if MEASURED else [],
         exclusions=f"{MEASURED}/exclusions.tsv" if MEASURED else [],
+        ledger=f"{MEASURED}/ledger.tsv" if MEASURED else [],
         dictionary=f"{MEASURED}/data_dictionary.csv" if MEASURED else [],
         level_sensitivity=f"{MEASURED}/level_sensitivity.tsv" if MEASURED else [],
         outliers=f"{MEASURED}/segmentation_outliers.tsv" if MEASURED else [],
@@ -50,7 +51,9 @@ rule write_report:
         cohort=config["cohort"]["name"],
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
-        code=code_digest("report", "model/outcome.py", "reasons.py", "level_states.py"),
+        code=code_digest(
+            "report", "model/outcome.py", "reasons.py", "level_states.py", "sessions.py"
+        ),
     message:
         "Writing the report"
     script:

@@ -19,6 +19,7 @@ def participant_files(participants: dict, inputs) -> list[ParticipantFiles]:
             {family: Path(inputs[family][i]) for family in families},
             Path(inputs.calibration[i]),
             Person(**{key: participants[key][i] for key in ("sex", "height_m", "weight_kg")}),
+            **{key: participants[key][i] for key in ("session_id", "days", "baseline")},
         )
         for i, name in enumerate(participants["participant_id"])
     ]

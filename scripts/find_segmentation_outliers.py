@@ -14,7 +14,7 @@ from bonecast.runtime import job, read_json
 if __name__ == "__main__":
     with job(snakemake) as log:
         scans = zip(
-            snakemake.params.participants,
+            *(snakemake.params.participants[key] for key in ("participant_id", "session_id")),
             map(read_json, snakemake.input.segmentations),
             map(read_json, snakemake.input.facts),
             strict=True,

@@ -8,7 +8,9 @@ from bonecast.runtime import job
 if __name__ == "__main__":
     with job(snakemake) as log:
         index = index_source(snakemake.params.source, snakemake.threads)
-        decisions = select_series(index, Settings(**snakemake.params.settings))
+        decisions = select_series(
+            index, Settings(**snakemake.params.settings), snakemake.params.override
+        )
         write_series(index, decisions, snakemake.output.series)
         log.info(
             "%d series, %d files outside any series, %s",

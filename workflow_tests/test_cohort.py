@@ -63,6 +63,18 @@ def test_what_cannot_be_told_of_a_scan_is_listed(table, tmp_path):
         assert f"row 2: {part}" in str(caught.value)
 
 
+def test_a_series_can_be_named(table, tmp_path):
+    path = table("participant_id\tseries\np1\tS03\np2\t\np3\tS100\n")
+    assert [p.series for p in read_cohort(str(tmp_path), path, ".")] == ["S03", "", "S100"]
+    path = table("participant_id\tseries\np1\tS3\np2\ts03\np3\t3\np4\tS03\n")
+    with pytest.raises(CohortError) as caught:
+        read_cohort(str(tmp_path), path, ".")
+    problems = str(caught.value).splitlines()[1:]
+    assert [line.split(" must be")[0].strip() for line in problems] == [
+        *("row 2: series 'S3'", "row 3: series 's03'", "row 4: series '3'")
+    ]
+
+
 def test_a_level_shift_of_nothing_is_not_a_shift_of_zero(table, tmp_path):
     path = table("participant_id\tlevel_shift\np1\t\np2\t0\np3\t-1\np4\t+2\n")
     shifts = [p.level_shift for p in read_cohort(str(tmp_path), path, ".")]

@@ -104,6 +104,24 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     assert (jobs["label_vertebrae"], jobs["measure_scan"]) == (1, 1)
 
 
+def test_another_named_series_is_chosen_again_for_its_participant_only(
+    run_snakemake, plan, project, scans, tmp_path, cohort
+):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tseries\np1\t\np2\t\np3\tS01\n")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    done = run_snakemake("segmentations", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table.write_text("participant_id\tseries\np1\t\np2\tS02\np3\tS01\n")
+    outcome = plan(config, "segmentations", project=project)
+    assert outcome.jobs["index_series"] == outcome.jobs["convert_series"] == 1
+    assert "Listing the series of p2" in outcome.text
+    assert _jobs_of_participants(outcome.text) == {"p2"}
+    table.write_text("participant_id\tseries\np1\t\np2\t\np3\tS01\n")
+    assert plan(config, "segmentations", project=project).jobs == {}
+
+
 def test_an_edited_list_of_excluded_levels_measures_again_whom_it_changes(
     run_snakemake, plan, project, scans, tmp_path, cohort
 ):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonecast.refusal import Refusal
+from bonecast.sessions import FIRST, MARK, baselines, parsed_days, scan_id, session_problems
 
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Participant ids become file names: letters, digits, `.`, `_`, `-`, no leading sign."""
@@ -36,6 +37,9 @@ SEXES = ("F", "M")
 SIZES = {"height_m": (0.5, 2.5), "weight_kg": (10.0, 400.0)}
 """Columns of numbers and the range that is believed: a height of 172 is in cm."""
 
+SERIES_PATTERN = r"S\d\d+"
+"""What column series may hold: a name of series.tsv; empty says nothing."""
+
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
 MASKS = ("mask", "bodies", "tissue")
@@ -48,7 +52,7 @@ class CohortError(Refusal, ValueError):
 
 @dataclass(frozen=True)
 class Participant:
-    """One row of the cohort.
+    """One row of the cohort: a scan of a participant.
 
     Attributes:
         participant_id: text, matches PARTICIPANT_PATTERN.
@@ -67,6 +71,7 @@ class Participant:
         session_id: which of the participant's scans, empty where there is but one.
         days: from the participant's first scan, None where not given.
         series: S01 and so on, of series.tsv: measured whatever its score; empty where not given.
+        baseline: whether it is the scan of the participant that is modelled.
     """
 
     participant_id: str
@@ -85,6 +90,12 @@ class Participant:
     session_id: str = ""
     days: float | None = None
     series: str = ""
+    baseline: bool = True
+
+    @property
+    def scan_id(self) -> str:
+        """Name of the scan in the whole workflow."""
+        return scan_id(self.participant_id, self.session_id)
 
 
 def locate(path: str, folders: list[str]) -> str:
@@ -97,13 +108,16 @@ def locate(path: str, folders: list[str]) -> str:
     return path
 
 
-def read_cohort(input_folder: str, table: str | None, home: str) -> list[Participant]:
-    """Every participant of a cohort, in the order of the table or sorted by name.
+def read_cohort(
+    input_folder: str, table: str | None, home: str, baseline: str = FIRST
+) -> list[Participant]:
+    """Every scan of a cohort, in the order of the table or sorted by name.
 
     Args:
         input_folder: holds one folder or NIfTI file per participant.
         table: path of participants.tsv (or .csv), None to take every folder and NIfTI file.
         home: the workflow's own folder, searched for paths not found from the working directory.
+        baseline: which of a participant's scans is modelled, first or last.
 
     Raises:
         CohortError: the message lists every problem, by row.
@@ -116,13 +130,18 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
     if problems:
         raise CohortError(f"{source}:\n  " + "\n  ".join(problems))
     around = [input_folder, home]
+    days = [parsed_days(row.get("days", "")) for _, row in rows]
+    whose = [(row["participant_id"], day) for (_, row), day in zip(rows, days, strict=True)]
+    is_baseline = baselines(whose, baseline)
     return [
         Participant(
             participant_id=row["participant_id"],
             site=row.get("site", ""),
             path=locate(row["path"], around)
             if row.get("path")
-            else _default_path(row["participant_id"], input_folder),
+            else _default_path(
+                scan_id(row["participant_id"], row.get("session_id", "")), input_folder
+            ),
             mask=locate(row.get("mask", ""), around),
             bodies=locate(row.get("bodies", ""), around),
             level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
@@ -131,9 +150,13 @@ def read_cohort(input_folder: str, table: str | None, home: str) -> list[Partici
             calibration=int(row["calibration"]) if row.get("calibration") else None,
             tissue=locate(row.get("tissue", ""), around),
             sex=row.get("sex") or None,
+            session_id=row.get("session_id", ""),
+            days=days[place],
+            series=row.get("series", ""),
+            baseline=is_baseline[place],
             **{name: float(row[name]) if row.get(name) else None for name in SIZES},
         )
-        for _, row in rows
+        for place, (_, row) in enumerate(rows)
     ]
 
 
@@ -208,8 +231,9 @@ def _without_suffix(name: str) -> str:
 
 
 def unknown_participant(name: str, participants: list[str]) -> str:
-    """Says that nobody of the cohort has this id, and which ids come near."""
-    near = difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
+    """Says that no scan of the cohort has this name, and which names come near."""
+    sessions = [scan for scan in participants if scan.startswith(f"{name}{MARK}")]
+    near = sessions[:3] or difflib.get_close_matches(name, participants, n=3, cutoff=0.6)
     hint = f"; near it: {', '.join(near)}" if near else ""
     return f"no participant {name} in this cohort{hint}"
 
@@ -232,7 +256,7 @@ def check_masks(
         CohortError: lists every such path, by participant.
     """
     problems = [
-        f"{person.participant_id}: {column} {path} not found"
+        f"{person.scan_id}: {column} {path} not found"
         for person in participants
         for column in MASKS
         if (path := getattr(person, column)) and not exists(path)
@@ -246,9 +270,9 @@ def check_masks(
         raise CohortError("masks that are not there:\n  " + "\n  ".join(problems))
 
 
-def _default_path(participant_id: str, folder: str) -> str:
-    """Where a participant without a path of its own is: the folder or file of that name."""
-    path = os.path.join(folder, participant_id)
+def _default_path(scan: str, folder: str) -> str:
+    """Where a scan without a path of its own is: the folder or file of that name."""
+    path = os.path.join(folder, scan)
     for suffix in ("", *IMAGE_SUFFIXES):
         if os.path.exists(path + suffix):
             return path + suffix
@@ -256,8 +280,7 @@ def _default_path(participant_id: str, folder: str) -> str:
 
 
 def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
-    problems = []
-    first_seen: dict[str, str] = {}
+    problems = session_problems(rows)
     for where, row in rows:
         name = row.get("participant_id", "")
         if not re.fullmatch(PARTICIPANT_PATTERN, name):
@@ -265,10 +288,6 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
                 f"{where}: participant_id {name!r} must be letters, digits, '.', '_' or '-', "
                 "and begin with a letter or digit"
             )
-        elif name in first_seen:
-            problems.append(f"{where}: participant_id {name} is already in {first_seen[name]}")
-        else:
-            first_seen[name] = where
         shift = row.get("level_shift", "")
         if shift and shift not in LEVEL_SHIFTS:
             problems.append(
@@ -288,6 +307,11 @@ def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
             problems.append(
                 f"{where}: calibration {number!r} must be the number of a row of the calibration "
                 "table, its header being row 1, or empty"
+            )
+        series = row.get("series", "")
+        if series and not re.fullmatch(SERIES_PATTERN, series):
+            problems.append(
+                f"{where}: series {series!r} must be a name in series.tsv such as S03, or empty"
             )
         problems += [f"{where}: {problem}" for problem in _body_problems(row)]
     return problems
@@ -309,7 +333,7 @@ def _body_problems(row: dict[str, str]) -> list[str]:
 
 
 def draw_participants(participant_ids: list[str], count: int, seed: int) -> list[str]:
-    """Participants drawn at random, in the order given; all, where there are no more.
+    """Participants (or scans) drawn at random, in the order given; all, where there are no more.
 
     By a digest of id and seed: who is drawn does not depend on the order of the cohort.
     """

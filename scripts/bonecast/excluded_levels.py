@@ -7,8 +7,9 @@ Standard library only, and every problem of the table is listed at once.
 from bonecast.cohort import CohortError, read_rows, unknown_participant
 from bonecast.levels import LEVELS
 from bonecast.reasons import Reason
+from bonecast.sessions import scan_id
 
-COLUMNS = ("participant_id", "level", "reason")
+COLUMNS = ("participant_id", "session_id", "level", "reason")
 """Columns that are read. Any other is a person's note: it is not read and reaches no output."""
 
 CODES = {
@@ -33,12 +34,13 @@ def read_excluded_levels(table: str, participants: list[str]) -> dict[str, dict[
     """The vertebrae to be left out of all summaries.
 
     Args:
-        table: path of a table (tabs, or commas in a .csv) with the columns participant_id,
-            level (L2, as density.tsv names it) and, if wanted, reason.
-        participants: ids of the cohort.
+        table: path of a table (tabs, or commas in a .csv) with the columns participant_id (or the
+            name of a scan), level (L2, as density.tsv names it) and, if wanted, session_id and
+            reason.
+        participants: names of the cohort's scans.
 
     Returns:
-        By participant, level to reason code, as plain text.
+        By scan, level to reason code, as plain text.
 
     Raises:
         CohortError: the message lists every problem, by row.
@@ -51,7 +53,8 @@ def read_excluded_levels(table: str, participants: list[str]) -> dict[str, dict[
     problems = []
     known, unknown = set(participants), 0
     for where, row in rows:
-        name, level, reason = (row.get(column, "") for column in COLUMNS)
+        participant, session, level, reason = (row.get(column, "") for column in COLUMNS)
+        name = scan_id(participant, session)
         if name not in known:
             unknown += 1
             near = participants if unknown <= MAX_HINTS else []

@@ -156,7 +156,13 @@ def convert(source: Path, work: Path, settings: Settings | None = None) -> dict:
     index, decisions = decide(source, settings)
     work.mkdir(parents=True, exist_ok=True)
     write_series(index, decisions, work / "series.tsv")
-    return convert_participant("p1", source, work / "series.tsv", work / "ct.nii.gz")
+    return convert_table(source, work / "series.tsv", work)
+
+
+def convert_table(source: Path, table: Path, work: Path) -> dict:
+    """What the second rule does with the first one's table; CT at work/ct.nii.gz."""
+    work.mkdir(parents=True, exist_ok=True)
+    return convert_participant("p1", source, table, work / "ct.nii.gz")
 
 
 @pytest.fixture
@@ -169,6 +175,7 @@ def ct() -> SimpleNamespace:
         write=write_images,
         decide=decide,
         convert=convert,
+        convert_table=convert_table,
         PIXEL_MM=PIXEL_MM,
         FIRST_MM=FIRST_MM,
         BONE_HU=BONE_HU,

@@ -89,3 +89,10 @@ def test_corner_distance():
     other = np.diag([1.0, 1, 2.1, 1])
     assert corner_distance_mm(affine, affine, (4, 4, 11)) == 0
     assert corner_distance_mm(affine, other, (4, 4, 11)) == pytest.approx(1.0)
+
+
+def test_extreme_distances():
+    stack = measure_stack(pile([0, 9, 2, 2, 5]), AXIAL)
+    assert (stack.smallest_gap_mm, stack.largest_gap_mm) == (2, 4)
+    alone = measure_stack(pile([0]), AXIAL)
+    assert np.isnan([alone.smallest_gap_mm, alone.largest_gap_mm]).all()

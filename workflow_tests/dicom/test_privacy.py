@@ -69,8 +69,9 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     series, ct, facts = (folder / name for name in ("series.tsv", "ct.nii.gz", "ct.json"))
     row, table = folder / "calibration_row.json", folder.parent / "calibration.tsv"
     table.write_text(CALIBRATION, encoding="utf-8")
-    settings = vars(Settings()) | {"preferred_thickness_mm": [0.5, 3.0]}
+    settings = vars(Settings(resample={})) | {"preferred_thickness_mm": [0.5, 3.0]}
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
+    params = {"source": str(source), "settings": settings, "override": ""} | calibration
     for rule, inputs, outputs in (
         ("index_series", {}, {"series": str(series)}),
         ("convert_series", {"series": str(series)}, {"ct": str(ct), "facts": str(facts)}),
@@ -82,7 +83,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(source=str(source), settings=settings, **calibration),
+            params=SimpleNamespace(**params),
             log=[str(folder / f"{rule}.log")],
         )
         script = repo / "scripts" / f"{rule}.py"

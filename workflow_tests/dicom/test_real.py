@@ -1,16 +1,19 @@
 """Real scans: two that convert, three that come as NIfTI, and a zoo that must not crash."""
 
+import re
+
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 
 from bonecast import images
-from bonecast.dicom.select import Settings
+from bonecast.dicom.select import Settings, select_series, series_id
+from bonecast.dicom.table import write_series
 from bonecast.reasons import Reason
 
-LENIENT = Settings(min_slices=1, min_coverage_mm=0)
-"""Limits so low that the short series of test files get as far as they can."""
+LENIENT = Settings(min_slices=1, min_coverage_mm=0, resample={})
+"""Limits so low that the short series of test files get as far as they can; none resampled."""
 
 
 def test_ge_series_with_padding(ct, shared_data, tmp_path):
@@ -57,6 +60,23 @@ def test_nifti(ct, shared_data, tmp_path, name):
     assert np.allclose(volume.affine, original.affine, atol=1e-4)
     expected = np.clip(np.rint(original.get_fdata()), -1024, None)
     assert np.array_equal(volume.data, expected)
+
+
+def test_a_named_series_of_a_real_folder_is_converted(ct, shared_data, tmp_path):
+    """Two examinations; one says no patient, so that they are not told apart."""
+    source, table = tmp_path / "in", tmp_path / "series.tsv"
+    for name in ("CRLM-CT-1004", "siemens_j2k_20slices"):
+        (source / name).mkdir(parents=True)
+        for path in (shared_data / "dicom" / name).iterdir():
+            (source / name / path.name).symlink_to(path)
+    index, decisions = ct.decide(source)
+    lost = next(n for n, one in enumerate(decisions) if not one.chosen)
+    assert decisions[lost].reason is Reason.NOT_PREFERRED
+    assert re.search(r"longer coverage \([+-]14\.1\)", decisions[lost].detail)
+    write_series(index, select_series(index, Settings(), series_id(lost)), table)
+    record = ct.convert_table(source, table, tmp_path / "out")
+    assert (record["status"], record["series"]) == ("ok", series_id(lost))
+    assert record["shape"][2] == index.series[lost].slices
 
 
 EXPECTED = {

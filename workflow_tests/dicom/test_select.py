@@ -1,5 +1,7 @@
 """One series is chosen, and every other one is told why not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def reasons(decisions) -> list:
         ({"spacing_mm": 2.0}, Reason.TOO_LITTLE_COVERAGE),
         ({"spacing_mm": 8.0}, Reason.TOO_THICK),
         ({"SliceThickness": 10}, Reason.TOO_THICK),
-        ({"step_mm": (0, 0.2, 1)}, Reason.GANTRY_TILT),
+        ({"step_mm": (0, 1, 1)}, Reason.GANTRY_TILT),
         ({"step_mm": (0, 0, 0)}, Reason.DUPLICATE_SLICES),
     ],
 )
@@ -43,11 +45,44 @@ def test_needs(ct, tmp_path, elements, reason):
     assert decisions[0].detail
 
 
-def test_missing_slice(ct, tmp_path):
-    ct.write(tmp_path, edit=lambda dataset, number: None if number == 5 else dataset)
-    _, (decision,) = ct.decide(tmp_path)
-    assert decision.reason is Reason.UNEVEN_SLICES
-    assert "room for 1 missing" in decision.detail
+def without(*missing: int):
+    """An edit that leaves slices out."""
+    return lambda dataset, number: None if number in missing else dataset
+
+
+TILTED = {"step_mm": (0, 0.2, 1)}
+GAP = {"edit": without(5)}
+WIDE_GAP = {"edit": without(5, 6)}
+
+
+@pytest.mark.parametrize(
+    ("elements", "resample", "reason", "words"),
+    [
+        (TILTED, {"tilt": False}, Reason.GANTRY_TILT, "ingest.resample.tilt is off"),
+        (GAP, {"uneven": False}, Reason.UNEVEN_SLICES, "ingest.resample.uneven is off"),
+        (GAP, {"uneven": False}, Reason.UNEVEN_SLICES, "room for 1 missing"),
+        (WIDE_GAP, {}, Reason.UNEVEN_SLICES, "widest is 9.00 mm, ingest.resample.max_gap_mm is 6"),
+        (WIDE_GAP, {"max_gap_mm": 9}, None, "; 1 uneven distance to be resampled"),
+        (GAP, {}, None, "; 1 uneven distance to be resampled"),
+        (TILTED, {}, None, "gantry tilt of 11.3 degrees to be resampled"),
+    ],
+)
+def test_what_can_be_resampled_is_suited(ct, tmp_path, elements, resample, reason, words):
+    ct.write(tmp_path, **elements)
+    settings = Settings(resample=Settings().resample | resample)
+    _, (decision,) = ct.decide(tmp_path, settings)
+    assert decision.reason is reason
+    assert words in decision.detail
+
+
+@pytest.mark.parametrize("irregular", [TILTED, GAP])
+def test_an_even_series_is_preferred_to_one_to_be_resampled(ct, tmp_path, irregular):
+    ct.write(tmp_path / "one", **irregular)
+    even = {"ConvolutionKernel": "Bl57", "ContrastBolusAgent": "Iomeprol"}
+    ct.write(tmp_path / "two", **(OTHER | even))
+    _, decisions = ct.decide(tmp_path)
+    assert reasons(decisions) == [Reason.NOT_PREFERRED, None]
+    assert ": even slices of an upright gantry (+18); this one has" in decisions[0].detail
 
 
 def test_damaged_series_gives_way_to_a_sound_one(ct, tmp_path):
@@ -57,29 +92,6 @@ def test_damaged_series_gives_way_to_a_sound_one(ct, tmp_path):
     _, decisions = ct.decide(tmp_path)
     assert reasons(decisions) == [Reason.CORRUPT_PIXELS, None]
     assert decisions[0].detail == "1 of 12 files without all their pixels"
-
-
-@pytest.mark.parametrize(
-    ("worse", "better", "words"),
-    [
-        ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL"]}, {"SliceThickness": 5}, "original"),
-        ({"slices": 12}, {"slices": 30, "SliceThickness": 5}, "longer coverage"),
-        ({"SliceThickness": 5}, {"ConvolutionKernel": "Bl57"}, "preferred range"),
-        ({"ConvolutionKernel": "Bl57"}, {"SliceThickness": 3}, "softer kernel"),
-        ({"SliceThickness": 3}, {"spacing_mm": 2.5, "SliceThickness": 2.5}, "thinner"),
-        ({"ContrastBolusAgent": "Iomeprol"}, {}, "no contrast"),
-        ({"slices": 12}, {"slices": 14}, "more slices"),
-        ({}, {}, "comes first"),
-    ],
-)
-def test_preferences_decide_in_their_order(ct, tmp_path, worse, better, words):
-    ct.write(tmp_path / "one", **better)
-    ct.write(tmp_path / "two", **(OTHER | worse))
-    _, decisions = ct.decide(tmp_path)
-    assert [decision.chosen for decision in decisions] == [True, False]
-    assert decisions[1].reason is Reason.NOT_PREFERRED
-    assert words in decisions[1].detail
-    assert decisions[1].detail.startswith("S01")
 
 
 def test_settings_move_the_limits(ct, tmp_path):
@@ -103,8 +115,13 @@ def test_patient_of_a_series_that_is_not_used_does_not_matter(ct, tmp_path):
     assert decisions[0].chosen
 
 
-def written(ct, source, path):
+def written(ct, source, path, **values):
+    """The rows of the table; `values` differ from what the index found in every series."""
     index, decisions = ct.decide(source)
+    decisions = [
+        dataclasses.replace(one, series=dataclasses.replace(one.series, **values))
+        for one in decisions
+    ]
     write_series(index, decisions, path)
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0].split("\t") == list(COLUMNS)
@@ -124,6 +141,32 @@ def test_table_names_every_file_once(ct, tmp_path):
     choice = read_choice(tmp_path / "series.tsv")
     assert (choice.series, choice.files) == ("S01", list(range(12)))
     assert choice.listing == first["listing"] != ""
+
+
+def test_a_row_holds_what_a_person_chooses_by(ct, tmp_path):
+    source = tmp_path / "in"
+    types = {"ImageType": ["ORIGINAL", "UNHEARD", "OF"], "SeriesDescription": None}
+    ct.write(source, step_mm=(0, 0.2, 1), edit=without(5), **types)
+    values = {"body_part": "abdomen", "manufacturer": "Siemens", "model": "SOMATOM Force"}
+    values |= {"syntax": "explicit_little", "study": 2, "days": 35, "patient_number": 1}
+    (row,) = written(ct, source, tmp_path / "series.tsv", **values)
+    assert {name: row[name] for name in values} == {n: str(v) for n, v in values.items()}
+    expected = {
+        **{"slices": "11", "spacing_mm": "3", "spacing_min_mm": "3", "spacing_max_mm": "6"},
+        **{"missing_slices": "1", "duplicates": "0", "tilt_degrees": "11.31", "extent_mm": "36"},
+        **{"image_type": "original", "score": "72.50", "chosen": "true", "orientation": "axial"},
+    }
+    assert {name: row[name] for name in expected} == expected
+    assert "" not in (row["detail"], row["files"], row["listing"], row["thickness_mm"])
+
+
+def test_what_is_not_known_is_empty(ct, tmp_path):
+    source = tmp_path / "in"
+    ct.write(source, slices=1, ImageType=["UNHEARD", "OF"], KVP=None, SeriesDescription=None)
+    (row,) = written(ct, source, tmp_path / "series.tsv")
+    unknown = ("spacing_mm", "spacing_min_mm", "spacing_max_mm", "missing_slices")
+    unknown += ("tilt_degrees", "extent_mm", "image_type", "body_part", "score", "kvp")
+    assert {row[name] for name in unknown} == {""}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +194,7 @@ def test_reason_of_a_participant_without_series(ct, tmp_path, prepare, reason):
 
 def test_damage_outweighs_a_localizer_as_reason(ct, tmp_path):
     source = tmp_path / "in"
-    ct.write(source / "a", edit=lambda dataset, number: None if number == 5 else dataset)
+    ct.write(source / "a", **WIDE_GAP)
     ct.write(source / "b", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], **OTHER)
     written(ct, source, tmp_path / "series.tsv")
     choice = read_choice(tmp_path / "series.tsv")

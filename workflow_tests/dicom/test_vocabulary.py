@@ -7,6 +7,7 @@ from bonecast.dicom.vocabulary import (
     SYNTAXES,
     body_part_words,
     has_contrast,
+    image_type_words,
     kernel_is_soft,
     kernel_name,
     manufacturer_name,
@@ -85,6 +86,10 @@ def test_models(text, name):
         ("No", "", False),
         ("", "Abdomen native 3.0", False),
         ("", "CT w/o contrast", False),
+        ("", "Abdomen portal venous", True),
+        ("", "Leber nativ, Protokoll mit KM", False),
+        ("Gastrografin", "", None),
+        ("APPLIED", "Abdomen native 3.0", None),
         ("", "Abdomen 3.0", None),
     ],
 )
@@ -127,3 +132,18 @@ def test_every_transfer_syntax_of_images_has_a_name():
     assert "other" not in {syntax_name(syntax) for syntax in known}
     assert {syntax_name("1.2.3"), syntax_name("Doe^Jane")} == {"other"}
     assert SYNTAXES[""] == ""
+
+
+@pytest.mark.parametrize(
+    ("image_type", "words"),
+    [
+        ("ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5 SPI", "original primary axial helical"),
+        ("DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE", "derived secondary mpr average"),
+        ("DERIVED\\SECONDARY\\AXIAL\\CT_SOM7 SPI\\MIP", "derived secondary axial helical mip"),
+        ("ORIGINAL\\PRIMARY\\DOE^JANE", "original primary"),
+        ("derived\\mpr\\mpr", "derived mpr"),
+        ("", ""),
+    ],
+)
+def test_image_type_in_our_words(image_type, words):
+    assert image_type_words(image_type) == words

@@ -45,6 +45,8 @@ MORPHOMETRY = [
     "reason",
 ]
 COMPOSITION = ["level", "region", "area_cm2", "density_hu", "method", "included", "reason"]
+ALONE = {"session_id": "", "days": None, "baseline": True}
+"""What the tables say of a participant with one scan."""
 RADIOMICS = ["level", "included", "reason", "rad_stat_mean_q4le", "rad_cm_joint_entr_tu9b"]
 
 
@@ -227,12 +229,14 @@ def test_everyone_is_accounted_for(cohort):
     assert tables.exclusions == [
         {
             "participant_id": "p2",
+            **ALONE,
             "stage": "measure",
             "reason": "too_few_levels",
             "detail": "1 of L1 to L4, at least 2 needed",
         },
         {
             "participant_id": "p3",
+            **ALONE,
             "stage": "ingest",
             "reason": "empty_folder",
             "detail": "0 files",
@@ -271,7 +275,55 @@ def test_files_written_read_back(cohort, tmp_path):
     assert list(rows[0]) == tables.scans.column_names
     assert [row["hu_vol_min_hu"] for row in rows] == ["100", "", ""]
     with (tmp_path / "exclusions.tsv").open(newline="") as stream:
-        assert list(csv.DictReader(stream, delimiter="\t")) == tables.exclusions
+        read = list(csv.DictReader(stream, delimiter="\t"))
+    assert [row | ALONE for row in read] == tables.exclusions
+    assert {(row["days"], row["baseline"]) for row in read} == {("", "true")}
+
+
+@pytest.fixture
+def visits(tmp_path):
+    """Two visits of p1, the second left out, and p2 whose image is that of the first visit."""
+    bone = {"density": [_density("L1", 120.0), _density("L2", 110.0), _density("L3", 90.0)]}
+    lost = {"status": "excluded", "stage": "ingest", "reason": "empty_folder", "detail": ""}
+    first, second, other = (
+        _participant(tmp_path, name, **about)
+        for name, about in (("p1_ses-1", bone), ("p1_ses-2", lost), ("p2", bone))
+    )
+    first = replace(first, participant_id="p1", session_id="1", days=0.0)
+    second = replace(second, participant_id="p1", session_id="2", days=365.0, baseline=False)
+    for files, facts in ((first, {"volume_digest": "ab"}), (other, {"volume_digest": "ab"})):
+        files.ct.write_text(json.dumps(json.loads(files.ct.read_text()) | facts))
+    return [first, second, other]
+
+
+def test_every_row_says_which_session_it_is_of(visits, tmp_path):
+    tables = collect(visits, SETTINGS)
+    keys = ("participant_id", "session_id", "days", "baseline")
+    of_scans = [tuple(row[key] for key in keys) for row in tables.scans.to_pylist()]
+    first, second, other = ("p1", "1", 0, True), ("p1", "2", 365, False), ("p2", "", None, True)
+    assert of_scans == [first, second, other]
+    of_vertebrae = [tuple(row[key] for key in keys) for row in tables.vertebrae.to_pylist()]
+    assert of_vertebrae == [first] * 3 + [other] * 3
+    assert [tuple(row[key] for key in keys) for row in tables.exclusions] == [second]
+    assert [(row["participant_id"], row["session_id"]) for row in tables.sensitivity] == [
+        ("p1", "1"),
+        ("p2", ""),
+    ]
+    tables.write(tmp_path)
+
+
+def test_the_same_image_under_two_participants_is_told(visits):
+    same = collect(visits, SETTINGS).scans["same_scan_as"].to_pylist()
+    assert same == [None, None, "p1_ses-1"]
+
+
+def test_days_within_the_files_add_to_those_of_the_table(visits):
+    facts = json.loads(visits[0].ct.read_text())
+    facts["acquisition"]["days_offset"] = 30
+    visits[0].ct.write_text(json.dumps(facts))
+    tables = collect(visits, SETTINGS)
+    assert tables.scans["days"].to_pylist() == [30, 365, None]
+    assert set(tables.vertebrae["days"].to_pylist()) == {30, None}
 
 
 def test_an_impossible_value_is_named(cohort):

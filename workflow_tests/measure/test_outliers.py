@@ -36,11 +36,12 @@ def cohort(n=30, seed=1, levels=LEVELS):
                 "touches_border": False,
             }
             heights = dict.fromkeys(("anterior_mm", "middle_mm", "posterior_mm"), height)
-            row = {"participant_id": name, "level": level, "genant_grade": 0, **heights}
+            row = {"participant_id": name, "session_id": "", "level": level}
+            row |= {"genant_grade": 0, **heights}
             row |= {"depth_mm": 32 * scale * np.exp(rng.normal(0, 0.03))}
             row |= {"morphometry_reason": None, "hu_vol_mean_hu": 150 - 3 * i + rng.normal(0, 8)}
             rows.append(row)
-        scans.append((name, {"levels": facts}, {"spacing_mm": SPACING}))
+        scans.append((name, "", {"levels": facts}, {"spacing_mm": SPACING}))
     return scans, pd.DataFrame(rows)
 
 
@@ -57,10 +58,10 @@ def test_sound_people_of_any_size_are_left_alone():
 
 def test_a_body_that_swallowed_its_neighbour_and_half_a_body_are_found():
     scans, vertebrae = cohort()
-    levels = scans[4][1]["levels"]
+    levels = scans[4][2]["levels"]
     levels["L2"]["n_body_voxels"] += levels["L3"]["n_body_voxels"]
     levels["L2"]["n_voxels"] += levels.pop("L3")["n_voxels"]
-    scans[9][1]["levels"]["L1"]["n_body_voxels"] //= 2
+    scans[9][2]["levels"]["L1"]["n_body_voxels"] //= 2
     worst = find_outliers(size_table(scans, vertebrae, "hu_vol"))[0]
     names = {(row["participant_id"], row["level"]) for row in worst}
     assert names == {("p04", "L2"), ("p09", "L1")}
@@ -88,9 +89,9 @@ def test_a_wrong_shape_or_density_is_found_by_what_is_wrong(column, factor, quan
 
 def test_bodies_cut_by_the_border_are_not_compared():
     scans, vertebrae = cohort()
-    first = scans[0][1]["levels"]["L4"]
+    first = scans[0][2]["levels"]["L4"]
     first |= {"n_body_voxels": 500, "touches_border": True}
-    scans[1][1]["levels"]["T11"]["n_body_voxels"] = 500
+    scans[1][2]["levels"]["T11"]["n_body_voxels"] = 500
     row = vertebrae.query("participant_id == 'p01' and level == 'T11'").index[0]
     vertebrae.loc[row, "morphometry_reason"] = "touches_border"
     assert found(scans, vertebrae) == set()
@@ -98,7 +99,7 @@ def test_bodies_cut_by_the_border_are_not_compared():
 
 def test_too_few_scans_or_levels_are_not_compared():
     scans, vertebrae = cohort(n=MIN_SCANS - 1)
-    scans[0][1]["levels"]["L1"]["n_body_voxels"] *= 3
+    scans[0][2]["levels"]["L1"]["n_body_voxels"] *= 3
     outliers, reference = find_outliers(size_table(scans, vertebrae, "hu_vol"))
     assert outliers == []
     assert not any(row["compared"] for row in reference)
@@ -109,8 +110,8 @@ def test_too_few_scans_or_levels_are_not_compared():
 
 
 def test_nobody_segmented_gives_empty_tables():
-    empty = pd.DataFrame({"participant_id": [], "site": [], "level": []}, dtype=str)
-    table = size_table([("p1", {}, {})], empty, "hu_vol")
+    empty = pd.DataFrame({"participant_id": [], "session_id": [], "level": []}, dtype=str)
+    table = size_table([("p1", "", {}, {})], empty, "hu_vol")
     assert find_outliers(table) == ([], [])
 
 

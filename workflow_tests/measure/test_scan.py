@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from bonecast.images import Volume, save
+from bonecast.measure.acquisition import corrections
+from bonecast.measure.bodies import find_bodies
+from bonecast.measure.calibration.calibrate import CalibrationSettings
 from bonecast.measure.columns import Column, names
 from bonecast.measure.density import DensitySettings
-from bonecast.measure.scan import Settings, measure_scan, read_scan
+from bonecast.measure.scan import Known, Scan, Settings, measure_scan, read_scan
 from bonecast.measure.tables import read_reasons, write_table
 from bonecast.reasons import Reason
+from bonecast.segment.tissues import Tissue
 
 
 def text(*names):
@@ -79,3 +83,64 @@ def test_reasons_are_those_of_the_first_region(tmp_path):
         [dict(zip(names(columns), row, strict=True)) for row in rows], columns, tmp_path / "d.tsv"
     )
     assert read_reasons(tmp_path / "d.tsv") == {"L2": Reason.DEFORMED}
+
+
+VESSELS = ("AORTA", "INFERIOR_VENA_CAVA", "PORTAL_VEIN_AND_SPLENIC_VEIN")
+
+
+@pytest.fixture
+def enhanced(three_bodies):
+    """Draws a spine with three vessels of given HU in front of it, all of them segmented."""
+
+    def draw(*hu):
+        pad = [(0, 0), (0, 60), (0, 0)]
+        ct, whole, bodies = (
+            np.pad(getattr(three_bodies, name).data, pad, constant_values=value)
+            for name, value in (("ct", -100), ("vertebrae", 0), ("bodies", 0))
+        )
+        tissue = np.zeros(ct.shape, np.uint8)
+        x, y = np.indices(ct.shape[:2])
+        for n, (name, value) in enumerate(zip(VESSELS, hu, strict=True)):
+            disc = np.hypot(x - 25, y - three_bodies.ct.data.shape[1] - 10 - 19 * n) < 9
+            ct[disc], tissue[disc] = value, Tissue[name]
+        affine = three_bodies.ct.affine
+        ct, whole, bodies, tissue = (Volume(a, affine) for a in (ct, whole, bodies, tissue))
+        return Scan(ct, whole, tissue, find_bodies(bodies, whole, ct))
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("hu", "header", "phase", "confidence", "offset"),
+    [
+        ((45, 42, 40), "none", "none", "high", 0.0),
+        ((160, 120, 170), "portal", "portal", "high", -17.5),
+        ((320, 55, 130), "contrast", "arterial", "moderate", -5.68),
+        ((320, 55, 130), "portal", "arterial", "low", None),
+        ((45, 42, 40), "portal", "none", "low", None),
+        ((200, 80, 140), None, "other", "moderate", None),
+    ],
+)
+def test_the_phase_of_a_scan_decides_what_is_corrected(
+    enhanced, hu, header, phase, confidence, offset
+):
+    row = {"row": 1, "reason": None, "slope": 0.8, "intercept": 0.0, "standard": "k2hpo4"}
+    row |= {"r2": 0.99, "drift_hu_per_year": None, "drift_beyond_limit": False}
+    settings = Settings(
+        ["L1", "L2"],
+        DensitySettings(rois=("hu_vol",)),
+        CalibrationSettings("table"),
+        corrections("ruehling2022"),
+    )
+    known = Known({"kvp": 120.0, "contrast_phase_header": header}, calibration_row=row)
+    found = measure_scan(enhanced(*hu), settings, known)
+    facts = found.calibration
+    assert (facts["contrast_phase"], facts["contrast_phase_confidence"]) == (phase, confidence)
+    assert (facts["aorta_hu"], facts["vena_cava_hu"], facts["portal_vein_hu"]) == hu
+    assert facts["contrast_model_status"] == "no_inputs"
+    assert bool(facts["acquisition_conflicts"]) == (confidence == "low")
+    assert [one["included"] for one in found.density] == [True, True, False]
+    for one in found.density[:2]:
+        expected = None if offset is None else pytest.approx(one["mean_vbmd_mgcc"] + offset)
+        assert one["mean_vbmd_mgcc"] == pytest.approx(0.8 * one["mean_hu"])
+        assert one["corrected_vbmd_mgcc"] == expected

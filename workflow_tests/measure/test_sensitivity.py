@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bonecast.measure.collect import ParticipantFiles, collect
-from bonecast.measure.columns import names
+from bonecast.measure.columns import SCAN, names
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, SHIFTS, renamed, sensitivity
 from bonecast.measure.summaries import Vertebra
 
@@ -54,8 +54,8 @@ def cohort(tmp_path):
 
 
 def test_each_shift_takes_the_levels_one_further():
-    row = sensitivity("p1", {}, [vertebra(*item) for item in HU.items()], ["hu_vol"], LEVELS, 2)
-    assert set(row) == set(names(SENSITIVITY_COLUMNS))
+    row = sensitivity({}, [vertebra(*item) for item in HU.items()], ["hu_vol"], LEVELS, 2)
+    assert [*names(SCAN), *row] == list(names(SENSITIVITY_COLUMNS))
     assert row["hu_shift_0"] == (150 + 130 + 120 + 100) / 4
     assert row["hu_shift_plus1"] == (160 + 150 + 130 + 120) / 4
     assert row["hu_shift_minus1"] == (130 + 120 + 100 + 90) / 4
@@ -64,10 +64,10 @@ def test_each_shift_takes_the_levels_one_further():
 
 def test_a_shift_that_leaves_too_few_levels_is_empty_not_zero():
     seen = [vertebra("L1", 150.0), vertebra("L2", 130.0)]
-    row = sensitivity("p1", {}, seen, ["hu_vol"], LEVELS, 2)
+    row = sensitivity({}, seen, ["hu_vol"], LEVELS, 2)
     assert row["hu_shift_minus1"] is None and row["n_levels_shift_minus1"] == 1
     assert row["hu_shift_plus1"] == 140.0 and row["largest_difference_hu"] == 0.0
-    alone = sensitivity("p1", {}, seen[:1], ["hu_vol"], LEVELS, 2)
+    alone = sensitivity({}, seen[:1], ["hu_vol"], LEVELS, 2)
     assert alone["largest_difference_hu"] is None
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from bonecast.dicom.table import COLUMNS
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
 from bonecast.measure.collect import FAMILIES, ParticipantFiles, collect
+from bonecast.measure.ledger import write_ledger
 from bonecast.report.qc import draw_qc
 from bonecast.report.qc_page import draw_exclusion_card, write_png
 
@@ -151,6 +153,14 @@ def _participant(folder, name, site, rng, people) -> ParticipantFiles:
     (home / "calibration.json").write_text(json.dumps(calibration))
     (home / "segmentation.json").write_text(json.dumps(status))
     (home / "ct.json").write_text(json.dumps(ct))
+    stage, reason, _ = LEFT_OUT.get(name, ("", "", ""))
+    series = [
+        {"series": "S01", "chosen": "false", "reason": "localizer", "files": "0"},
+        {"series": "S02", "chosen": "true", "files": "1-40", "copies": 2},
+    ]
+    if stage == "ingest":
+        series = [{"chosen": "false", "reason": reason}]
+    _write_tsv(home / "series.tsv", series, COLUMNS)
     return ParticipantFiles(
         name,
         site,
@@ -297,6 +307,12 @@ def results(tmp_path_factory) -> Results:
     tables = folder / "tables"
     tables.mkdir()
     collect(files, SETTINGS).write(tables)
+    write_ledger(
+        [one.ct.with_name("series.tsv") for one in files],
+        *(tables / f"{name}" for name in ("scans.parquet", "exclusions.tsv", "vertebrae.parquet")),
+        "hu_vol",
+        *(tables / f"{name}.tsv" for name in ("series", "ledger")),
+    )
     _models(folder / "models" / "fracture", people, rng)
     return Results(folder, [file.participant_id for file in files])
 

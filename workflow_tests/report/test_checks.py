@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bonecast.measure.columns import names
@@ -55,6 +56,31 @@ def test_warnings_outliers_and_corrections_are_gathered(tmp_path, tables):
         "27,000 mm³",
         "\N{MINUS SIGN}9.3",
     )
+
+
+def test_a_scan_that_is_there_twice_is_to_be_checked(tmp_path, tables):
+    scans = pd.DataFrame(
+        [
+            ("a", "1", None),
+            ("a", "2", "a_ses-1"),
+            ("b", "", "a_ses-1"),
+            ("c", "", None),
+        ],
+        columns=["participant_id", "session_id", "same_scan_as"],
+    )
+    checks = read_checks([write(tmp_path, "c")], None, None, scans)
+    assert checks.same == [
+        {"participant_id": "a_ses-2", "other": "a_ses-1", "own": True},
+        {"participant_id": "b", "other": "a_ses-1", "own": False},
+    ]
+    assert checks.to_check == {"a_ses-2", "b"}
+    assert read_checks([], None, None, scans.iloc[[3]]).same == []
+
+
+def test_an_outlier_is_named_by_its_scan(tmp_path, tables):
+    text = tables[0].read_text().replace("D001\t\t", "D001\t02\t")
+    tables[0].write_text(text)
+    assert read_checks([], *tables).to_check == {"D001_ses-02"}
 
 
 def test_pictures_to_be_checked_get_half_the_room():

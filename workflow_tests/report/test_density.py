@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from bonecast.report.density import density_facts
+from bonecast.measure.contrast import CONFLICTS, SOURCES
+from bonecast.report.density import (
+    CONFLICT_WORDS,
+    SOURCE_WORDS,
+    contrast_doubts,
+    density_facts,
+)
 
 SCANS = pd.DataFrame(
     {
@@ -17,7 +23,15 @@ SCANS = pd.DataFrame(
         "calibration_flagged": [False, True, True, None, None],
         "vbmd_reason": [None, None, None, "calibration_date_gap", "scan_excluded"],
         "vbmd_class_qct": ["osteoporosis", "low", "normal", None, None],
+        "participant_id": ["p1", "p2", "p3", "p4", "p5"],
         "contrast_phase": ["none", "portal", "none", "none", None],
+        "contrast_phase_source": ["header", "measured model", "participants_table", None, None],
+        "contrast_phase_confidence": ["moderate", "moderate", "low", "high", None],
+        "contrast_phase_measured": [None, "portal", "portal", "none", None],
+        "contrast_phase_model": [None, "portal", None, None, None],
+        "contrast_phase_header": ["none", "none", None, "none", None],
+        "aorta_hu": [None, 150.4, 149.6, 40.0, None],
+        "acquisition_conflicts": [None, "contrast", "contrast kvp", None, None],
     }
 )
 
@@ -31,6 +45,26 @@ def test_calibrations_reasons_and_classes_are_counted():
     assert (phantom["n"], phantom["flagged"], phantom["drift"]) == (1, 1, None)
     assert [(r["reason"], r["n"]) for r in facts["reasons"]] == [("calibration_date_gap", 1)]
     assert facts["phases"] == {"none": 3, "portal": 1} and facts["corrected"] == 1
+    assert facts["confidences"] == {"moderate": 2, "low": 1, "high": 1}
+
+
+def test_contradictions_are_listed_the_least_sure_first():
+    least, other = contrast_doubts(SCANS)
+    assert least == {
+        "participant_id": "p3",
+        "phase": "none",
+        "confidence": "low",
+        "sources": "participants table",
+        "conflicts": "whether there is contrast medium, the tube voltage",
+        "said": "measured attenuation: portal; aorta 150 HU",
+    }
+    assert (other["participant_id"], other["sources"]) == (
+        *("p2", "measured attenuation, TotalSegmentator's model"),
+    )
+    assert other["said"] == (
+        "measured attenuation: portal; TotalSegmentator's model: portal; header: none; aorta 150 HU"
+    )
+    assert set(CONFLICT_WORDS) == set(CONFLICTS) and set(SOURCE_WORDS) == set(SOURCES)
 
 
 def test_without_images_or_calibration_there_is_little_to_say():

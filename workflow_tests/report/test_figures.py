@@ -43,6 +43,7 @@ def _draw_flow(results, outputs):
     figures_flow.flow_diagram(
         results.path("tables/scans.parquet"),
         results.path("tables/exclusions.tsv"),
+        results.path("tables/ledger.tsv"),
         results.path("models/fracture/analysis_set.parquet"),
         results.path("models/fracture/exclusions.tsv"),
         outputs,
@@ -82,9 +83,36 @@ def test_flow_diagram_is_reproducible(results, outputs, tmp_path):
 
 def test_flow_without_models_ends_at_measuring(results):
     steps, _ = figures_flow.read_flow(
-        results.path("tables/scans.parquet"), results.path("tables/exclusions.tsv")
+        *(
+            results.path(f"tables/{name}")
+            for name in ("scans.parquet", "exclusions.tsv", "ledger.tsv")
+        )
     )
+    assert steps[0].note == "participants in the cohort; 76 series in 1,634 files"
     assert [step.key for step in steps] == ["found", "converted", "segmented", "measured"]
+
+
+def test_flow_counts_scans_where_participants_have_several(tmp_path):
+    ids = pd.DataFrame({"participant_id": ["a", "a", "a", "b"], "session_id": ["1", "02", "3", ""]})
+    ids.to_parquet(tmp_path / "scans.parquet")
+    columns = ["participant_id", "session_id", "stage", "reason", "detail"]
+    lost = [("a", "3", "ingest", "empty_folder", "")]
+    left_out = [
+        *(("a", session, "model", "not_baseline", "") for session in ("02", "3")),
+        ("b", "", "model", "no_outcome", ""),
+        ("c", "", "model", "no_scan", ""),
+    ]
+    for name, rows in (("exclusions", lost), ("model", left_out)):
+        pd.DataFrame(rows, columns=columns).to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
+    frame = pd.DataFrame({"participant_id": ["a"], "outcome": [0.8]})
+    frame.to_parquet(tmp_path / "set.parquet")
+    ledger = [("file", 4000), ("series", 20), ("series", 4)]
+    pd.DataFrame(ledger, columns=["unit", "n"]).to_csv(tmp_path / "ledger.tsv", sep="\t")
+    names = ("scans.parquet", "exclusions.tsv", "ledger.tsv", "set.parquet", "model.tsv")
+    steps, exclusions = figures_flow.read_flow(*(tmp_path / name for name in names))
+    assert [step.n for step in steps] == [4, 3, 3, 3, 1]
+    assert steps[0].note == "scans of 2 participants; 24 series in 4,000 files"
+    assert [figures_flow.name_of(row) for row in exclusions] == ["a_ses-3", "a_ses-02", "b"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +125,7 @@ def test_flow_without_models_ends_at_measuring(results):
     ],
 )
 def test_flow_refuses_numbers_that_do_not_add_up(exclusions, modelled):
-    with pytest.raises(ValueError, match="participants|exclusion of"):
+    with pytest.raises(ValueError, match="analysis set|exclusion of"):
         figures_flow.flow_steps(["a", "b", "c"], exclusions, modelled)
 
 

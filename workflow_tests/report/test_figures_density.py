@@ -22,7 +22,7 @@ def vertebrae():
     for number in range(12):
         for level in LEVELS:
             volume = 100 + 5 * number + rng.normal(0, 8)
-            row = {"participant_id": f"p{number}", "level": level}
+            row = {"participant_id": f"p{number}", "baseline": True, "level": level}
             for roi, shift in zip(ROIS, (0, 9, 4), strict=True):
                 row |= {f"{roi}_mean_hu": volume + shift + rng.normal(0, 2)}
                 row |= {f"{roi}_included": True}

@@ -51,7 +51,10 @@ def paths(results, tmp_path_factory):
     scans, analysis = tables / "scans.parquet", models / "analysis_set.parquet"
     excluded = models / "exclusions.tsv"
     figures_flow.flow_diagram(
-        scans, tables / "exclusions.tsv", analysis, excluded, files("flow_diagram"), 50
+        scans,
+        *(tables / "exclusions.tsv", tables / "ledger.tsv", analysis, excluded),
+        files("flow_diagram"),
+        50,
     )
     figures_measure.example_segmentations(
         scans, results.pictures, "hu_vol", LEVELS, files("example_segmentations"), 50
@@ -85,6 +88,7 @@ def paths(results, tmp_path_factory):
         scans=scans,
         vertebrae=tables / "vertebrae.parquet",
         exclusions=tables / "exclusions.tsv",
+        ledger=tables / "ledger.tsv",
         dictionary=tables / "data_dictionary.csv",
         level_sensitivity=tables / "level_sensitivity.tsv",
         analysis_set=analysis,

@@ -43,6 +43,17 @@ def test_a_named_muscle_has_its_voxels_before_muscle_as_such():
     assert combined.dtype == np.uint8
 
 
+def test_organs_that_tell_the_phase_take_no_voxel_from_another():
+    bowel = tissue_codes(np.array([1, 1, 2, 2]), {1: "colon", 2: "kidney_left"})
+    fat = tissue_codes(np.array([1, 0, 2, 0]), {1: "torso_fat", 2: "aorta"})
+    for maps in ((bowel, fat), (fat, bowel)):
+        combined = combine(*maps)
+        assert [TISSUE_NAMES[code] for code in combined.tolist()] == [
+            *("torso_fat", "colon", "aorta", "kidney_left"),
+        ]
+        assert combined.dtype == np.uint8
+
+
 def test_what_is_no_structure_of_the_map_is_nothing():
     assert tissue_codes(np.array([1, 2]), {1: "spleen", 2: "vertebrae_L1"}).tolist() == [0, 0]
 

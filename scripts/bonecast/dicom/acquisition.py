@@ -5,6 +5,7 @@ from statistics import median
 from pydicom.dataset import Dataset
 
 from bonecast.dicom import vocabulary
+from bonecast.dicom.contrast import HeaderContrast, read_contrast
 from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float
 
 AGE_CAP_YEARS = 90
@@ -12,25 +13,25 @@ AGE_CAP_YEARS = 90
 
 AGE_UNITS_PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
 
-EMPTY: dict[str, object] = dict.fromkeys(
-    (
-        *("manufacturer", "model", "kvp", "tube_current_ma", "kernel", "slice_thickness_mm"),
-        *("contrast_header", "pixel_spacing_mm", "reconstruction_fov_mm", "table_height_mm"),
-        *("patient_age_years", "patient_sex"),
+EMPTY: dict[str, object] = (
+    dict.fromkeys(
+        (
+            *("manufacturer", "model", "kvp", "tube_current_ma", "kernel", "slice_thickness_mm"),
+            *("pixel_spacing_mm", "reconstruction_fov_mm", "table_height_mm"),
+            *("patient_age_years", "patient_sex"),
+        )
     )
+    | HeaderContrast().facts()
 )
 """Facts of a scan whose source says none: a NIfTI file."""
 
 
-def acquisition_facts(
-    dataset: Dataset, tube_currents_ma: list[float], contrast: bool | None
-) -> dict[str, object]:
+def acquisition_facts(dataset: Dataset, tube_currents_ma: list[float]) -> dict[str, object]:
     """Technical facts of a series; None where the header does not say.
 
     Args:
         dataset: header of the first file.
         tube_currents_ma: of every file; the median is given, since most scans modulate it.
-        contrast: contrast medium according to the header.
     """
     groups = FrameGroups(dataset)
 
@@ -56,12 +57,12 @@ def acquisition_facts(
         "tube_current_ma": median(tube_currents_ma) if tube_currents_ma else None,
         "kernel": vocabulary.kernel_name(parts) or None,
         "slice_thickness_mm": number("SliceThickness", "PixelMeasuresSequence"),
-        "contrast_header": contrast,
         "pixel_spacing_mm": number("PixelSpacing", "PixelMeasuresSequence", item=1),
         "reconstruction_fov_mm": number("ReconstructionDiameter", "CTReconstructionSequence"),
         "table_height_mm": number("TableHeight"),
         "patient_age_years": age_years(text("PatientAge")),
         "patient_sex": sex if sex in ("F", "M") else None,
+        **read_contrast(dataset).facts(),
     }
 
 

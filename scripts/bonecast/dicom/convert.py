@@ -134,16 +134,16 @@ def convert_series(source: str | Path, choice: Choice) -> Converted:
     chosen = [files[index] for index in choice.files]
     if choice.is_nifti:
         return _convert_nifti(chosen[0])
-    return _convert_dicom(chosen, choice.contrast)
+    return _convert_dicom(chosen)
 
 
-def _convert_dicom(files: list[Path], contrast: bool | None) -> Converted:
+def _convert_dicom(files: list[Path]) -> Converted:
     with tempfile.TemporaryDirectory(prefix="bonecast_") as work, quiet_pydicom():
         slices, results = Path(work, "slices"), Path(work, "results")
         slices.mkdir()
         results.mkdir()
         decoded, header, currents = decode_series(files, slices)
-        facts = acquisition.acquisition_facts(header, currents, contrast)
+        facts = acquisition.acquisition_facts(header, currents)
         version = run_dcm2niix(slices, results)
         candidates = [
             path

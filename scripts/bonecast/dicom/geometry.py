@@ -33,6 +33,8 @@ class Stack:
         n_missing: slices that whole gaps of the median distance leave room for.
         shear_mm: drift within the slice plane from the first to the last slice.
         coverage_mm: distance from first to last position.
+        smallest_gap_mm, largest_gap_mm: extremes of the distances between neighbouring positions
+            (nan for one position).
     """
 
     order: np.ndarray
@@ -42,6 +44,8 @@ class Stack:
     n_missing: int
     shear_mm: float
     coverage_mm: float
+    smallest_gap_mm: float = float("nan")
+    largest_gap_mm: float = float("nan")
 
     @property
     def tilt_degrees(self) -> float:
@@ -96,6 +100,8 @@ def measure_stack(positions_mm: np.ndarray, orientation: np.ndarray) -> Stack:
         n_missing=int(np.clip(missing, 0, None).sum()),
         shear_mm=float(drift.max()),
         coverage_mm=float(along[order[-1]] - along[order[0]]),
+        smallest_gap_mm=float(steps[distinct].min()) if distinct.any() else float("nan"),
+        largest_gap_mm=float(steps[distinct].max()) if distinct.any() else float("nan"),
     )
 
 

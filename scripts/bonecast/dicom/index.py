@@ -235,6 +235,8 @@ def _index_nifti(path: Path, number: int) -> Series:
         n_missing=0,
         shear_mm=0.0,
         coverage_mm=spacing_mm[2] * (shape[2] - 1),
+        smallest_gap_mm=spacing_mm[2],
+        largest_gap_mm=spacing_mm[2],
     )
     return dataclasses.replace(
         series,

@@ -1,213 +1,197 @@
 """Which of a participant's series is measured, and why none of the others is.
 
-A series is first held against what measuring needs; the first need it does not meet is
-its reason. Among those that meet all, `PREFERENCES` decide, one after the other: the
-first in which two series differ is what the loser is told.
+A series is first held against what measuring needs (`needs.NEEDS`); the first need it does
+not meet is its reason. Those that meet all are scored (`scoring.MERITS`), and the highest
+score is measured, unless the participants table names a series.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from bonecast.dicom.geometry import MAX_SHEAR_MM
 from bonecast.dicom.index import Index, Series
-from bonecast.dicom.vocabulary import DescriptionClass, kernel_is_soft
+from bonecast.dicom.needs import check_suited, check_volume
+from bonecast.dicom.scoring import Score, Settings, compare, is_tilted, points, score_all
+from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
 
-FULL_COVERAGE = 0.6
-"""A series that covers this share of the longest candidate is not short."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The `ingest` part of the configuration.
-
-    Attributes:
-        min_slices: fewer are not measured.
-        min_coverage_mm: extent along the body axis below which no vertebra fits.
-        max_thickness_mm: thicker slices, or slices further apart, are not measured.
-        preferred_thickness_mm: range of thickness that is chosen before others.
-    """
-
-    min_slices: int = 10
-    min_coverage_mm: float = 30.0
-    max_thickness_mm: float = 6.0
-    preferred_thickness_mm: tuple[float, float] = (0.5, 3.0)
-    preferred_kvp: float = 120.0
-    study: str = "best"
-    weights: Mapping[str, float] = field(default_factory=dict)
-    resample: Mapping[str, object] = field(default_factory=dict)
+NAMED = "named in the participants table"
+"""Begins the detail of a series that the user named."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided on one series: `reason` is None for the chosen one."""
+    """What was decided on one series.
+
+    Attributes:
+        reason: None for the chosen one.
+        score: None where the series is not suited.
+    """
 
     series: Series
     chosen: bool
     reason: Reason | None
     detail: str
+    score: float | None = None
 
 
-def select_series(index: Index, settings: Settings) -> list[Decision]:
+def select_series(index: Index, settings: Settings, override: str = "") -> list[Decision]:
     """Decide on every series: one chosen at most, each other with a reason.
+
+    Args:
+        override: name of the series (S01..) that the participants table wants measured.
 
     Returns:
         Decisions in the order of `index.series`.
     """
-    decided: dict[int, Decision] = {}
-    candidates: list[int] = []
+    refused: dict[int, Excluded] = {}
+    suited: dict[int, Series] = {}
     for number, series in enumerate(index.series):
         try:
             check_suited(series, settings)
-            candidates.append(number)
+            suited[number] = series
         except Excluded as error:
-            decided[number] = Decision(series, False, error.reason, error.detail)
-    whole = _refuse_whole_input([index.series[number] for number in candidates], index.series)
-    if whole:
-        for number in candidates:
-            decided[number] = Decision(index.series[number], False, *whole)
-    elif candidates:
-        longest = max(_coverage_mm(index.series[number]) for number in candidates)
-        ranks = {
-            number: [p.rank(index.series[number], settings, longest) for p in PREFERENCES]
-            for number in candidates
+            refused[number] = error
+    if override:
+        return _as_named(index.series, suited, refused, settings, override)
+    decided = {
+        number: Decision(index.series[number], False, error.reason, error.detail)
+        for number, error in refused.items()
+    }
+    if whole := _refuse_whole_input(list(suited.values()), index.series):
+        scores = score_all(suited, settings)
+        decided |= {
+            n: Decision(series, False, *whole, scores[n].total) for n, series in suited.items()
         }
-        # min() keeps the first of equals: the earliest series of the earliest study.
-        best = min(candidates, key=ranks.__getitem__)
-        others = len(candidates) - 1
-        words = f"best of {others + 1} suited series" if others else "the only suited series"
-        for number in candidates:
-            series = index.series[number]
+    elif suited:
+        studies = _Studies(index.series, suited, settings.study)
+        scores = {}
+        for group in studies.groups():
+            scores |= score_all(group, settings)
+        best = _highest(studies.eligible, scores)
+        for number, series in suited.items():
+            total = scores[number].total
             if number == best:
-                decided[number] = Decision(series, True, None, words)
+                words = f"{_rank_words(total, len(studies.eligible))}{studies.words}"
+                words += _irregular_words(series)
+                decided[number] = Decision(series, True, None, words, total)
+            elif number in studies.eligible:
+                detail = compare(series_id(best), scores[best], scores[number])
+                decided[number] = Decision(series, False, Reason.NOT_PREFERRED, detail, total)
             else:
-                detail = _lost_on(ranks[number], ranks[best], best)
-                decided[number] = Decision(series, False, Reason.NOT_PREFERRED, detail)
+                detail = studies.lost(series)
+                decided[number] = Decision(series, False, Reason.OTHER_STUDY, detail, total)
     return [decided[number] for number in range(len(index.series))]
 
 
-def check_suited(series: Series, settings: Settings) -> None:
-    """Hold a series against what measuring needs.
-
-    Raises:
-        Excluded: the first need that is not met.
-    """
-    kind = series.description_class
-    if series.defect:
-        raise Excluded(series.defect, series.defect_detail)
-    if kind in NOT_MEASURED:
-        reason, detail = NOT_MEASURED[kind]
-        raise Excluded(reason, detail or f"modality {series.modality or 'missing'}")
-    if series.n_damaged:
-        total = len(series.files)
-        raise Excluded(
-            Reason.CORRUPT_PIXELS, f"{series.n_damaged} of {total} files without all their pixels"
-        )
-    stack = series.stack
-    if kind is DescriptionClass.NO_GEOMETRY or stack is None or series.pixel_mm is None:
-        raise Excluded(Reason.NO_GEOMETRY, "positions, orientation or pixel spacing missing")
-    if kind is DescriptionClass.REFORMAT:
-        raise Excluded(Reason.NOT_AXIAL, f"{series.orientation} slices")
-    if series.slices < settings.min_slices:
-        raise Excluded(
-            Reason.TOO_FEW_SLICES, f"{series.slices} slices, at least {settings.min_slices} needed"
-        )
-    if stack.n_duplicates:
-        raise Excluded(
-            Reason.DUPLICATE_SLICES,
-            f"{stack.n_duplicates} of {series.slices} slices at a position taken by another",
-        )
-    if stack.n_uneven:
-        raise Excluded(
-            Reason.UNEVEN_SLICES,
-            f"{stack.n_uneven} of {series.slices - 1} distances differ from "
-            f"{stack.spacing_mm:.2f} mm; room for {stack.n_missing} missing slices",
-        )
-    if stack.shear_mm > MAX_SHEAR_MM:
-        raise Excluded(
-            Reason.GANTRY_TILT,
-            f"slices shifted by {stack.shear_mm:.1f} mm over the stack "
-            f"({stack.tilt_degrees:.1f} degrees)",
-        )
-    thickness = _thickness_mm(series)
-    if thickness > settings.max_thickness_mm:
-        raise Excluded(
-            Reason.TOO_THICK, f"{thickness:.1f} mm, at most {settings.max_thickness_mm:.1f} wanted"
-        )
-    if _coverage_mm(series) < settings.min_coverage_mm:
-        raise Excluded(
-            Reason.TOO_LITTLE_COVERAGE,
-            f"{_coverage_mm(series):.0f} mm, at least {settings.min_coverage_mm:.0f} needed",
-        )
+def _highest(numbers: Collection[int], scores: dict[int, Score]) -> int:
+    """The highest score; the earliest series of the earliest study among equals."""
+    return min(numbers, key=lambda number: (-scores[number].total, number))
 
 
-NOT_MEASURED: dict[DescriptionClass, tuple[Reason, str]] = {
-    DescriptionClass.OTHER_MODALITY: (Reason.NOT_CT, ""),
-    DescriptionClass.SECONDARY: (Reason.NOT_CT, "not stored as CT images"),
-    DescriptionClass.LOCALIZER: (Reason.LOCALIZER, "named so in its header"),
-    DescriptionClass.PROJECTION: (Reason.PROJECTION, "named so in its header"),
-    DescriptionClass.FUNCTIONAL_MAP: (Reason.NOT_HU, "a map computed from several acquisitions"),
-}
-"""Classes that are never measured."""
+def _rank_words(total: float, count: int) -> str:
+    if count == 1:
+        return f"scores {points(total)}, the only suited series"
+    return f"scores {points(total)}, best of {count} suited series"
 
 
-@dataclass(frozen=True)
-class Preference:
-    """One criterion of choice: the lowest rank wins.
+def _irregular_words(series: Series) -> str:
+    """What has to be made rectangular before a chosen series can be measured."""
+    stack, words = series.stack, ""
+    if stack and stack.n_uneven:
+        plural = "s" if stack.n_uneven > 1 else ""
+        words += f"; {stack.n_uneven} uneven distance{plural} to be resampled"
+    if stack and is_tilted(stack):
+        words += f"; gantry tilt of {stack.tilt_degrees:.1f} degrees to be resampled"
+    return words
+
+
+class _Studies:
+    """Which of several studies the series is taken from.
 
     Attributes:
-        words: what the preferred series has over another, as a phrase.
-        rank: of a series, given the settings and the longest coverage among candidates.
+        eligible: suited series that are compared with each other, by number.
+        words: what the chosen one is told; empty where the study did not matter.
     """
 
-    words: str
-    rank: Callable[[Series, Settings, float], float]
+    def __init__(self, series: list[Series], suited: dict[int, Series], rule: str):
+        self._suited, self._rule = suited, rule
+        self._days = {one.study: one.days for one in series}
+        found = {one.study for one in suited.values()}
+        self._by_rule = rule != "best" and len(self._days) > 1
+        self._taken = (max if rule == "last" else min)(found)
+        self.eligible = {
+            n: one for n, one in suited.items() if not self._by_rule or one.study == self._taken
+        }
+        undated = any(self._days[study] is None for study in found)
+        order = ", by order of the index, for dates are missing" if undated else ""
+        self.words = (
+            f" of study {self._taken} of {len(self._days)} (ingest.study: {rule}{order})"
+            if self._by_rule
+            else ""
+        )
+
+    def groups(self) -> list[dict[int, Series]]:
+        """Suited series that are scored against each other."""
+        if not self._by_rule:
+            return [self._suited]
+        studies = sorted({series.study for series in self._suited.values()})
+        return [
+            {n: series for n, series in self._suited.items() if series.study == study}
+            for study in studies
+        ]
+
+    def lost(self, series: Series) -> str:
+        """What a series of another study is told."""
+        days = self._days[series.study]
+        when = "" if days is None else f", {days} days after the first"
+        return f"of study {series.study}{when}; the series measured is{self.words}"
 
 
-def _thickness_mm(series: Series) -> float:
-    """The larger of slice thickness and slice distance: both blur along the axis."""
-    return max(series.thickness_mm or 0.0, series.spacing_mm or 0.0)
+def _as_named(
+    every: list[Series],
+    suited: dict[int, Series],
+    refused: dict[int, Excluded],
+    settings: Settings,
+    override: str,
+) -> list[Decision]:
+    """Decisions where the participants table names the series."""
+    names = [series_id(number) for number in range(len(every))]
+    if override not in names:
+        there = f"{names[0]} to {names[-1]}" if len(names) > 1 else "".join(names)
+        detail = f"the participants table names {override}; the input has {there}"
+        return [Decision(series, False, Reason.USER_SERIES_MISSING, detail) for series in every]
+    named = names.index(override)
+    scores = {number: score.total for number, score in score_all(suited, settings).items()}
 
+    def alone(number: int) -> str:
+        if number in scores:
+            return f"scores {points(scores[number])}"
+        error = refused[number]
+        return f"would not be measured by itself: {error.reason}" + (
+            f", {error.detail}" if error.detail else ""
+        )
 
-def _coverage_mm(series: Series) -> float:
-    stack = series.stack
-    return stack.coverage_mm + (series.spacing_mm or 0.0) if stack else 0.0
-
-
-def _outside_preferred(series: Series, settings: Settings, _: float) -> float:
-    low, high = settings.preferred_thickness_mm
-    thickness = _thickness_mm(series)
-    return max(low - thickness, thickness - high, 0.0)
-
-
-def _kernel_rank(series: Series, *_) -> float:
-    return {True: 0, None: 1, False: 2}[kernel_is_soft(series.kernel)]
-
-
-PREFERENCES = (
-    Preference(
-        "original, not derived, images",
-        lambda series, *_: not series.image_type.startswith("ORIGINAL"),
-    ),
-    Preference(
-        "longer coverage",
-        lambda series, _, longest: _coverage_mm(series) < FULL_COVERAGE * longest,
-    ),
-    Preference("a slice thickness nearer to the preferred range", _outside_preferred),
-    Preference("a softer kernel", _kernel_rank),
-    Preference("thinner slices", lambda series, *_: round(_thickness_mm(series), 2)),
-    Preference("no contrast medium", lambda series, *_: bool(series.contrast)),
-    Preference("more slices", lambda series, *_: -series.slices),
-)
-"""Criteria in order of weight. Contrast shifts trabecular HU less than thickness and kernel
-change what can be measured at all, so it comes late."""
-
-
-def _lost_on(own: list[float], best: list[float], winner: int) -> str:
-    for preference, mine, its in zip(PREFERENCES, own, best, strict=True):
-        if mine != its:
-            return f"{series_id(winner)} has {preference.words}"
-    return f"{series_id(winner)} is equal and comes first"
+    decisions = [
+        Decision(
+            series,
+            False,
+            Reason.USER_CHOSE_ANOTHER,
+            f"{override} is {NAMED}; this one {alone(number)}",
+            scores.get(number),
+        )
+        for number, series in enumerate(every)
+    ]
+    patients = {series.patient for series in every} - {""}
+    mixed = f"; the input holds {len(patients)} patients" if len(patients) > 1 else ""
+    try:
+        check_volume(every[named], settings)
+        detail = f"{NAMED}; {alone(named)}{mixed}{_irregular_words(every[named])}"
+        chosen = Decision(every[named], True, None, detail, scores.get(named))
+    except Excluded as error:
+        detail = f"{NAMED}; {error.detail}"
+        chosen = Decision(every[named], False, error.reason, detail)
+    decisions[named] = chosen
+    return decisions
 
 
 def _refuse_whole_input(

@@ -7,17 +7,23 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonecast.dicom import vocabulary
 from bonecast.dicom.headers import FileKind
 from bonecast.dicom.index import Index, Series
 from bonecast.dicom.listing import from_ranges, to_ranges
-from bonecast.dicom.select import Decision, series_id
+from bonecast.dicom.scoring import coverage_mm
+from bonecast.dicom.select import NAMED, Decision, series_id
 from bonecast.reasons import Reason
 
 COLUMNS = (
     *("series", "description_class", "modality", "slices", "rows", "columns", "pixel_mm"),
-    *("spacing_mm", "thickness_mm", "kvp", "kernel", "contrast", "orientation"),
-    *("chosen", "reason", "detail", "files", "listing"),
+    *("spacing_mm", "spacing_min_mm", "spacing_max_mm", "missing_slices"),
+    *("duplicates", "copies"),
+    *("tilt_degrees", "extent_mm", "thickness_mm", "kvp", "kernel", "contrast", "orientation"),
+    *("image_type", "body_part", "manufacturer", "model", "syntax", "study", "days"),
+    *("patient_number", "score", "chosen", "reason", "detail", "files", "listing"),
 )
+"""docs/ingest.md says what each holds."""
 
 OTHER_FILES = {
     FileKind.DICOMDIR: "directories of a DICOM medium; their entries are read from the files",
@@ -38,6 +44,7 @@ class Choice:
         reason, detail: why none was chosen.
         is_nifti: the chosen series is a NIfTI file.
         contrast: what the header says of contrast medium.
+        days: of its study, from the first study of the input; None without dates.
     """
 
     series: str
@@ -47,6 +54,7 @@ class Choice:
     detail: str
     is_nifti: bool
     contrast: bool | None
+    days: int | None = None
 
 
 def write_series(index: Index, decisions: list[Decision], path: str | Path) -> None:
@@ -90,6 +98,7 @@ def read_choice(path: str | Path) -> Choice:
                 detail="",
                 is_nifti=row["description_class"] == "nifti_volume",
                 contrast={"true": True, "false": False, "": None}[row["contrast"]],
+                days=int(row["days"]) if row["days"] else None,
             )
     reason, detail = _why_none(rows)
     return Choice("", [], "", reason, detail, is_nifti=False, contrast=None)
@@ -98,8 +107,8 @@ def read_choice(path: str | Path) -> Choice:
 def _why_none(rows: list[dict[str, str]]) -> tuple[Reason, str]:
     """One reason for a participant without a chosen series.
 
-    The reason of the series that came nearest to being measured speaks for all; the
-    others are counted in the detail.
+    The reason of the series that the user named or, without one, of that which came nearest
+    to being measured speaks for all; the others are counted in the detail.
     """
     series = [row for row in rows if row["series"]]
     if not series:
@@ -108,6 +117,11 @@ def _why_none(rows: list[dict[str, str]]) -> tuple[Reason, str]:
             if row["reason"] in missing:
                 return Reason(row["reason"]), ""
         return Reason.NO_READABLE_IMAGE, "; ".join(row["detail"] for row in rows)
+    for row in series:
+        if row["detail"].startswith(NAMED):
+            return Reason(row["reason"]), f"{row['series']}: {row['detail']}"
+    if series[0]["reason"] == Reason.USER_SERIES_MISSING:
+        return Reason.USER_SERIES_MISSING, series[0]["detail"]
     nearest = max(series, key=lambda row: _NEARNESS.get(Reason(row["reason"]), 0))
     counts: dict[str, int] = {}
     for row in series:
@@ -131,6 +145,7 @@ _NEARNESS = {
             Reason.TOO_THICK,
             Reason.GANTRY_TILT,
             Reason.UNEVEN_SLICES,
+            Reason.UNKNOWN_CODING,
             Reason.CORRUPT_PIXELS,
             Reason.AMBIGUOUS_INPUT,
             Reason.MIXED_PATIENTS,
@@ -144,6 +159,8 @@ leaves the participant out for the damage."""
 
 def _series_row(number: int, decision: Decision, listing: str) -> dict[str, str]:
     series: Series = decision.series
+    stack = series.stack
+    spread = stack if series.spacing_mm else None
     values = {
         "series": series_id(number),
         "description_class": str(series.description_class),
@@ -153,11 +170,27 @@ def _series_row(number: int, decision: Decision, listing: str) -> dict[str, str]
         "columns": series.columns or None,
         "pixel_mm": _rounded(series.pixel_mm),
         "spacing_mm": _rounded(series.spacing_mm),
+        "spacing_min_mm": spread and _rounded(spread.smallest_gap_mm),
+        "spacing_max_mm": spread and _rounded(spread.largest_gap_mm),
+        "missing_slices": spread and spread.n_missing,
+        "duplicates": stack and stack.n_duplicates,
+        "copies": series.n_copies,
+        "tilt_degrees": spread and _rounded(spread.tilt_degrees, 2),
+        "extent_mm": spread and _rounded(coverage_mm(series), 1),
         "thickness_mm": _rounded(series.thickness_mm),
         "kvp": _rounded(series.kvp),
         "kernel": series.kernel,
         "contrast": series.contrast,
         "orientation": series.orientation,
+        "image_type": vocabulary.image_type_words(series.image_type),
+        "body_part": series.body_part,
+        "manufacturer": series.manufacturer,
+        "model": series.model,
+        "syntax": series.syntax,
+        "study": series.study,
+        "days": series.days,
+        "patient_number": series.patient_number,
+        "score": None if decision.score is None else f"{decision.score:.2f}",
         "chosen": decision.chosen,
         "reason": str(decision.reason) if decision.reason else "",
         "detail": _with_copies(decision),
@@ -172,8 +205,8 @@ def _with_copies(decision: Decision) -> str:
     return f"{decision.detail}; {copies} duplicate files left out" if copies else decision.detail
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _rounded(value: float | None, decimals: int = 4) -> float | None:
+    return None if value is None else round(value, decimals)
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,8 @@ found in all of them. Only words of the lists below leave this module.
 import re
 from enum import StrEnum
 
+from bonecast.dicom.contrast_words import ENHANCED, ContrastWord, agent_word, contrast_words
+
 
 class DescriptionClass(StrEnum):
     """What a series is, in our own words."""
@@ -38,10 +40,6 @@ FUNCTIONAL_WORDS = re.compile(
     re.I,
 )
 """Maps computed from several energies or times: their values are not HU at the tube voltage."""
-
-NATIVE_WORDS = re.compile(
-    r"(\b|_)(native?|nativ|unenhanced|plain|non.?con\w*|without|w/o|ohne|no|none|nc)(\b|_)", re.I
-)
 
 SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires)", re.I)
 SOFT_WORDS = re.compile(r"(standard|soft|smooth|body|abdomen)", re.I)
@@ -144,16 +142,41 @@ def model_name(text: str) -> str:
     return match[0].strip()[:MODEL_LENGTH] if match else "other"
 
 
+IMAGE_TYPE_WORDS = {
+    **{"ORIGINAL": "original", "DERIVED": "derived", "PRIMARY": "primary"},
+    **{"SECONDARY": "secondary", "AXIAL": "axial", "LOCALIZER": "localizer", "MPR": "mpr"},
+    **{"REFORMATTED": "mpr", "MIP": "mip", "MINIP": "minip", "MIN_IP": "minip"},
+    **{"AVERAGE": "average", "RESAMPLED": "resampled", "VOLUME": "volume", "HELICAL": "helical"},
+    **{"HELIX": "helical", "SPI": "helical", "SEQ": "sequential", "PROJECTION": "projection"},
+    **{"DOSE": "dose", "DOSE_INFO": "dose", "PERFUSION": "perfusion", "VRT": "rendering"},
+    **{"VOLREN": "rendering", "SUBTRACTION": "subtraction", "SCREEN": "screen"},
+}
+"""Parts of (0008,0008), in capitals, and our word for each."""
+
+
+def image_type_words(image_type: str) -> str:
+    """What an image type says, in our own words, separated by blanks; others are left out.
+
+    Args:
+        image_type: (0008,0008), values separated by backslashes.
+    """
+    values = re.split(r"[\\\s]+", image_type.upper())
+    return " ".join(dict.fromkeys(IMAGE_TYPE_WORDS[v] for v in values if v in IMAGE_TYPE_WORDS))
+
+
 def has_contrast(agent: str, description: str = "") -> bool | None:
     """Whether contrast medium was given, from the header; None where it says nothing.
 
     Args:
         agent: (0018,0010) contrast agent.
-        description: series description, asked only for words of a native scan.
+        description: series description and protocol name.
+
+    Returns:
+        None also where the agent and the description contradict each other.
     """
-    if agent:
-        return not NATIVE_WORDS.search(agent)
-    return False if NATIVE_WORDS.search(description) else None
+    said = contrast_words(description) | {agent_word(agent)}
+    given, native = bool(said & ENHANCED), ContrastWord.NATIVE in said
+    return None if given == native else given
 
 
 def description_class(

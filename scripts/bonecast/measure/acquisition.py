@@ -8,30 +8,13 @@ only where the config asks for one, and stands beside the value it corrects.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import ndimage
-
-from bonecast.images import Volume, bounding_box
+from bonecast.measure.contrast import CONFLICTS, Decision, decide
+from bonecast.measure.contrast_model import ModelPhase
+from bonecast.measure.enhancement import Enhancement
 from bonecast.reasons import Reason
-from bonecast.segment.tissues import Tissue
-
-PHASES = ("none", "arterial", "portal", "other", "unknown")
-"""Phases of contrast; `other`: there is contrast, of a later or an unknown phase. The same words
-as in the participants table (bonecast.cohort)."""
-
-CONFLICTS = ("contrast", "kvp")
-"""In what the participants table can contradict the scan or its header."""
 
 THRESHOLD_KVP = 120.0
 """Tube voltage that published HU thresholds were found at."""
-
-NATIVE_BLOOD_HU = 60.0
-"""Unenhanced blood is not denser (20 +- 40 HU, the window of internal calibration)."""
-
-AORTA_EDGE_MM = 4.0
-"""Kept away from the wall of the aorta: calcium and blur."""
-
-MIN_AORTA_MM3 = 500.0
 
 RUEHLING = "Ruehling et al., Eur Radiol 2022, 10.1007/s00330-021-08284-z: mean offset, 193 scans"
 CORRECTIONS: dict[str, dict[str, dict]] = {
@@ -53,23 +36,38 @@ class Acquisition:
 
     Attributes:
         kvp: tube voltage, None where not known.
-        phase: one of `PHASES`.
-        phase_source: `participants_table`, `aorta_hu`, `header`, or empty where nothing tells.
-        aorta_hu: median HU of the aorta, None where it is not segmented.
-        conflicts: those of `CONFLICTS` in which the participants table, which is believed,
-            contradicts the scan or its header.
+        contrast: what is believed of contrast medium.
+        measured, model: what vessels and organs and TotalSegmentator's model say of it.
+        voltage_differs: the participants table, which is believed, gives another tube voltage than
+            the header.
     """
 
     kvp: float | None = None
-    phase: str = "unknown"
-    phase_source: str = ""
-    aorta_hu: float | None = None
-    conflicts: tuple[str, ...] = ()
+    contrast: Decision = Decision()
+    measured: Enhancement = Enhancement()
+    model: ModelPhase = ModelPhase()
+    voltage_differs: bool = False
+
+    @property
+    def phase(self) -> str:
+        """One of `bonecast.measure.contrast.PHASES`."""
+        return self.contrast.phase
 
     @property
     def has_contrast(self) -> bool | None:
         """Whether contrast medium is in the blood; None where not known."""
         return None if self.phase == "unknown" else self.phase != "none"
+
+    @property
+    def phase_to_correct(self) -> str:
+        """The phase a density is corrected for; one of low confidence is as good as unknown."""
+        return "unknown" if self.contrast.confidence == "low" else self.phase
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """Those of `bonecast.measure.contrast.CONFLICTS` that were found, in that order."""
+        found = {*self.contrast.conflicts, *(["kvp"] if self.voltage_differs else [])}
+        return tuple(name for name in CONFLICTS if name in found)
 
     def why_no_hu_threshold(self) -> Reason | None:
         """Why classes by HU are not given for this scan, if so."""
@@ -82,76 +80,52 @@ class Acquisition:
         return {
             "kvp": self.kvp,
             "contrast_phase": self.phase,
-            "contrast_phase_source": self.phase_source or None,
-            "aorta_hu": None if self.aorta_hu is None else round(self.aorta_hu, 1),
+            "contrast_phase_source": " ".join(self.contrast.sources) or None,
+            "contrast_phase_confidence": self.contrast.confidence,
+            "contrast_phase_measured": self.measured.phase,
+            **self.model.facts(),
+            **self.measured.facts(),
             "acquisition_conflicts": " ".join(self.conflicts) or None,
         }
 
 
 def describe(
-    facts: Mapping, phase: str = "", aorta: float | None = None, kvp: float | None = None
+    facts: Mapping,
+    phase: str = "",
+    measured: Enhancement | None = None,
+    model: ModelPhase | None = None,
+    kvp: float | None = None,
 ) -> Acquisition:
-    """Voltage and phase from what is known, the surest first.
-
-    A phase the user gives is believed before the aorta's HU, and these before the header: a header
-    may name a contrast agent that was given later, or drunk. The aorta tells contrast from none;
-    which phase it is, HU alone do not tell.
+    """Voltage and phase from all that is known.
 
     Args:
-        facts: `acquisition` of ct.json; keys kvp and contrast_header.
+        facts: `acquisition` of ct.json; keys kvp, contrast_phase_header and
+            contrast_header_evidence.
         phase: that of the participants table, empty where not given.
-        aorta: as from `aorta_hu`.
+        measured: attenuation of vessels and organs.
+        model: what TotalSegmentator's model says.
         kvp: that of the participants table, believed before the header's; None where not given.
     """
-    conflicts = _conflicts(facts, phase, aorta, kvp)
-    source = ""
-    if phase and phase != "unknown":
-        source = "participants_table"
-    elif aorta is not None:
-        phase, source = ("other" if aorta > NATIVE_BLOOD_HU else "none"), "aorta_hu"
-    elif facts.get("contrast_header") is not None:
-        phase, source = ("other" if facts["contrast_header"] else "none"), "header"
-    kvp = facts.get("kvp") if kvp is None else kvp
-    return Acquisition(kvp, phase or "unknown", source, aorta, conflicts)
+    measured, model = measured or Enhancement(), model or ModelPhase()
+    said = {
+        "participants_table": _words("" if phase == "unknown" else phase),
+        "measured": _words(measured.phase),
+        "model": model.phases,
+        "header": _words(facts.get("contrast_phase_header")),
+    }
+    evidence = (facts.get("contrast_header_evidence") or "").split()
+    header_kvp = facts.get("kvp")
+    return Acquisition(
+        kvp=header_kvp if kvp is None else kvp,
+        contrast=decide(said, "conflict" in evidence),
+        measured=measured,
+        model=model,
+        voltage_differs=kvp is not None and header_kvp is not None and kvp != header_kvp,
+    )
 
 
-def _conflicts(
-    facts: Mapping, phase: str, aorta: float | None, kvp: float | None
-) -> tuple[str, ...]:
-    """In what the participants table contradicts the aorta or the header; args as `describe`."""
-    bright = aorta is not None and aorta > NATIVE_BLOOD_HU
-    if phase == "none":
-        contrast = bright or bool(facts.get("contrast_header"))
-    else:
-        contrast = phase not in ("", "unknown") and aorta is not None and not bright
-    header = facts.get("kvp")
-    voltage = kvp is not None and header is not None and kvp != header
-    found = zip(CONFLICTS, (contrast, voltage), strict=True)
-    return tuple(name for name, contradicts in found if contradicts)
-
-
-def aorta_hu(ct: Volume, tissue: Volume | None) -> float | None:
-    """Median HU of the inner aorta; None where too little of it is segmented.
-
-    Args:
-        ct: HU.
-        tissue: codes of bonecast.segment.tissues on the same grid.
-    """
-    if tissue is None:
-        return None
-    box = bounding_box(tissue.data == Tissue.AORTA)
-    if box is None:
-        return None
-    mask = tissue.data[box] == Tissue.AORTA
-    inner = np.zeros(mask.shape, bool)
-    for k in range(mask.shape[2]):
-        distance = ndimage.distance_transform_edt(
-            np.pad(mask[:, :, k], 1), sampling=ct.spacing_mm[:2]
-        )
-        inner[:, :, k] = distance[1:-1, 1:-1] >= AORTA_EDGE_MM
-    if np.count_nonzero(inner) * ct.voxel_mm3 < MIN_AORTA_MM3:
-        return None
-    return float(np.median(ct.data[box][inner]))
+def _words(phase: str | None) -> tuple[str, ...]:
+    return (phase,) if phase else ()
 
 
 def corrections(setting: str | Mapping[str, Mapping]) -> dict[str, dict]:

@@ -17,7 +17,7 @@ from pyarrow.csv import WriteOptions, write_csv
 
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, summarise_vbmd
-from bonecast.measure.columns import LEVEL, SHARED, Column, in_family, names
+from bonecast.measure.columns import LEVEL, SCAN, SHARED, Column, in_family, names
 from bonecast.measure.composition.measure import COMPOSITION_COLUMNS
 from bonecast.measure.composition.summary import Person, summarise_composition
 from bonecast.measure.density import DENSITY_COLUMNS
@@ -26,6 +26,8 @@ from bonecast.measure.dictionary import (
     ACQUISITION,
     DICTIONARY_COLUMNS,
     EXCLUSION_COLUMNS,
+    SITE,
+    WHEN,
     cohort_columns,
     data_dictionary,
 )
@@ -42,6 +44,7 @@ from bonecast.measure.summaries import (
 )
 from bonecast.measure.tables import read_table, write_table
 from bonecast.reasons import Reason
+from bonecast.sessions import scan_id
 
 CHUNK = 256
 """Participants turned into Arrow columns together."""
@@ -54,9 +57,12 @@ RADIOMICS_KEYS = ("level", *names(RADIOMICS_SHARED))
 
 @dataclass(frozen=True)
 class ParticipantFiles:
-    """One participant of the cohort and where the stages before left the results.
+    """One scan of the cohort and where the stages before left the results.
 
     Attributes:
+        session_id: empty where the participant has but one scan.
+        days: from the participant's first scan, None where not given.
+        baseline: whether it is the scan of the participant that is modelled.
         ct, segmentation: the JSON files of these stages.
         tables: the TSV of each family that was measured: density, morphometry, ...
         calibration: calibration.json; None where nothing was measured.
@@ -70,6 +76,14 @@ class ParticipantFiles:
     tables: Mapping[str, Path]
     calibration: Path | None = None
     person: Person = Person()
+    session_id: str = ""
+    days: float | None = None
+    baseline: bool = True
+
+    @property
+    def scan_id(self) -> str:
+        """Name of the scan."""
+        return scan_id(self.participant_id, self.session_id)
 
 
 @dataclass(frozen=True)
@@ -77,9 +91,9 @@ class CohortTables:
     """The tables of one cohort.
 
     Attributes:
-        vertebrae: one row per participant and level.
-        scans: one row per participant, also those left out.
-        exclusions: one dict per participant left out, keys EXCLUSION_COLUMNS.
+        vertebrae: one row per scan and level.
+        scans: one row per scan, also those left out.
+        exclusions: one dict per scan left out, keys EXCLUSION_COLUMNS.
         dictionary: one dict per column of the tables.
         sensitivity: one dict per scan segmented: its density, were its levels named one off.
     """
@@ -128,6 +142,7 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
     scan_table = _Chunks(columns["scans"], "scans")
     exclusions: list[dict] = []
     shifted_rows: list[dict] = []
+    seen: dict[str, str] = {}
 
     for files in participants:
         segmentation, ct = _read_json(files.segmentation), _read_json(files.ct)
@@ -135,12 +150,15 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         for vertebra in vertebrae:
             _add_naming(vertebra, segmentation)
         if segmentation["status"] == "ok":
-            shifted_rows.append(
-                sensitivity(files.participant_id, segmentation, vertebrae, rois, levels, min_levels)
-            )
+            whose = {name: getattr(files, name) for name in names(SCAN)}
+            moved = sensitivity(segmentation, vertebrae, rois, levels, min_levels)
+            shifted_rows.append(whose | moved)
         shift = shift_of(segmentation, settings)
         vertebrae = renamed(vertebrae, shift)
         row = _scan_row(files, segmentation, ct, vertebrae, shift)
+        if digest := ct.get("volume_digest"):
+            first = seen.setdefault(digest, files.scan_id)
+            row["same_scan_as"] = first if first != files.scan_id else None
         calibration = _read_json(files.calibration) if files.calibration else {}
         # That of the header, or what the table of participants says.
         row["kvp"] = calibration.get("kvp", row["kvp"])
@@ -156,11 +174,11 @@ def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortT
         row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
         exclusion = _exclusion(segmentation, row, levels, min_levels)
         if exclusion:
-            exclusions.append({"participant_id": files.participant_id, **exclusion})
+            exclusions.append({name: row[name] for name in names((*SCAN, *WHEN))} | exclusion)
             row["status"] = "excluded"
             row["stage"], row["reason"] = exclusion["stage"], exclusion["reason"]
         scan_table.add([row])
-        vertebra_table.add([_vertebra_row(files, vertebra) for vertebra in vertebrae])
+        vertebra_table.add([_vertebra_row(row, vertebra) for vertebra in vertebrae])
     return CohortTables(
         vertebra_table.table(),
         scan_table.table(),
@@ -228,15 +246,15 @@ def _read_radiomics(files: ParticipantFiles, features: Sequence[Column]) -> list
     header = _header(files.tables["radiomics"])
     if [name for name in header if name not in RADIOMICS_KEYS] != list(names(textures)):
         raise ValueError(
-            f"radiomics.tsv of {files.participant_id} does not name the same features as that "
+            f"radiomics.tsv of {files.scan_id} does not name the same features as that "
             "of the first participant: were they measured with different settings?"
         )
     return read_table(files.tables["radiomics"], (LEVEL, *RADIOMICS_SHARED, *textures))
 
 
-def _vertebra_row(files: ParticipantFiles, vertebra: Vertebra) -> dict:
+def _vertebra_row(scan: dict, vertebra: Vertebra) -> dict:
     """One wide row: every ROI, heights and texture of a level."""
-    row = {"participant_id": files.participant_id, "site": files.site, "level": vertebra.level}
+    row = {name: scan[name] for name in names((*SCAN, SITE, *WHEN))} | {"level": vertebra.level}
     row["level_confidence"] = vertebra.level_confidence
     row["level_flags"] = " ".join(vertebra.level_flags) or None
     for roi, values in vertebra.density.items():
@@ -260,11 +278,17 @@ def _scan_row(
     acquisition = ct.get("acquisition") or {}
     row = {
         "participant_id": files.participant_id,
+        "session_id": files.session_id,
         "site": files.site,
+        "days": files.days,
+        "baseline": files.baseline,
         "status": "ok",
         "stage": None,
         "reason": None,
     }
+    if acquisition.get("days_offset") is not None:
+        # Days of the participants table and of the study within the participant's files.
+        row["days"] = acquisition["days_offset"]
     row |= {name: acquisition.get(name) for name in names(ACQUISITION)}
     row["patient_sex"] = files.person.sex or row["patient_sex"]
     if isinstance(row["pixel_spacing_mm"], list):

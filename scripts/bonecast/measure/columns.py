@@ -56,6 +56,26 @@ class Column:
         return "" if self.high is None else f"at most {self.high:g}"
 
 
+SCAN = (
+    Column(
+        "participant_id",
+        "",
+        "Pseudonym of the participant",
+        "participants.tsv",
+        kind="text",
+        block="id",
+    ),
+    Column(
+        "session_id",
+        "",
+        "Which scan of the participant, empty where there is but one",
+        "participants.tsv",
+        kind="text",
+        block="id",
+    ),
+)
+"""Which scan a row is of."""
+
 LEVEL = Column("level", "", "Vertebral level", kind="text", words=tuple(LEVELS), block="id")
 
 HU = {"low": -1024.0, "high": 32767.0}

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from bonecast.level_states import LevelState
 from bonecast.levels import LEVELS
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, vbmd_summary_columns
-from bonecast.measure.columns import LEVEL, Column, in_family, prefixed, reason
+from bonecast.measure.columns import LEVEL, SCAN, Column, in_family, prefixed, reason
 from bonecast.measure.composition.measure import level_columns
 from bonecast.measure.composition.summary import COMPOSITION_SUMMARY_COLUMNS
+from bonecast.measure.contrast import CONTRAST_HEADER_COLUMNS
 from bonecast.measure.density import DENSITY_COLUMNS, ROI_WORDS
 from bonecast.measure.density_summary import hu_summary_columns
+from bonecast.measure.ledger_columns import LEDGER_COLUMNS, SERIES_COLUMNS
 from bonecast.measure.morphometry.summary import morphometry_summary_columns
 from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.outliers import OUTLIER_COLUMNS, REFERENCE_COLUMNS
@@ -39,19 +41,40 @@ def _header(name: str, unit: str, definition: str, **more) -> Column:
     return Column(name, unit, definition, **({"source": "ct.json", "block": "acquisition"} | more))
 
 
-PARTICIPANT = (
-    _text("participant_id", "Pseudonym of the participant", "participants.tsv"),
-    _text("site", "Site of the scan, as given in the table of participants", "participants.tsv"),
+WHEN = (
+    Column(
+        "days",
+        "days",
+        "From the participant's first scan, or from the first study in the participant's files",
+        "participants.tsv or ct.json",
+        block="id",
+    ),
+    Column(
+        "baseline",
+        "",
+        "Whether the scan is the one of the participant that is modelled (cohort.baseline)",
+        "participants.tsv",
+        kind="bool",
+        block="id",
+    ),
+)
+SITE = _text("site", "Site of the scan, as given in the table of participants", "participants.tsv")
+SAME_SCAN_AS = _text(
+    "same_scan_as",
+    "An earlier scan of the cohort with the same image: <participant_id>, or"
+    " <participant_id>_ses-<session_id>",
+    "ct.json",
+    "quality",
 )
 
 STAGES = ("ingest", "convert", "segment", "measure", "model")
 
-EXCLUSION_COLUMNS = (
-    PARTICIPANT[0],
+OUTCOME = (
     _text("stage", "Stage at which the participant was excluded", "", "quality", STAGES),
     reason("Why the participant was excluded"),
     _text("detail", "What was found and what was expected", "", "quality"),
 )
+EXCLUSION_COLUMNS = (*SCAN, *WHEN, *OUTCOME)
 """Columns of exclusions.tsv."""
 
 ACQUISITION = (
@@ -64,7 +87,7 @@ ACQUISITION = (
     _header("pixel_spacing_mm", "mm", "Size of a pixel in the slice", low=0),
     _header("reconstruction_fov_mm", "mm", "Reconstructed field of view", low=0),
     _header("table_height_mm", "mm", "Table height"),
-    _header("contrast_header", "", "Whether the header names a contrast agent", kind="bool"),
+    *CONTRAST_HEADER_COLUMNS,
     _header("patient_age_years", "years", "Age at the scan according to the header", low=0),
     _header(
         "patient_sex",
@@ -135,7 +158,9 @@ def vertebra_columns(rois: Sequence[str], features: Sequence[Column]) -> tuple[C
     own = (*DENSITY_COLUMNS, *VBMD_COLUMNS)
     density = tuple(column for column in own if column.name not in ("level", "roi"))
     return (
-        *PARTICIPANT,
+        *SCAN,
+        SITE,
+        *WHEN,
         LEVEL,
         *LEVEL_NAMING,
         *(c for roi in rois for c in prefixed(roi, density, f"ROI {ROI_WORDS[roi]}")),
@@ -157,7 +182,9 @@ def scan_columns(
         features: columns of radiomics that are summarised.
     """
     return (
-        *PARTICIPANT,
+        *SCAN,
+        SITE,
+        *WHEN,
         _text(
             "status",
             "ok, or excluded: no density summary could be made",
@@ -165,7 +192,8 @@ def scan_columns(
             "quality",
             ("ok", "excluded"),
         ),
-        *EXCLUSION_COLUMNS[1:3],
+        *OUTCOME[:2],
+        SAME_SCAN_AS,
         *ACQUISITION,
         *NAMING,
         *hu_summary_columns(rois, levels, min_levels),
@@ -192,6 +220,8 @@ def cohort_columns(settings: dict, features: Sequence[Column]) -> dict[str, tupl
         "scans": scan_columns(rois, levels, min_levels, textures),
         "vertebrae": vertebra_columns(rois, features),
         "exclusions": EXCLUSION_COLUMNS,
+        "series": SERIES_COLUMNS,
+        "ledger": LEDGER_COLUMNS,
         "level_sensitivity": SENSITIVITY_COLUMNS,
         "segmentation_outliers": OUTLIER_COLUMNS,
         "segmentation_reference": REFERENCE_COLUMNS,

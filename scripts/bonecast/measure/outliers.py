@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from bonecast.levels import LEVELS
-from bonecast.measure.columns import LEVEL, Column, names
+from bonecast.measure.columns import LEVEL, SCAN, Column, names
+
+KEYS = [*names(SCAN), "level"]
 
 MIN_SCANS = 10
 """A level seen in fewer scans has no spread to compare with."""
@@ -61,12 +63,11 @@ QUANTITIES: dict[str, Quantity] = {
     "density": Quantity("HU", 12.0, False, "mean attenuation"),
 }
 
-PARTICIPANT = Column("participant_id", "", "Pseudonym of the participant", kind="text", block="id")
 QUANTITY = Column("quantity", "", "What is compared", kind="text", words=tuple(QUANTITIES))
 UNIT = Column("unit", "", "Unit of value, expected and median", kind="text")
 
 OUTLIER_COLUMNS = (
-    PARTICIPANT,
+    *SCAN,
     LEVEL,
     QUANTITY,
     Column("value", "", "What was measured, in the row's unit"),
@@ -93,35 +94,36 @@ REFERENCE_COLUMNS = (
 
 
 def size_table(
-    scans: Iterable[tuple[str, dict, dict]], vertebrae: pd.DataFrame, roi: str
+    scans: Iterable[tuple[str, str, dict, dict]], vertebrae: pd.DataFrame, roi: str
 ) -> pd.DataFrame:
     """Every quantity of every vertebra that the border does not cut.
 
     Args:
-        scans: participant_id with the content of segmentation.json and ct.json.
+        scans: participant_id and session_id with the content of segmentation.json and ct.json.
         vertebrae: the cohort's table of vertebrae.
         roi: region whose mean attenuation is compared.
 
     Returns:
-        Columns participant_id, level, genant_grade and the names of QUANTITIES; missing
-        values NaN.
+        Columns participant_id, session_id, level, genant_grade and the names of QUANTITIES;
+        missing values NaN.
     """
     rows = []
-    for name, segmentation, ct in scans:
+    for participant, session, segmentation, ct in scans:
         for level, facts in (segmentation.get("levels") or {}).items():
             body = facts.get("n_body_voxels")
             if body and not facts.get("touches_border"):
                 voxel_mm3 = float(np.prod(ct["spacing_mm"]))
-                row = {"participant_id": name, "level": level, "volume": body * voxel_mm3}
-                rows.append(row | {"arch": facts["n_voxels"] / body})
-    sizes = pd.DataFrame(rows, columns=["participant_id", "level", "volume", "arch"])
+                row = dict(zip(KEYS, (participant, session, level), strict=True))
+                row |= {"volume": body * voxel_mm3, "arch": facts["n_voxels"] / body}
+                rows.append(row)
+    sizes = pd.DataFrame(rows, columns=[*KEYS, "volume", "arch"])
     measured = vertebrae.reindex(
         columns=[
-            *("participant_id", "level", "anterior_mm", "middle_mm", "posterior_mm", "depth_mm"),
+            *(*KEYS, "anterior_mm", "middle_mm", "posterior_mm", "depth_mm"),
             *("genant_grade", "morphometry_reason", f"{roi}_mean_hu"),
         ]
     )
-    table = sizes.merge(measured, how="left", on=["participant_id", "level"])
+    table = sizes.merge(measured, how="left", on=KEYS)
     # Measuring looks 2 mm beyond the body for the border, segmentation at the last voxel.
     table = table[table["morphometry_reason"] != "touches_border"].reset_index(drop=True)
     heights = table[["anterior_mm", "middle_mm", "posterior_mm"]].astype(float)
@@ -129,7 +131,7 @@ def size_table(
     table["depth"] = table["depth_mm"].astype(float)
     table["width"] = table["volume"] / (table["height"] * table["depth"])
     table["density"] = table[f"{roi}_mean_hu"].astype(float)
-    return table[["participant_id", "level", "genant_grade", *QUANTITIES]]
+    return table[[*KEYS, "genant_grade", *QUANTITIES]]
 
 
 def find_outliers(table: pd.DataFrame) -> tuple[list[dict], list[dict]]:
@@ -146,9 +148,13 @@ def find_outliers(table: pd.DataFrame) -> tuple[list[dict], list[dict]]:
     if table.empty:
         return outliers, reference
     levels = [level for level in LEVELS if level in set(table["level"])]
-    scans = list(dict.fromkeys(table["participant_id"]))
-    place = table["participant_id"].map({name: i for i, name in enumerate(scans)})
-    cell = (place.to_numpy(), table["level"].map(levels.index).to_numpy())
+    of_row = list(zip(table["participant_id"], table["session_id"], strict=True))
+    scans = list(dict.fromkeys(of_row))
+    places = {scan: i for i, scan in enumerate(scans)}
+    cell = (
+        np.array([places[scan] for scan in of_row]),
+        table["level"].map(levels.index).to_numpy(),
+    )
     grades = np.full((len(scans), len(levels)), np.nan)
     grades[cell] = table["genant_grade"].astype(float)
     for name, quantity in QUANTITIES.items():
@@ -165,7 +171,8 @@ def find_outliers(table: pd.DataFrame) -> tuple[list[dict], list[dict]]:
             expected = np.exp(usual[i, j]) if quantity.relative else usual[i, j]
             outliers.append(
                 {
-                    "participant_id": scans[i],
+                    "participant_id": scans[i][0],
+                    "session_id": scans[i][1],
                     "level": levels[j],
                     "quantity": name,
                     "value": float(values[i, j]),

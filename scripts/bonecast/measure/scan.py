@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bonecast.images import Volume, load
-from bonecast.measure.acquisition import Acquisition, aorta_hu, describe
+from bonecast.measure.acquisition import Acquisition, describe
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
 from bonecast.measure.calibration.model import not_calibrated
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, add_vbmd
 from bonecast.measure.composition.measure import measure_composition
+from bonecast.measure.contrast_model import predict_phase
 from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings, measure_density
+from bonecast.measure.enhancement import measure_enhancement
 from bonecast.measure.frame import Body
 from bonecast.measure.morphometry.table import measure_morphometry
 from bonecast.measure.strength import measure_strength
@@ -100,6 +102,8 @@ class Known:
         excluded: codes of the user's list by level, as from `read_excluded_levels`.
         rods: of calibration by phantom.
         calibration_row: of calibration by table.
+        phase_model: TotalSegmentator's model of the phase has its inputs, as from
+            `contrast_model.names_all_organs`.
     """
 
     header: Mapping = field(default_factory=dict)
@@ -108,11 +112,13 @@ class Known:
     excluded: Mapping[str, str] = field(default_factory=dict)
     rods: Sequence[dict] = ()
     calibration_row: Mapping | None = None
+    phase_model: bool = False
 
     def acquisition(self, scan: Scan) -> Acquisition:
         """How the scan was made: what the user says, then what its header and the scan say."""
-        aorta = aorta_hu(scan.ct, scan.tissue)
-        return describe(self.header, self.contrast_phase, aorta, self.kvp)
+        measured = measure_enhancement(scan.ct, scan.tissue)
+        model = predict_phase(scan.ct, scan.tissue, self.phase_model)
+        return describe(self.header, self.contrast_phase, measured, model, self.kvp)
 
 
 def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> Measured:

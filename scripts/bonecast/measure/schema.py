@@ -52,7 +52,8 @@ def check_table(frame: pd.DataFrame, columns: Sequence[Column], table: str) -> N
             where = ""
             if pd.notna(case.index):
                 row = frame.loc[case.index]
-                where = " ".join(str(row[key]) for key in ("participant_id", "level") if key in row)
+                keys = ("participant_id", "session_id", "level")
+                where = " ".join(str(row[key]) for key in keys if row.get(key))
             wanted = expected.get(case.column, "the columns declared")
             found.append(f"{where} {case.column} = {case.failure_case}: expected {wanted}".strip())
         more = f"\n... and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""

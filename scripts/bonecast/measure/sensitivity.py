@@ -7,7 +7,7 @@ becomes that over T12 to L3 (shift +1, every name one level further down) or ove
 from dataclasses import replace
 
 from bonecast.levels import LEVELS, shift_levels
-from bonecast.measure.columns import HU, Column
+from bonecast.measure.columns import HU, SCAN, Column
 from bonecast.measure.density_summary import summarise_hu
 from bonecast.measure.summaries import Vertebra, span
 
@@ -23,7 +23,7 @@ def _count(name: str) -> Column:
 
 
 SENSITIVITY_COLUMNS = (
-    Column("participant_id", "", "Pseudonym of the participant", kind="text", block="id"),
+    *SCAN,
     Column("level_state", "", "What the names of the levels rest on", kind="text"),
     Column("level_ambiguous", "", "Whether another reading would name them", kind="bool"),
     Column("column", "", "Column of the scans table that is followed", kind="text"),
@@ -61,14 +61,13 @@ def renamed(vertebrae: list[Vertebra], shift: int) -> list[Vertebra]:
 
 
 def sensitivity(
-    participant_id: str,
     segmentation: dict,
     vertebrae: list[Vertebra],
     rois: list[str],
     levels: list[str],
     min_levels: int,
 ) -> dict:
-    """One row of tables/level_sensitivity.tsv.
+    """One row of tables/level_sensitivity.tsv, but for whose scan it is.
 
     Args:
         segmentation: segmentation.json of the scan.
@@ -77,7 +76,6 @@ def sensitivity(
     """
     column = f"{rois[0]}_mean_{span(levels)}_hu"
     row = {
-        "participant_id": participant_id,
         "level_state": segmentation.get("level_state"),
         "level_ambiguous": segmentation.get("level_ambiguous"),
         "column": column,

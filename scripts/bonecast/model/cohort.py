@@ -16,10 +16,12 @@ from bonecast.model.clinical import flat, in_use, read_clinical, renaming
 from bonecast.model.endpoints import ColumnNames, read_outcome
 from bonecast.model.vertebrae import level_columns, measured_vertebrae, vertebrae_of_table
 from bonecast.reasons import Reason
+from bonecast.sessions import baseline_rows, same_patients, scan_ids
 
 SCANNER, SCANNER_PARTS = "scanner", ("manufacturer", "model")
 
-EXCLUSION_COLUMNS = ("participant_id", "stage", "reason", "detail")
+EXCLUSION_COLUMNS = ("participant_id", "session_id", "stage", "reason", "detail")
+"""session_id is empty where the participant has one scan, or none."""
 
 
 CALIBRATED = ("vbmd", "strength")
@@ -37,7 +39,7 @@ class AnalysisSet:
             NaN where missing. Sex as a feature is `sex_male`.
         blocks: columns of each feature block, in the order configured; without `multimodal`.
         scores: columns of scores computed elsewhere.
-        exclusions: participant_id, stage, reason, detail of everyone left out.
+        exclusions: EXCLUSION_COLUMNS of everyone left out, and of scans other than the baseline.
         renamed: features that are not called as in the user's table: its name to the feature's.
         warnings: what was left out besides patients, in sentences.
     """
@@ -68,8 +70,9 @@ def admit(
         settings: keys `columns`, `time_unit`, `event_codes`, `washout_years`,
             `osteoporosis_from`, `blocks`, `block_columns`, `vertebra_columns`, `score_columns`,
             `hazard_ratio_models`, `subgroups`, `min_robustness`, as in the configuration.
-        set_aside: participants whose scans told which radiomics are robust. What chooses features
-            outside the folds must not be validated on: they are left out of the models.
+        set_aside: names of scans that told which radiomics are robust. What chooses features
+            outside the folds must not be validated on: their participants are left out of the
+            models.
 
     Raises:
         CohortError: lists every problem of the tables, by participant and column.
@@ -160,7 +163,10 @@ def from_scans(
     vertebrae: pd.DataFrame | None = None,
     set_aside: Collection[str] = (),
 ) -> AnalysisSet:
-    """Join measured scans with the clinical table.
+    """Join the baseline scans of the measured ones with the clinical table.
+
+    Participants who have a scan in common are one patient under several ids, who would be
+    learned from and predicted at once: the first of them in the order of `scans` is kept.
 
     Args:
         scans: the table `scans.parquet`.
@@ -169,13 +175,17 @@ def from_scans(
             `clinical` takes every column that is not an id, outcome, score, label or subgroup and
             in no other block.
         vertebrae: the table `vertebrae.parquet`, for blocks of `vertebra_columns`.
-        set_aside: participants who chose features, see `admit`.
+        set_aside: scans that chose features, see `admit`.
 
     Raises:
         CohortError: lists every problem of the clinical table, by participant and column.
     """
     table = read_clinical(clinical, [endpoint], settings, implicit=True)
+    every = scans
+    scans = baseline_rows(every)
     scans = scans.set_index(scans["participant_id"].astype(str), drop=True)
+    if vertebrae is not None:
+        vertebrae = baseline_rows(vertebrae)
     columns, measured, warnings = _measured(scans, dictionary, endpoint, settings, vertebrae)
     columns |= table.blocks
     clash = [column for column in table.frame if column in measured]
@@ -185,16 +195,22 @@ def from_scans(
     excluded: list[tuple[str, Reason, str]] = []
     known = set(frame["participant_id"])
     nothing = measured.isna().all(axis=1) if len(measured.columns) else None
+    patients = _patients(every)
+    drawn = scans.index[pd.Index(scan_ids(scans)).isin(list(set_aside))]
+    aside = {patients[participant] for participant in drawn}
+    taken: dict[str, str] = {}
     for participant, status, stage, reason in _states(scans):
         if status != "ok":
             detail = f"{stage}: {reason}"
             excluded.append((participant, Reason.SCAN_EXCLUDED, detail))
-        elif participant in set_aside:
+        elif patients[participant] in aside:
             excluded.append((participant, Reason.CHOSE_FEATURES, ""))
         elif participant not in known:
             excluded.append((participant, Reason.NO_CLINICAL_ROW, ""))
         elif nothing is not None and nothing[participant]:
             excluded.append((participant, Reason.TOO_FEW_LEVELS, "no image feature"))
+        elif (other := taken.setdefault(patients[participant], participant)) != participant:
+            excluded.append((participant, Reason.SAME_SCAN, f"a scan of {other} is the same"))
     missing = [p for p in frame["participant_id"] if p not in scans.index]
     excluded += [(participant, Reason.NO_SCAN, "") for participant in missing]
     left_out = {participant for participant, _, _ in excluded}
@@ -208,10 +224,34 @@ def from_scans(
         frame.reset_index(drop=True),
         _in_order(columns, settings),
         scores,
-        _exclusions([*excluded, *without_outcome]),
+        pd.concat(
+            [_other_sessions(every), _exclusions([*excluded, *without_outcome], _sessions(scans))],
+            ignore_index=True,
+        ),
         renaming(ColumnNames.of(settings["columns"])),
         warnings + more,
     )
+
+
+def _patients(scans: pd.DataFrame) -> dict[str, str]:
+    """Of each participant the first who is the same patient."""
+    same = scans["same_scan_as"].fillna("") if "same_scan_as" in scans else [""] * len(scans)
+    participants = scans["participant_id"].astype(str)
+    return same_patients(zip(participants, scan_ids(scans), same, strict=True))
+
+
+def _sessions(scans: pd.DataFrame) -> dict[str, str]:
+    """Session of each participant's scan that is not empty."""
+    if "session_id" not in scans:
+        return {}
+    return scans.loc[scans["session_id"].fillna("") != "", "session_id"].to_dict()
+
+
+def _other_sessions(scans: pd.DataFrame) -> pd.DataFrame:
+    """A row for every scan that is not its participant's baseline."""
+    others = scans.drop(index=baseline_rows(scans).index)
+    row = {"stage": "model", "reason": str(Reason.NOT_BASELINE), "detail": ""}
+    return others.assign(**row).reindex(columns=list(EXCLUSION_COLUMNS))
 
 
 def _states(scans: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
@@ -316,9 +356,12 @@ def _with_outcome(
     return frame.astype({"event": int} if "event" in outcome else {}), excluded
 
 
-def _exclusions(excluded: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+def _exclusions(
+    excluded: Sequence[tuple[str, str, str]], sessions: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    of = sessions or {}
     rows = [
-        {"participant_id": participant, "stage": "model", "reason": str(reason), "detail": detail}
+        (participant, of.get(participant, ""), "model", str(reason), detail)
         for participant, reason, detail in excluded
     ]
     return pd.DataFrame(rows, columns=list(EXCLUSION_COLUMNS))

@@ -19,6 +19,7 @@ from bonecast.model.admission import (
 from bonecast.model.clinical import numbered, renaming
 from bonecast.model.endpoints import ColumnNames
 from bonecast.model.vertebrae import AT, measured_vertebrae, per_level, vertebrae_of_table
+from bonecast.sessions import baseline_rows
 
 
 def admit_new(inputs: Mapping[str, str], needed: Sequence[str], settings: Mapping) -> pd.DataFrame:
@@ -34,8 +35,8 @@ def admit_new(inputs: Mapping[str, str], needed: Sequence[str], settings: Mappin
     Returns:
         One row per patient: participant_id, site (empty where unknown), and features as numbers,
         NaN where missing. A column that no table has is left out; a level that nobody has is
-        empty. Everyone named in any of the tables has a row; of a scan that was excluded nothing
-        is known.
+        empty. Everyone named in any of the tables has a row, with the features of the baseline
+        scan; of a scan that was excluded nothing is known.
 
     Raises:
         CohortError: lists every value that cannot be, by patient and column.
@@ -75,8 +76,8 @@ def _of_text(path: str, needed: Sequence[str], names: ColumnNames) -> pd.DataFra
 
 
 def _of_scans(inputs: Mapping[str, str], needed: Sequence[str], names: ColumnNames) -> pd.DataFrame:
-    """Ids, sites and features of measured scans and of the clinical table."""
-    scans = pd.read_parquet(inputs["scans"])
+    """Ids, sites and features of baseline scans and of the clinical table."""
+    scans = baseline_rows(pd.read_parquet(inputs["scans"]))
     scans = scans.set_index(scans["participant_id"].astype(str), drop=True)
     measured = [c for c in needed if c in scans]
     frame = scans[measured].apply(pd.to_numeric, errors="coerce").astype(float)
@@ -101,5 +102,6 @@ def _of_vertebrae(
         table = vertebrae_of_table(inputs["vertebrae"], columns, identifier)
     else:
         dictionary = pd.read_csv(inputs["dictionary"], keep_default_na=False)
-        table = measured_vertebrae(pd.read_parquet(inputs["vertebrae"]), dictionary, columns)
+        vertebrae = baseline_rows(pd.read_parquet(inputs["vertebrae"]))
+        table = measured_vertebrae(vertebrae, dictionary, columns)
     return per_level(table, columns).reindex(columns=needed)

@@ -11,6 +11,7 @@ import pandas as pd
 from bonecast import __version__
 from bonecast.model import OPTIMISM
 from bonecast.model.outcome import BINARY, KINDS, SURVIVAL
+from bonecast.reasons import Reason
 from bonecast.report.tables import main_design, read_table
 
 FILES = {
@@ -188,10 +189,14 @@ class Artefacts:
         return {"bonecast": __version__} | dict(self.settings.get("versions") or {})
 
     def exclusion_counts(self) -> dict[str, int]:
-        """Patients left out of the models by reason, the commonest first."""
+        """Patients left out of the models by reason, the commonest first.
+
+        Later scans of patients who are modelled or left out by their baseline are no reason.
+        """
         if self.exclusions.empty:
             return {}
-        once = self.exclusions.drop_duplicates("participant_id")
+        of_patients = self.exclusions[self.exclusions["reason"] != str(Reason.NOT_BASELINE)]
+        once = of_patients.drop_duplicates("participant_id")
         counts = once["reason"].value_counts()
         return {reason: int(counts[reason]) for reason in sorted(counts.index, key=_by(counts))}
 

@@ -10,6 +10,7 @@ import pandas as pd
 from bonecast.measure.outliers import LIMIT, MIN_LEVELS, MIN_SCANS, QUANTITIES
 from bonecast.report.qc_page import read_remarks
 from bonecast.report.tables import minus
+from bonecast.sessions import scan_id, scan_ids
 
 MAX_ROWS = 40
 """Rows of a table on the page; the files list everything."""
@@ -23,15 +24,21 @@ class Checks:
         warned: dicts with participant_id and text, the segmentation's own warnings.
         outliers: dicts in words, the farthest first.
         corrected: dicts with participant_id, text and used (false: it could not be).
+        same: dicts with participant_id, other (an earlier scan with the same image) and own
+            (whether that is of the same participant).
         n_compared, n_vertebrae: values compared with the cohort, and of how many vertebrae.
         n_outlying: participants with an outlier.
         fewest: scans behind the least common level that was compared; None where none was.
-        to_check: participants named in either of the first two, or with a correction refused.
+        to_check: participants named in either of the first two, with a correction refused, or
+            with an image that is there twice.
+
+    Participants are told by the names of their scans.
     """
 
     warned: list[dict] = field(default_factory=list)
     outliers: list[dict] = field(default_factory=list)
     corrected: list[dict] = field(default_factory=list)
+    same: list[dict] = field(default_factory=list)
     n_compared: int = 0
     n_outlying: int = 0
     fewest: int | None = None
@@ -43,13 +50,17 @@ class Checks:
 
 
 def read_checks(
-    segmentations: Sequence[Path], outliers: Path | None, reference: Path | None
+    segmentations: Sequence[Path],
+    outliers: Path | None,
+    reference: Path | None,
+    scans: pd.DataFrame | None = None,
 ) -> Checks:
     """Gather the warnings of a cohort.
 
     Args:
         segmentations: segmentation.json of everyone.
         outliers, reference: tables of the comparison with the cohort; None where there is none.
+        scans: the table of scans, None where there is none.
     """
     warned, corrected = [], []
     for path in segmentations:
@@ -66,17 +77,35 @@ def read_checks(
     if len(compared):
         compared = compared[compared["compared"] == "true"]
     counts = compared["n_scans"].astype(int) if len(compared) else pd.Series(dtype=int)
-    outlying = set(table["participant_id"]) if len(table) else set()
+    rows = [_in_words(row) for row in table.to_dict("records")]
+    outlying = {row["participant_id"] for row in rows}
+    same = _same_scans(scans)
+    twice = {row["participant_id"] for row in same}
     refused = {row["participant_id"] for row in corrected if not row["used"]}
     return Checks(
         warned,
-        [_in_words(row) for row in table.to_dict("records")],
+        rows,
         corrected,
+        same,
         n_compared=int(counts.sum()),
         n_outlying=len(outlying),
         fewest=int(counts.min()) if len(counts) else None,
-        to_check=frozenset({row["participant_id"] for row in warned} | outlying | refused),
+        to_check=frozenset({row["participant_id"] for row in warned} | outlying | refused | twice),
     )
+
+
+def _same_scans(scans: pd.DataFrame | None) -> list[dict]:
+    """Scans whose image is that of an earlier one."""
+    if scans is None or "same_scan_as" not in scans:
+        return []
+    names = scan_ids(scans)
+    owner = dict(zip(names, scans["participant_id"], strict=True))
+    same = zip(names, scans["same_scan_as"].fillna(""), strict=True)
+    return [
+        {"participant_id": name, "other": other, "own": owner[name] == owner[other]}
+        for name, other in same
+        if other
+    ]
 
 
 def _read(path: Path | None) -> pd.DataFrame:
@@ -92,7 +121,7 @@ def _in_words(row: dict) -> dict:
     unit = {"mm3": " mm³", "ratio": ""}.get(quantity.unit, f" {quantity.unit}")
     grade = row["genant_grade"]
     return {
-        "participant_id": row["participant_id"],
+        "participant_id": scan_id(row["participant_id"], row.get("session_id", "")),
         "level": row["level"],
         "what": quantity.words,
         "value": minus(f"{float(row['value']):,.{digits}f}") + unit,

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from bonecast.report.palette import ORANGE, rgb
 from bonecast.report.qc_page import font, read_remarks, write_png
+from bonecast.sessions import scan_id
 
 COLUMNS = ("page", "place", "participant_id", "status", "corrected", "checks", "picture")
 ACROSS, DOWN = 6, 4
@@ -31,9 +32,10 @@ NO_TIME = {"creationDate": None, "modDate": None, "title": None}
 
 @dataclass(frozen=True)
 class Tile:
-    """One participant on the sheet.
+    """One scan on the sheet.
 
     Attributes:
+        participant_id: name of the scan.
         status: ok or excluded.
         checks: sentences, those of the segmentation and the outliers against the cohort.
         outliers: the latter, short enough for a caption.
@@ -112,7 +114,7 @@ def read_tiles(
     found: dict[str, list[str]] = {}
     for row in outliers:
         z = float(row["robust_z"])
-        found.setdefault(row["participant_id"], []).append(
+        found.setdefault(scan_id(row["participant_id"], row.get("session_id", "")), []).append(
             f"{row['level']} {row['quantity']} {z:+.1f}"
         )
     tiles = []

@@ -10,11 +10,12 @@ import pandas as pd
 
 from bonecast import __version__
 from bonecast.measure.summaries import span
-from bonecast.report.figures_flow import Step, read_flow, sentence_of, table_steps
+from bonecast.report.figures_flow import Step, name_of, read_flow, sentence_of, table_steps
 from bonecast.report.figures_measure import level_statistics, scope
 from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.model_facts import ModelFacts, read_models
 from bonecast.report.tables import read_table
+from bonecast.sessions import baseline_rows
 
 EMBEDDED_MODEL = "embedded_model"
 """Name of the model that comes with Bonecast, which has learned from synthetic scans alone."""
@@ -51,6 +52,7 @@ class Paths:
     scans: Path | None = None
     vertebrae: Path | None = None
     exclusions: Path | None = None
+    ledger: Path | None = None
     dictionary: Path | None = None
     level_sensitivity: Path | None = None
     outliers: Path | None = None
@@ -71,9 +73,11 @@ class Facts:
         cohort: its name.
         synthetic: whether its patients are made up.
         steps: of the flow diagram; empty where there are no images.
-        exclusions: dicts with participant_id, stage, reason, sentence, detail.
-        sites: participants found at each site.
-        scans, vertebrae: the measured tables, None where there are no images.
+        exclusions: dicts with scan (its name), stage, reason, sentence, detail.
+        ledger: dicts with unit, fate, reason, n, sentence and remedy.
+        sites: participants found at each site, that of the baseline scan.
+        all_scans: the table of scans, None where there are no images.
+        scans, vertebrae: the measured tables, of baseline scans; None where there are no images.
         roi, hu_column, scope: ROI and column of the scan's mean HU, and its levels in words.
         levels: density by level.
         level_reasons: how many vertebrae were not measured, by reason.
@@ -88,7 +92,9 @@ class Facts:
     synthetic: bool
     steps: list[Step] = field(default_factory=list)
     exclusions: list[dict] = field(default_factory=list)
+    ledger: list[dict] = field(default_factory=list)
     sites: dict[str, int] = field(default_factory=dict)
+    all_scans: pd.DataFrame | None = None
     scans: pd.DataFrame | None = None
     vertebrae: pd.DataFrame | None = None
     roi: str = ""
@@ -107,8 +113,21 @@ class Facts:
         """Whether there are scans, and not only a table of features and outcome."""
         return self.scans is not None
 
+    @property
+    def n_participants(self) -> int:
+        """Participants found; fewer than scans where some have several."""
+        return 0 if self.scans is None else len(self.scans)
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether any participant has several scans."""
+        return self.all_scans is not None and len(self.all_scans) > self.n_participants
+
     def reached(self, key: str) -> int | None:
-        """Participants who reached a step of the flow diagram, None where there is no such step."""
+        """Participants, or scans where some have several, that reached a step of the flow diagram.
+
+        None where there is no such step.
+        """
         return next((step.n for step in self.steps if step.key == key), None)
 
     @property
@@ -150,14 +169,19 @@ def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
         facts.steps = table_steps(pd.read_parquet(paths.analysis_set), facts.exclusions)
     for row in facts.exclusions:
         row["sentence"] = sentence_of(row["reason"])
+        row["scan"] = name_of(row)
     return facts
 
 
 def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
     facts.steps, facts.exclusions = read_flow(
-        paths.scans, paths.exclusions, paths.analysis_set, paths.model_exclusions
+        *(paths.scans, paths.exclusions, paths.ledger),
+        *(paths.analysis_set, paths.model_exclusions),
     )
-    facts.scans, facts.vertebrae = pd.read_parquet(paths.scans), pd.read_parquet(paths.vertebrae)
+    facts.all_scans = pd.read_parquet(paths.scans)
+    facts.scans = baseline_rows(facts.all_scans)
+    facts.vertebrae = baseline_rows(pd.read_parquet(paths.vertebrae))
+    facts.ledger = read_table(paths.ledger).to_dict("records")
     sites = facts.scans["site"].fillna("").replace("", "not named")
     facts.sites = sites.value_counts().sort_index().to_dict()
     facts.roi = measure["density"]["rois"][0]
@@ -170,7 +194,7 @@ def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
     )
     facts.segmentation = _segmentations(paths.segmentations)
     facts.naming = level_facts(
-        paths.segmentations, read_table(paths.level_sensitivity), facts.scans
+        paths.segmentations, read_table(paths.level_sensitivity), facts.all_scans
     )
 
 

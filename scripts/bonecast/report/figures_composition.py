@@ -21,6 +21,7 @@ from bonecast.report.figures_measure import (
 )
 from bonecast.report.palette import GREY, SERIES
 from bonecast.report.style import blank_figure, new_figure, save_figure, style
+from bonecast.sessions import baseline_rows, scan_ids
 
 COMPOSITION_FIGURE_COLUMNS = (
     *("panel", "age_years", "sex", "level", "method", "value", "fit", "lower", "upper"),
@@ -58,12 +59,14 @@ def body_composition(
 
     Args:
         analysis_set_path: where ages and sexes are taken from first.
-        pictures: composition.png of every participant, in a folder named after the participant.
+        pictures: composition.png of every scan, in a folder named after the scan.
     """
-    scans = pd.read_parquet(scans_path)
+    scans = baseline_rows(pd.read_parquet(scans_path))
     people = ages_and_sexes(scans, analysis_set_path)
     people = people.join(scans.set_index("participant_id").filter(regex=VALUES))
-    by_participant = {Path(path).parent.name: Path(path) for path in pictures}
+    by_scan = {Path(path).parent.name: Path(path) for path in pictures}
+    names = zip(scans["participant_id"], scan_ids(scans), strict=True)
+    by_participant = {participant: by_scan[name] for participant, name in names}
     figure, rows = draw_body_composition(people, by_participant)
     save_figure(figure, rows, COMPOSITION_FIGURE_COLUMNS, outputs, dpi)
 

@@ -11,6 +11,7 @@ from bonecast.measure.agreement import ESTIMATES, MIN_PARTICIPANTS, Agreement, a
 from bonecast.report.palette import BLUE, GREY, VERMILION
 from bonecast.report.style import blank_figure, new_figure, save_figure, style
 from bonecast.report.tables import minus
+from bonecast.sessions import baseline_rows
 
 COLUMNS = (
     "first",
@@ -35,8 +36,10 @@ def roi_agreement(
     vertebrae_path: str | Path, rois: Sequence[str], outputs: Mapping[str, str], dpi: int
 ) -> None:
     """Bland-Altman plots of every pair of regions, over the vertebrae included in both."""
-    columns = ["participant_id", "level", *(name for roi in rois for name in _needed(roi))]
-    figure, rows = draw_agreement(pd.read_parquet(vertebrae_path, columns=columns), rois)
+    columns = ["participant_id", "baseline", "level"]
+    columns += [name for roi in rois for name in _needed(roi)]
+    vertebrae = baseline_rows(pd.read_parquet(vertebrae_path, columns=columns))
+    figure, rows = draw_agreement(vertebrae, rois)
     save_figure(figure, rows, COLUMNS, outputs, dpi)
 
 

@@ -1,4 +1,7 @@
-"""The flow diagram: how many participants reached each step, and why the others did not."""
+"""The flow diagram: how many participants reached each step, and why the others did not.
+
+Where participants have several scans, scans are what is counted.
+"""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,7 +15,8 @@ from matplotlib.patches import FancyBboxPatch
 from bonecast.reasons import Reason
 from bonecast.report.palette import BLUE, GREY, VERMILION
 from bonecast.report.style import WIDTH_IN, new_figure, save_figure, style
-from bonecast.report.tables import read_table
+from bonecast.report.tables import counted, read_table
+from bonecast.sessions import scan_id, scan_ids
 
 STEPS = (
     ("found", "Found", "participants in the cohort", ()),
@@ -32,7 +36,7 @@ GAP_IN = 0.3
 
 @dataclass
 class Exclusions:
-    """Participants left out at one stage for one reason."""
+    """Participants left out at one stage for one reason, by the names of their scans."""
 
     stage: str
     reason: str
@@ -49,7 +53,7 @@ class Step:
     """One box of the diagram.
 
     Attributes:
-        n: participants who reached the step.
+        n: participants, or scans of them, that reached the step.
         left_out: those lost on the way to it, by stage and reason, most frequent first.
         note: what the box says under its title.
     """
@@ -64,6 +68,7 @@ class Step:
 def flow_diagram(
     scans_path: str | Path | None,
     exclusions_path: str | Path | None,
+    ledger_path: str | Path | None,
     analysis_set_path: str | Path | None,
     model_exclusions_path: str | Path | None,
     outputs: Mapping[str, str],
@@ -72,14 +77,16 @@ def flow_diagram(
     """Who reached each step, and why the others did not.
 
     Args:
-        scans_path, exclusions_path: None where a table was modelled without scans.
+        scans_path, exclusions_path, ledger_path: None where a table was modelled without scans.
         analysis_set_path, model_exclusions_path: None where nothing is modelled.
     """
     if scans_path is None:
         frame = pd.read_parquet(analysis_set_path)
         steps = table_steps(frame, read_table(model_exclusions_path).to_dict("records"))
     else:
-        steps, _ = read_flow(scans_path, exclusions_path, analysis_set_path, model_exclusions_path)
+        steps, _ = read_flow(
+            scans_path, exclusions_path, ledger_path, analysis_set_path, model_exclusions_path
+        )
     rows = flow_rows(steps)
     save_figure(draw_flow(steps), rows, COLUMNS, outputs, dpi)
 
@@ -87,6 +94,7 @@ def flow_diagram(
 def read_flow(
     scans_path: str | Path,
     exclusions_path: str | Path,
+    ledger_path: str | Path,
     analysis_set_path: str | Path | None = None,
     model_exclusions_path: str | Path | None = None,
 ) -> tuple[list[Step], list[dict]]:
@@ -95,14 +103,21 @@ def read_flow(
     Args:
         analysis_set_path, model_exclusions_path: None where nothing is modelled.
     """
-    ids = pd.read_parquet(scans_path, columns=["participant_id"])["participant_id"].tolist()
+    scans = pd.read_parquet(scans_path, columns=["participant_id", "session_id"])
+    ids, n_participants = scan_ids(scans), scans["participant_id"].nunique()
     model = read_table(model_exclusions_path) if model_exclusions_path else None
     exclusions = flow_exclusions(ids, read_table(exclusions_path), model)
-    if analysis_set_path is None:
-        return flow_steps(ids, exclusions), exclusions
-    frame = pd.read_parquet(analysis_set_path)
-    steps = flow_steps(ids, exclusions, len(frame))
-    note = outcome_words(frame)[1]
+    frame = None if analysis_set_path is None else pd.read_parquet(analysis_set_path)
+    steps = flow_steps(ids, exclusions, None if frame is None else len(frame))
+    if n_participants < len(ids):
+        steps[0].note = f"scans of {counted(n_participants, 'participant')}"
+    ledger = read_table(ledger_path)
+    n_series, n_files = (
+        int(ledger.loc[ledger["unit"] == u, "n"].sum()) for u in ("series", "file")
+    )
+    # "series" is its own plural.
+    steps[0].note += f"; {n_series:,} series in {counted(n_files, 'file')}"
+    note = "" if frame is None else outcome_words(frame)[1]
     steps[-1].note += f", {note}" if note else ""
     return steps, exclusions
 
@@ -154,23 +169,23 @@ def _commonest_first(lost: Mapping[tuple[str, str], Exclusions]) -> list[Exclusi
 
 
 def flow_exclusions(
-    participant_ids: Sequence[str], exclusions: pd.DataFrame, model_exclusions: pd.DataFrame | None
+    scans: Sequence[str], exclusions: pd.DataFrame, model_exclusions: pd.DataFrame | None
 ) -> list[dict]:
-    """Each participant's first exclusion.
+    """The first exclusion of each scan.
 
     The models list everyone they leave out, also those whose scan was excluded before and
     people of the clinical table who are not in the cohort: neither is lost in modelling.
     """
     rows = exclusions.to_dict("records")
-    lost = {row["participant_id"] for row in rows}
-    cohort = set(participant_ids)
+    left = set(scans) - {name_of(row) for row in rows}
     if model_exclusions is not None:
-        rows += [
-            row
-            for row in model_exclusions.to_dict("records")
-            if row["participant_id"] in cohort - lost
-        ]
+        rows += [row for row in model_exclusions.to_dict("records") if name_of(row) in left]
     return rows
+
+
+def name_of(row: Mapping) -> str:
+    """Name of the scan that a row of a table of exclusions is of."""
+    return scan_id(row["participant_id"], row.get("session_id", ""))
 
 
 def sentence_of(reason: str) -> str:
@@ -179,34 +194,34 @@ def sentence_of(reason: str) -> str:
 
 
 def flow_steps(
-    participant_ids: Sequence[str],
+    scans: Sequence[str],
     exclusions: Sequence[dict],
     n_modelled: int | None = None,
 ) -> list[Step]:
     """Count who reached each step.
 
     Args:
-        participant_ids: the cohort.
-        exclusions: dicts with participant_id, stage and reason, of all stages.
+        scans: names of those of the cohort.
+        exclusions: dicts with participant_id, session_id, stage and reason, of all stages.
         n_modelled: rows of the analysis set, None where nothing was modelled.
 
     Raises:
-        ValueError: a participant is excluded twice, unknown, excluded at an unknown stage, or
+        ValueError: a scan is excluded twice, unknown, excluded at an unknown stage, or
             the analysis set is not what the exclusions leave.
     """
-    cohort = set(participant_ids)
+    cohort = set(scans)
     lost: dict[tuple[str, str], Exclusions] = {}
     seen: set[str] = set()
     stages = [stage for *_, stages in STEPS for stage in stages]
     for row in exclusions:
-        name, stage, reason = row["participant_id"], row["stage"], row["reason"]
+        name, stage, reason = name_of(row), row["stage"], row["reason"]
         if name not in cohort or name in seen or stage not in stages:
             raise ValueError(f"exclusion of {name} at stage {stage}: unknown, or counted twice")
         seen.add(name)
         lost.setdefault((stage, reason), Exclusions(stage, reason)).participant_ids.append(name)
 
     steps: list[Step] = []
-    n = len(participant_ids)
+    n = len(scans)
     for key, title, note, stages in STEPS:
         if key == "modelled" and n_modelled is None:
             continue
@@ -214,7 +229,7 @@ def flow_steps(
         n -= sum(len(group.participant_ids) for group in groups)
         steps.append(Step(key, title, note, n, groups))
     if n_modelled is not None and n != n_modelled:
-        raise ValueError(f"{n} participants should be in the analysis set, {n_modelled} are")
+        raise ValueError(f"{n} scans should be in the analysis set, {n_modelled} are")
     return steps
 
 

@@ -14,6 +14,7 @@ from bonecast.measure.summaries import span
 from bonecast.report.palette import BLACK, BLUE, GREY, SERIES
 from bonecast.report.style import WIDTH_IN, blank_figure, new_figure, save_figure, style
 from bonecast.report.tables import minus
+from bonecast.sessions import baseline_rows, scan_ids
 
 EXAMPLE_COLUMNS = ("site", "participant_id", "position", "mean_hu", "picture")
 POSITIONS = ("lowest", "median", "highest")
@@ -52,11 +53,13 @@ def example_segmentations(
     """Quality-control pictures of a few participants of each site.
 
     Args:
-        pictures: qc.png of every participant, in a folder named after the participant.
+        pictures: qc.png of every scan, in a folder named after the scan.
         roi, levels: name the summary that orders participants.
     """
     hu = f"{roi}_mean_{span(levels)}_hu"
-    scans = pd.read_parquet(scans_path, columns=["participant_id", "site", "status", hu])
+    columns = ["participant_id", "session_id", "baseline", "site", "status", hu]
+    scans = baseline_rows(pd.read_parquet(scans_path, columns=columns))
+    scans["participant_id"] = scan_ids(scans)
     by_participant = {Path(path).parent.name: Path(path) for path in pictures}
     chosen = choose_examples(scans, hu)
     for row in chosen:
@@ -80,11 +83,12 @@ def hu_by_level_and_age(
         analysis_set_path: where ages and sexes are taken from first; the rest, or all where
             it is None, come from the headers of the scans.
     """
-    scans = pd.read_parquet(scans_path)
+    scans = baseline_rows(pd.read_parquet(scans_path))
     people = ages_and_sexes(scans, analysis_set_path)
     people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].astype(float).to_numpy()
     people = people[(scans["status"] == "ok").to_numpy()]
-    figure, rows = draw_level_and_age(pd.read_parquet(vertebrae_path), people, roi, scope(levels))
+    vertebrae = baseline_rows(pd.read_parquet(vertebrae_path))
+    figure, rows = draw_level_and_age(vertebrae, people, roi, scope(levels))
     save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
 
 
@@ -92,6 +96,7 @@ def ages_and_sexes(scans: pd.DataFrame, analysis_set_path: str | Path | None) ->
     """Age and sex of everyone in the table of scans.
 
     Args:
+        scans: baseline scans.
         analysis_set_path: where they are taken from first; the rest, or all where it is None,
             come from the headers of the scans.
 
@@ -115,7 +120,7 @@ def choose_examples(scans: pd.DataFrame, hu_column: str) -> list[dict]:
     """Pick the participants shown: at each site those of lowest, median and highest density.
 
     Args:
-        scans: participant_id, site, status and `hu_column`.
+        scans: participant_id (here the name of the scan), site, status and `hu_column`.
 
     Returns:
         Dicts with site, participant_id, position, mean_hu; at most MAX_SITES sites, no

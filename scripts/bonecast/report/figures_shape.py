@@ -12,6 +12,7 @@ from bonecast.levels import LEVELS
 from bonecast.measure.morphometry.deformity import GENANT_LOSS
 from bonecast.report.palette import BLACK, BLUE, GREY, ORANGE, VERMILION
 from bonecast.report.style import blank_figure, new_figure, save_figure, style
+from bonecast.sessions import baseline_rows
 
 DEFORMITY_COLUMNS = (
     *("level", "n", "n_grade_1", "n_grade_2", "n_grade_3", "n_unsure"),
@@ -35,7 +36,8 @@ MAX_POINTS = 20_000
 
 def deformities_by_level(vertebrae_path: str | Path, outputs: Mapping[str, str], dpi: int) -> None:
     """Share of each Genant grade by level, and the loss of height of every vertebra."""
-    figure, rows = draw_deformities(pd.read_parquet(vertebrae_path, columns=NEEDED))
+    vertebrae = pd.read_parquet(vertebrae_path, columns=["baseline", *NEEDED])
+    figure, rows = draw_deformities(baseline_rows(vertebrae))
     save_figure(figure, rows, DEFORMITY_COLUMNS, outputs, dpi)
 
 

@@ -18,6 +18,7 @@ from bonecast.report.figures_measure import (
 from bonecast.report.palette import BLACK, GREY, SERIES
 from bonecast.report.style import blank_figure, new_figure, save_figure, style
 from bonecast.report.tables import minus
+from bonecast.sessions import baseline_rows
 
 VBMD_COLUMNS = (
     *("panel", "age_years", "sex", "vbmd_mgcc", "contrast", "calibration_method"),
@@ -39,7 +40,7 @@ def vbmd_by_age(
     Args:
         analysis_set_path: where ages and sexes are taken from first.
     """
-    scans = pd.read_parquet(scans_path)
+    scans = baseline_rows(pd.read_parquet(scans_path))
     people = ages_and_sexes(scans, analysis_set_path)
     for name in ("vbmd_l1l2_mgcc", "ea_weakest_kn"):
         people[name] = scans[name].astype(float).to_numpy()

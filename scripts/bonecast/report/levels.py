@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bonecast.level_states import LevelFlag, LevelState
+from bonecast.sessions import scan_ids
 
 MAX_ROWS = 200
 """Scans listed in the page; the table of scans has all of them."""
@@ -54,7 +55,8 @@ def level_facts(
         scans: the table of scans.
     """
     facts = LevelFacts()
-    change = sensitivity.set_index("participant_id")["largest_difference_hu"].astype(float)
+    change = sensitivity.set_index(pd.Index(scan_ids(sensitivity)))["largest_difference_hu"]
+    change = change.astype(float)
     if change.notna().any():
         facts.median_hu, facts.largest_hu = float(change.median()), float(change.max())
     moved = scans["level_shift_analysis"].fillna(0).astype(int)

@@ -65,12 +65,19 @@ def methods(facts: Facts, config: dict) -> list[tuple[str, list[str]]]:
 def _images(facts: Facts, config: dict) -> list[str]:
     ingest = config["ingest"]
     thickest = f"{ingest['max_thickness_mm']:g} mm"
-    return [
+    of = "scan" if facts.has_sessions else "participant"
+    images = (
         "Series of DICOM folders were indexed from their headers. One axial CT series per "
-        f"participant was taken, of at least {ingest['min_slices']} slices at most {thickest} "
+        f"{of} was taken, of at least {ingest['min_slices']} slices at most {thickest} "
         "thick. It was converted with dcm2niix (Li et al., J Neurosci Methods 2016;264:47), and "
         "geometry and Hounsfield units were checked against the headers. NIfTI files were taken "
         "as they are and checked too. Names, dates and identifiers were not carried over."
+    )
+    if not facts.has_sessions:
+        return [images]
+    return [
+        f"{images} Some participants had several scans: the {config['cohort']['baseline']} of each "
+        "was taken as the baseline, which densities are told of and models rest on."
     ]
 
 

@@ -18,6 +18,7 @@ from bonecast.report.model_facts import FIGURE_CAPTIONS, model_alt_texts
 from bonecast.report.publication_page import publication_facts
 from bonecast.report.summary import summary_text
 from bonecast.report.tables import METRIC_WORDS, counted, headline_block, minus
+from bonecast.sessions import scan_ids
 
 MAX_THUMBNAILS = 48
 """More pictures than this would make the page too heavy for a phone."""
@@ -25,6 +26,8 @@ THUMBNAIL_PX = 300
 MAX_EXCLUDED_ROWS = 500
 """The table of exclusions beside the report lists everyone."""
 MAX_RATIO_ROWS = 40
+
+LEDGER_WORDS = {"file": "files", "series": "series", "scan": "scans", "vertebra": "vertebrae"}
 
 
 def write_report(
@@ -62,7 +65,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
     )
     environment.filters["number"] = number
     environment.filters["counted"] = counted
-    checks = read_checks(paths.segmentations, paths.outliers, paths.reference)
+    checks = read_checks(paths.segmentations, paths.outliers, paths.reference, facts.all_scans)
     shown, n_pictures = thumbnails(facts, paths.pictures, checks.to_check)
     return environment.get_template("report.html.j2").render(
         facts=facts,
@@ -70,6 +73,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         alt=alt_texts(facts),
         excluded=facts.exclusions[:MAX_EXCLUDED_ROWS],
         exclusion_files=exclusion_files(facts),
+        ledger_words=LEDGER_WORDS,
         level_rows=[] if facts.naming is None else facts.naming.rows[:MAX_LEVEL_ROWS],
         ratios={m.endpoint: ratio_rows(m.hazard_ratios.head(MAX_RATIO_ROWS)) for m in facts.models},
         publications={m.endpoint: publication_facts(m.path) for m in facts.models},
@@ -85,6 +89,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         thumbnails=shown,
         n_pictures=n_pictures,
         checks=checks,
+        who="scan" if facts.has_sessions else "participant",
         everyone=[Path(path).parent.name for path in paths.pictures],
     )
 
@@ -117,14 +122,14 @@ def data_uri(content: bytes, kind: str) -> str:
 def thumbnails(
     facts: Facts, pictures: Sequence[Path], first: Collection[str] = ()
 ) -> tuple[list[dict], int]:
-    """Small pictures of the participants segmented, and how many there would be.
+    """Small pictures of the scans segmented, and how many there would be.
 
     Where there are too many, half the room goes to those in `first`; of the others every k-th in
     the cohort's order is shown.
     """
-    if facts.scans is None:
+    if facts.all_scans is None:
         return [], 0
-    segmented = set(facts.scans.loc[facts.scans["n_levels_seen"] > 0, "participant_id"])
+    segmented = set(scan_ids(facts.all_scans[facts.all_scans["n_levels_seen"] > 0]))
     all_paths = [path for path in map(Path, pictures) if path.parent.name in segmented]
     chosen, others = _chosen(all_paths, first)
     shown = []
@@ -241,7 +246,7 @@ def flat_settings(config: Mapping, prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in config.items():
         name = f"{prefix}{key}"
-        if name == "cohort":
+        if name in ("cohort", "export"):
             continue  # paths of the input; the name heads the page
         if isinstance(value, Mapping) and value:
             rows += flat_settings(value, f"{name}.")

@@ -26,7 +26,7 @@ def summary_text(facts: Facts, report_path: str) -> str:
         lines.append(_line("Density", _density(facts)))
         n, graded = facts.fractured
         lines.append(
-            _line("Fractures", f"vertebral fracture in {n:,} of {counted(graded, 'scan')}")
+            _line("Fractures", f"vertebral fracture in {n:,} of {counted(graded, _what(facts))}")
         )
     for model in facts.models:
         lines.append(_line("Models", _models(model)))
@@ -50,7 +50,9 @@ def _cohort(facts: Facts) -> str:
         return f"{facts.cohort}{made_up}: a table, no images"
     sites = len(facts.sites)
     where = f" at {sites} sites" if sites > 1 else ""
-    return f"{facts.cohort}{made_up}: {counted(found, 'participant')} found{where}"
+    scans = f", {counted(found, 'scan')}" if facts.has_sessions else ""
+    people = counted(facts.n_participants if facts.has_sessions else found, "participant")
+    return f"{facts.cohort}{made_up}: {people}{scans} found{where}"
 
 
 def _left_out(facts: Facts) -> str:
@@ -64,12 +66,17 @@ def _left_out(facts: Facts) -> str:
     return f"{len(facts.exclusions)}: {reasons}{further}"
 
 
+def _what(facts: Facts) -> str:
+    """What densities and fractures are told of."""
+    return "baseline scan" if facts.has_sessions else "scan"
+
+
 def _density(facts: Facts) -> str:
     hu = facts.hu
     if hu.empty:
         return "not measured in anyone"
     low, middle, high = hu.quantile([0.25, 0.5, 0.75])
-    scans = counted(len(hu), "scan")
+    scans = counted(len(hu), _what(facts))
     return f"median {middle:.0f} HU ({low:.0f} to {high:.0f}) over {facts.scope}, {scans}"
 
 

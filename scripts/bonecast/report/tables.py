@@ -60,7 +60,8 @@ ASSUMED, OBSERVED = "assumed", "observed"
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """A tab-separated table; ids stay text and empty text stays empty."""
-    text = {"participant_id": str, "stage": str, "reason": str, "detail": str, "reference": str}
+    words = ("participant_id", "session_id", "stage", "reason", "detail", "reference")
+    text = dict.fromkeys(words, str)
     table = pd.read_csv(path, sep="\t", dtype=text)
     for column in text:
         if column in table:

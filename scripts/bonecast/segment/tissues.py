@@ -1,11 +1,13 @@
 """Codes of everything but vertebrae that a segmentation may hold, in one map per scan.
 
 One voxel has one code. Where two structures claim it, the higher code wins: codes rise from
-the general (fat, muscle) to the specific (a named muscle, vessel, organ or bone). Vertebrae
-have their own map and are 0 here.
+the general (fat, muscle) to the specific (a named muscle, vessel, organ or bone); those that are
+only there to tell the phase of contrast yield to all others. Vertebrae have their own map and are
+0 here.
 """
 
 from enum import IntEnum
+from functools import reduce
 
 import numpy as np
 
@@ -26,6 +28,21 @@ class Tissue(IntEnum):
     # Great vessels
     AORTA = 20
     INFERIOR_VENA_CAVA = 21
+    # Vessels and organs whose attenuation tells the phase of contrast
+    PORTAL_VEIN_AND_SPLENIC_VEIN = 50
+    PULMONARY_VEIN = 51
+    ILIAC_ARTERY_LEFT = 52
+    ILIAC_ARTERY_RIGHT = 53
+    ILIAC_VENA_LEFT = 54
+    ILIAC_VENA_RIGHT = 55
+    KIDNEY_LEFT = 56
+    KIDNEY_RIGHT = 57
+    PANCREAS = 58
+    GALLBLADDER = 59
+    URINARY_BLADDER = 60
+    SMALL_BOWEL = 61
+    COLON = 62
+    BRAIN = 63
     # Organs that lie on one side in nearly everyone, the liver right, the heart left: with the
     # vessels, the evidence that a scan is not mirrored. Networks name other structures left and
     # right by their place, so those names say nothing.
@@ -39,6 +56,10 @@ class Tissue(IntEnum):
         """The name in lower case, as in label maps."""
         return self.name.lower()
 
+
+YIELDING = range(Tissue.PORTAL_VEIN_AND_SPLENIC_VEIN, Tissue.BRAIN + 1)
+"""Codes that take no voxel from another: they tell the phase of contrast, which needs no whole
+organ, and what fat and muscle measure must not depend on whether they were segmented too."""
 
 RIB_CODES: dict[str, int] = {
     f"rib_{side}_{number}": first + number
@@ -69,6 +90,22 @@ TISSUE_CONVENTIONS: dict[str, dict[int, str]] = {
         88: "iliopsoas_left",
         89: "iliopsoas_right",
     }
+    | {
+        2: "kidney_right",
+        3: "kidney_left",
+        4: "gallbladder",
+        7: "pancreas",
+        18: "small_bowel",
+        20: "colon",
+        21: "urinary_bladder",
+        53: "pulmonary_vein",
+        64: "portal_vein_and_splenic_vein",
+        65: "iliac_artery_left",
+        66: "iliac_artery_right",
+        67: "iliac_vena_left",
+        68: "iliac_vena_right",
+        90: "brain",
+    }
     | {91 + number: f"rib_left_{number}" for number in range(1, 13)}
     | {103 + number: f"rib_right_{number}" for number in range(1, 13)},
     "tissue_types": _TISSUE_TYPES,
@@ -95,8 +132,17 @@ def tissue_codes(labels: np.ndarray, names: dict[int, str]) -> np.ndarray:
 
 
 def combine(*maps: np.ndarray) -> np.ndarray:
-    """One map from several of the same shape: the more specific structure has each voxel."""
-    return np.maximum.reduce(maps)
+    """One map from several of the same shape: the more specific structure has each voxel.
+
+    Structures of `YIELDING` have those voxels that no other claims.
+    """
+    firm = reduce(np.maximum, (one * ~_yields(one) for one in maps))
+    loose = reduce(np.maximum, maps)
+    return np.maximum(firm, loose * (firm == 0))
+
+
+def _yields(codes: np.ndarray) -> np.ndarray:
+    return (codes >= YIELDING.start) & (codes < YIELDING.stop)
 
 
 def present(tissue: np.ndarray) -> dict[str, str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bonecast.images import Volume
-from bonecast.measure.acquisition import Acquisition, aorta_hu
+from bonecast.measure.acquisition import Acquisition
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings, calibrate
 from bonecast.measure.calibration.tissues import MIN_COMPACT_MM2, sample_tissues, usable_hu
@@ -124,11 +124,3 @@ def test_other_methods_go_through_the_same_interface(Scanner):
     assert missing.facts()["reason"] == "calibration_date_gap"
     with pytest.raises(ValueError, match="unknown method"):
         calibrate(*arguments, CalibrationSettings("guess"), Acquisition())
-
-
-def test_the_aorta_is_measured_within_its_wall(Scanner):
-    hu = Scanner(120).tissues_hu()
-    ct, _, tissue = draw(hu)
-    assert aorta_hu(ct, tissue) == pytest.approx(hu["blood"], abs=2)
-    assert aorta_hu(ct, None) is None
-    assert aorta_hu(ct, ct.like(np.zeros(SIZE, np.uint8))) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bonecast.images import load
-from bonecast.measure.acquisition import Acquisition, corrections
+from bonecast.measure.acquisition import Acquisition, corrections, describe
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings
 from bonecast.measure.calibration.model import Calibration, not_calibrated
@@ -16,7 +16,9 @@ from bonecast.measure.calibration.vbmd import (
     vbmd_summary_columns,
 )
 from bonecast.measure.columns import names
+from bonecast.measure.contrast import Decision
 from bonecast.measure.density import DensitySettings
+from bonecast.measure.enhancement import Enhancement
 from bonecast.measure.scan import Scan, Settings, measure_scan
 from bonecast.reasons import Reason
 from bonecast.segment.bodies import split_bodies
@@ -26,9 +28,10 @@ FACTS = {**TABLE.facts(), "contrast_phase": "none", "contrast_phase_source": "he
 LEVELS = ["L1", "L2", "L3", "L4"]
 
 
-def rows(calibration=TABLE, phase="none", correction="none"):
+def rows(calibration=TABLE, phase="none", correction="none", confidence="high"):
     made = [{"mean_hu": 150.0, "sd_hu": 40.0}, {"mean_hu": None, "sd_hu": None}]
-    add_vbmd(made, calibration, Acquisition(120.0, phase), corrections(correction))
+    acquisition = Acquisition(120.0, Decision(phase, ("header",), confidence))
+    add_vbmd(made, calibration, acquisition, corrections(correction))
     return made
 
 
@@ -51,6 +54,9 @@ def test_a_correction_stands_beside_the_value():
     first, _ = rows(phase="portal", correction="ruehling2022")
     assert first["mean_vbmd_mgcc"] == pytest.approx(115)
     assert first["corrected_vbmd_mgcc"] == pytest.approx(97.5)
+    doubtful, _ = rows(phase="portal", correction="ruehling2022", confidence="low")
+    assert doubtful["mean_vbmd_mgcc"] == pytest.approx(115)
+    assert doubtful["corrected_vbmd_mgcc"] is None
 
 
 @pytest.mark.parametrize(
@@ -141,10 +147,15 @@ def test_a_calibration_to_be_looked_at_is_flagged(facts, flagged):
 
 
 def test_a_contradiction_reaches_the_scan():
-    facts = Acquisition(100.0, "none", "participants_table", 150.0, ("contrast", "kvp")).facts()
-    column = {c.name: c for c in vbmd_summary_columns("l1l4", "L1 to L4", 2, "hu_vol")}
-    found = summarise(**facts)["acquisition_conflicts"]
-    assert found == "contrast kvp" and found in column["acquisition_conflicts"].words
+    header = {"kvp": 120.0, "contrast_phase_header": "portal"}
+    facts = describe(header, "none", Enhancement(aorta_hu=150.0), kvp=100.0).facts()
+    columns = {c.name: c for c in vbmd_summary_columns("l1l4", "L1 to L4", 2, "hu_vol")}
+    found = summarise(**facts)
+    assert found["acquisition_conflicts"] == "contrast kvp"
+    assert (found["contrast_phase"], found["contrast_phase_confidence"]) == ("none", "low")
+    assert (found["aorta_hu"], found["contrast_phase_source"]) == (150.0, "participants_table")
+    for name, column in columns.items():
+        assert not column.words or found[name] is None or found[name] in column.words
 
 
 def test_only_one_mean_where_the_summary_levels_are_l1_and_l2():

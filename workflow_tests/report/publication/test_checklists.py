@@ -220,3 +220,13 @@ def test_no_sample_size_without_events(artefacts):
     row = sample_size_table(artefacts(frame=frame, predictions=pd.DataFrame())).iloc[0]
     assert "0 of 60 patients have the event" in row["sentence"]
     assert pd.isna(row["patients_needed"])
+
+
+def test_further_scans_of_a_patient_leave_no_patient_out(artefacts):
+    excluded = [
+        ("X1", "1", "no_outcome"),
+        ("X1", "2", "not_baseline"),
+        ("P01", "2", "not_baseline"),
+    ]
+    table = pd.DataFrame(excluded, columns=["participant_id", "session_id", "reason"])
+    assert artefacts(exclusions=table).exclusion_counts() == {"no_outcome": 1}

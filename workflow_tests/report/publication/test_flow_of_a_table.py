@@ -37,6 +37,6 @@ def test_figure_is_drawn_from_files(artefacts, tmp_path, outputs):
     table = pd.DataFrame(LEFT_OUT).assign(detail="")
     table.to_csv(tmp_path / "exclusions.tsv", sep="\t", index=False)
     paths = (tmp_path / "analysis_set.parquet", tmp_path / "exclusions.tsv")
-    flow_diagram(None, None, *paths, outputs, 50)
+    flow_diagram(None, None, None, *paths, outputs, 50)
     drawn = pd.read_csv(outputs["csv"])
     assert drawn.loc[drawn["kind"] == "step", "n"].tolist() == [62, 60, 20]

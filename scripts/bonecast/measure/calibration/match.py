@@ -74,7 +74,7 @@ def match_participant(
 def scan_key(header: Dataset) -> ScanKey:
     """What a scan is matched by; kernel as written in series.tsv and scans.tsv."""
     names = (str(element(header, name) or "").strip() for name in SCANNER_ELEMENTS)
-    facts = acquisition_facts(header, [], None)
+    facts = acquisition_facts(header, [])
     days = (_day(str(element(header, name) or "")) for name in DATE_ELEMENTS)
     return ScanKey(
         scanners=tuple(name for name in names if name),

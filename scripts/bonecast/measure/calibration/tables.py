@@ -13,13 +13,14 @@ from pathlib import Path
 
 from bonecast.cohort import CohortError, read_rows, unknown_participant
 from bonecast.reasons import Reason
+from bonecast.sessions import scan_id
 
 REFERENCE_MGCC = 100.0
 """Density whose HU are followed over the years; chosen here, near that of an old spine."""
 
 DAYS_PER_YEAR = 365.25
 
-ROD_COLUMNS = ("participant_id", "rod", "density_mgcc", "water_mgcc", "mean_hu")
+ROD_COLUMNS = ("participant_id", "session_id", "rod", "density_mgcc", "water_mgcc", "mean_hu")
 PLACE_COLUMNS = ("x_mm", "y_mm", "z_mm", "radius_mm")
 """Where a rod is in the scan, in world mm (RAS+, as viewers of NIfTI show them)."""
 
@@ -79,17 +80,18 @@ class ScanKey:
 
 
 def read_rods(path: str | Path, standard: str, participants: list[str]) -> dict[str, list[dict]]:
-    """Rods of every participant.
+    """Rods of every scan.
 
     Args:
-        path: TSV or CSV with the columns `participant_id`, `rod`, `density_mgcc`; then `mean_hu`,
-            or `x_mm`, `y_mm`, `z_mm`, `radius_mm` of a place in the scan; optionally `water_mgcc`,
-            the rod's water-equivalent density, for the Mindways form.
+        path: TSV or CSV with the columns `participant_id` (or the name of a scan; or with it
+            `session_id`), `rod`, `density_mgcc`; then `mean_hu`, or `x_mm`, `y_mm`, `z_mm`,
+            `radius_mm` of a place in the scan; optionally `water_mgcc`, the rod's
+            water-equivalent density, for the Mindways form.
         standard: what density_mgcc is equivalent to; goes into the rows.
-        participants: ids of the cohort; any other is refused.
+        participants: names of the cohort's scans; any other is refused.
 
     Returns:
-        By participant, dicts of numbers (None where empty), in the order of the file.
+        By scan, dicts of numbers (None where empty), in the order of the file.
 
     Raises:
         CohortError: lists every problem, by row.
@@ -99,25 +101,24 @@ def read_rods(path: str | Path, standard: str, participants: list[str]) -> dict[
     needed = ("participant_id", "rod", "density_mgcc")
     known = set(participants)
     for number, row in _read(path, (*ROD_COLUMNS, *PLACE_COLUMNS), needed):
-        names = (*ROD_COLUMNS[2:], *PLACE_COLUMNS)
+        names = (*ROD_COLUMNS[3:], *PLACE_COLUMNS)
         values = {name: _number(row, name, number, problems) for name in names}
+        scan = scan_id(row["participant_id"], row["session_id"])
         if not row["participant_id"]:
             problems.append(f"row {number}: participant_id is empty")
-        elif row["participant_id"] not in known:
-            unknown = unknown_participant(row["participant_id"], participants)
+        elif scan not in known:
+            unknown = unknown_participant(scan, participants)
             problems.append(f"row {number}: {unknown}")
         if values["density_mgcc"] is None:
             problems.append(f"row {number}: density_mgcc is empty")
         placed = all(values[name] is not None for name in PLACE_COLUMNS)
         if values["mean_hu"] is None and not placed:
             problems.append(f"row {number}: give mean_hu, or all of {', '.join(PLACE_COLUMNS)}")
-        rods.setdefault(row["participant_id"], []).append(
-            {"rod": row["rod"], "standard": standard, **values}
-        )
-    for participant, own in rods.items():
+        rods.setdefault(scan, []).append({"rod": row["rod"], "standard": standard, **values})
+    for scan, own in rods.items():
         given = sum(rod["water_mgcc"] is not None for rod in own)
         if given not in (0, len(own)):
-            problems.append(f"{participant}: water_mgcc must be given for every rod or for none")
+            problems.append(f"{scan}: water_mgcc must be given for every rod or for none")
     if problems:
         raise CohortError(f"{path}:\n  " + "\n  ".join(problems))
     return rods

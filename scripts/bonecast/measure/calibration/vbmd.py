@@ -3,10 +3,11 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from bonecast.measure.acquisition import CONFLICTS, PHASES, Acquisition, corrected
+from bonecast.measure.acquisition import Acquisition, corrected
 from bonecast.measure.calibration.internal import LEAVE_ONE_OUT_LIMIT_MGCC, REFERENCE_HU
 from bonecast.measure.calibration.model import CALIBRATED, Calibration
-from bonecast.measure.columns import Column, reason
+from bonecast.measure.columns import Column, names, reason
+from bonecast.measure.contrast import CONTRAST_COLUMNS
 from bonecast.reasons import Reason
 
 QCT_LEVELS = ("L1", "L2")
@@ -29,7 +30,8 @@ VBMD_COLUMNS = (
     Column(
         "corrected_vbmd_mgcc",
         "mg/cm3",
-        "The same with the configured correction for the scan's contrast phase",
+        "The same with the configured correction for the scan's contrast phase; empty where that "
+        "is of low confidence",
         "measure.contrast.correction",
         block="vbmd",
     ),
@@ -56,7 +58,7 @@ def add_vbmd(
         if calibration.usable and row["mean_hu"] is not None:
             value = calibration.mean_density_mgcc(row["mean_hu"], row["sd_hu"])
         row["mean_vbmd_mgcc"] = value
-        row["corrected_vbmd_mgcc"] = corrected(value, acquisition.phase, by_phase)
+        row["corrected_vbmd_mgcc"] = corrected(value, acquisition.phase_to_correct, by_phase)
         row["calibration_method"] = calibration.method
         row["vbmd_standard"] = calibration.standard
         row["vbmd_reason"] = calibration.reason
@@ -169,34 +171,7 @@ def vbmd_summary_columns(name: str, words: str, min_levels: int, roi: str) -> tu
             "calibration.json; measure.calibration.drift_limit_hu_per_year",
             "bool",
         ),
-        Column(
-            "contrast_phase",
-            "",
-            "Phase of contrast; other: contrast of a later or unknown phase",
-            "calibration.json",
-            "text",
-            words=PHASES,
-            block="acquisition",
-        ),
-        Column(
-            "contrast_phase_source",
-            "",
-            "What the phase was taken from",
-            "calibration.json",
-            "text",
-            words=("participants_table", "aorta_hu", "header"),
-            block="acquisition",
-        ),
-        Column(
-            "acquisition_conflicts",
-            "",
-            "In what the participants table, which is believed, contradicts the HU of the aorta or "
-            "the header",
-            "calibration.json",
-            "text",
-            words=(*CONFLICTS, " ".join(CONFLICTS)),
-            block="acquisition",
-        ),
+        *CONTRAST_COLUMNS,
     )
 
 
@@ -254,9 +229,7 @@ def summarise_vbmd(
         "calibration_tissues": _tissues(facts),
         "calibration_drift_hu_per_year": facts.get("drift_hu_per_year"),
         "calibration_flagged": _flagged(facts),
-        "contrast_phase": phase,
-        "contrast_phase_source": facts.get("contrast_phase_source"),
-        "acquisition_conflicts": facts.get("acquisition_conflicts"),
+        **{name: facts.get(name) for name in names(CONTRAST_COLUMNS)},
     }
 
 
