@@ -34,7 +34,6 @@ class Series:
         study: number of its study in the input, in order of date.
         days: from the first study of the input; None without dates.
         patient_number: which of the patients in the input, in order of appearance.
-        patient: the same as text, empty where the header names no patient.
         sort_key: order of the series in the study; never written.
     """
 
@@ -63,7 +62,6 @@ class Series:
     patient_number: int = 1
     defect: Reason | None = None
     defect_detail: str = ""
-    patient: str = field(default="", repr=False)
     sort_key: tuple = field(default=(), repr=False)
 
     @property
@@ -168,7 +166,6 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
     words = f"{text['description']} {text['protocol']}"
     syntaxes = {vocabulary.syntax_name(header.text["syntax"]) for header in headers}
     modality = "CT" if first.is_ct else text["modality"]
-    named = any(text[name] for name in ("patient_id", "patient_name", "birth_date"))
     plane = geometry.plane_name(first.orientation)
     return Series(
         description_class=vocabulary.description_class(
@@ -196,7 +193,6 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
         study=study,
         days=days,
         patient_number=patient,
-        patient=str(patient) if named else "",
         sort_key=_sort_key(first, study),
     )
 
