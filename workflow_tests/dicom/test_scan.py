@@ -132,8 +132,9 @@ def test_failing_disk_is_not_taken_for_a_damaged_scan(one_file, monkeypatch, cal
 
 
 def test_a_file_that_vanishes_is_not_taken_for_a_damaged_scan(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match="file 8 of the listing") as caught:
+        read(tmp_path / "Doe")
+    assert "Doe" not in str(caught.value)
 
 
 def test_pipe_is_not_waited_for(tmp_path):
