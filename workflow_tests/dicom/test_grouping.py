@@ -154,6 +154,14 @@ def test_one_identifier_on_different_images_is_no_copy(ct, tmp_path):
     assert (one.slices, one.n_copies) == (12, 0)
 
 
+def test_slices_with_new_identifiers_are_left_for_conversion_to_compare(ct, tmp_path):
+    """Everything else agrees: pixels alone tell whether they are copies."""
+    ct.write(tmp_path / "a")
+    ct.write(tmp_path / "b", edit=lambda dataset, number: dataset if number < 5 else None)
+    (one,) = index_source(tmp_path).series
+    assert (one.slices, one.stack.n_duplicates, len(one.files)) == (12, 0, 17)
+
+
 def test_the_whole_one_of_two_copies_is_kept(ct, tmp_path):
     paths = ct.write(tmp_path / "b")
     (tmp_path / "a").mkdir()

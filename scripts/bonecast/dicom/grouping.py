@@ -7,7 +7,7 @@ have in common, and parted further only where positions show that they are no si
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,10 +31,13 @@ class Group:
     Attributes:
         headers: in order of files, without copies.
         n_copies: files left out because they hold an image a second time.
+        twins: headers that differ from one of these by their identifier alone. Only their pixels
+            tell whether they are copies, and those are read when the stack is converted.
     """
 
     headers: list[Header]
     n_copies: int = 0
+    twins: list[Header] = field(default_factory=list)
 
 
 def group_headers(headers: list[Header], patients: list[int]) -> list[Group]:
@@ -146,8 +149,24 @@ def _stacks(headers: list[Header]) -> list[Group]:
         if uneven + len(parts) < least:
             best, least = parts, uneven + len(parts)
     if not best:
-        return [whole]
+        return [_without_twins(whole)]
     return [Group(part, whole.n_copies if part is best[0] else 0) for part in best]
+
+
+def _without_twins(group: Group) -> Group:
+    """Set aside slices that only their identifier tells from others, if that leaves a stack."""
+    kept: dict[tuple, Header] = {}
+    twins: list[Header] = []
+    for header in group.headers:
+        key = tuple(header.text[name] for name in SAME_IMAGE if name != "sop_uid")
+        if kept.setdefault(key, header) is not header and header.text["instance_number"]:
+            twins.append(header)
+    aside = {header.file for header in twins}
+    unique = [header for header in group.headers if header.file not in aside]
+    stack = measure(unique) if twins else None
+    if stack is None or stack.n_duplicates:
+        return group
+    return Group(unique, group.n_copies, twins)
 
 
 MAX_PARTS_PER_COPY = 2

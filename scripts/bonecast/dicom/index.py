@@ -25,7 +25,8 @@ class Series:
 
     Attributes:
         files: indices into the sorted listing, ascending.
-        slices: images, counting the frames of multi-frame objects.
+        slices: images, counting the frames of multi-frame objects. Of files that differ by their
+            identifier alone one counts, as in `stack`: conversion compares their pixels.
         stack: geometry of the slices; None where positions or orientation are missing.
         n_damaged: files whose pixel data are missing or cut short.
         n_copies: files left out because they hold an image a second time.
@@ -172,7 +173,7 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
             text["image_type"], words, modality, first.is_ct, plane if stack else ""
         ),
         modality=vocabulary.modality_code(modality),
-        files=sorted(header.file for header in headers),
+        files=sorted(header.file for header in (*headers, *group.twins)),
         slices=sum(header.numbers["frames"] for header in headers if header.is_image),
         rows=first.numbers["rows"],
         columns=first.numbers["columns"],
@@ -184,7 +185,7 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
         orientation=plane,
         image_type=text["image_type"].upper(),
         stack=stack,
-        n_damaged=sum(not header.complete for header in headers),
+        n_damaged=sum(not header.complete for header in (*headers, *group.twins)),
         n_copies=group.n_copies,
         syntax=syntaxes.pop() if len(syntaxes) == 1 else "several",
         body_part=vocabulary.body_part_words(text["body_part"], words),
