@@ -19,6 +19,7 @@ rule index_series:
         override=lambda wildcards: participant_row(wildcards).series,
         code=code_digest(
             "dicom/contrast_words.py",
+            "dicom/elements.py",
             "dicom/geometry.py",
             "dicom/grouping.py",
             "dicom/headers.py",
@@ -32,7 +33,6 @@ rule index_series:
             "dicom/select.py",
             "dicom/table.py",
             "dicom/vocabulary.py",
-            "dicom/walk.py",
         ),
     message:
         "Listing the series of {wildcards.participant}"

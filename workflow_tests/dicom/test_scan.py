@@ -11,9 +11,9 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from bonecast.dicom import scan
+from bonecast.dicom.elements import read_elements
 from bonecast.dicom.headers import WANTED, FileKind, Header, quiet_pydicom
 from bonecast.dicom.scan import read_header, read_headers
-from bonecast.dicom.walk import read_elements
 
 
 def read(path):

@@ -21,8 +21,8 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 from bonecast.dicom.vocabulary import MODALITIES
-from bonecast.dicom.walk import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 
 TAGS: dict[str, int] = {
     "image_type": 0x00080008,

@@ -1,6 +1,6 @@
 """Reading of DICOM headers, one file or many, and never their pixels.
 
-Most files are read by `walk`, the others by pydicom. Both are Python, so that a damaged
+Most files are read by `elements`, the others by pydicom. Both are Python, so that a damaged
 file can neither end the process nor keep it: there is nothing to guard by processes of its own.
 """
 
@@ -20,7 +20,8 @@ from pydicom import uid
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 
-from bonecast.dicom import walk
+from bonecast.dicom import elements
+from bonecast.dicom.elements import MAGIC_OFFSET, PIXEL_DATA, UNDEFINED_LENGTH
 from bonecast.dicom.headers import (
     CT_CLASSES,
     ENHANCED_CLASSES,
@@ -33,7 +34,6 @@ from bonecast.dicom.headers import (
     quiet_pydicom,
     raise_storage_fault,
 )
-from bonecast.dicom.walk import MAGIC_OFFSET, PIXEL_DATA, UNDEFINED_LENGTH
 
 MAX_COMPRESSION = 2000
 """Compressed pixel data that claim to grow more than this are damaged: an image of nothing but
@@ -116,7 +116,7 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
             return FileKind.NOT_DICOM
         if hasattr(os, "posix_fadvise"):  # a cold disk would read ahead into the pixels
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-        found = walk.read_elements(descriptor, status.st_size, WANTED)
+        found = elements.read_elements(descriptor, status.st_size, WANTED)
         if found is None:
             return read_unusual(descriptor, file)
         header = describe(found.values, found.values, file, little_endian=True)
@@ -153,7 +153,7 @@ def read_unusual(descriptor: int, file: int) -> Header | FileKind:
             return FileKind.NOT_DICOM
         values = {tag: dataset.get_item(tag).value for tag in WANTED if tag in dataset}
         meta = dataset.file_meta
-        meta = {tag: meta.get_item(tag).value for tag in walk.META if tag in meta}
+        meta = {tag: meta.get_item(tag).value for tag in elements.META if tag in meta}
         header = describe(values, meta, file, dataset.original_encoding[1])
         length, available = _find_pixels(stream, dataset, header)
     found = _judge(header, length, available, descriptor)
