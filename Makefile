@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 SECONDS_SINCE = echo "$(1): $$(($$(date +%s) - start)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench coverage lock train clean install
+.PHONY: help demo test faults lint bench coverage lock train clean install
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,6 +21,9 @@ demo: $(INSTALLED) ## run the whole workflow on the demo cohort, ending in a rep
 test: $(INSTALLED) ## run every test
 	$(BIN)/python -m pytest
 
+faults: $(INSTALLED) ## kill runs at random moments and compare what they end with (long)
+	$(BIN)/python workflow_tests/faults/kill_often.py
+
 lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,8 +32,9 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -q workflow_tests/test_house.py
 
-bench: $(INSTALLED) ## time planning, ingest, segmentation, measuring and models; list what each rule of the demo took
+bench: $(INSTALLED) ## time planning, ingest, conversion, segmentation, measuring and models; list what each rule of the demo took
 	$(BIN)/python workflow_tests/benchmarks/bench_dag.py
+	$(BIN)/python workflow_tests/benchmarks/bench_convert.py
 	$(BIN)/python workflow_tests/benchmarks/bench_segmentation.py
 	$(BIN)/python workflow_tests/benchmarks/bench_ingest.py
 	$(BIN)/python workflow_tests/benchmarks/bench_measure.py

@@ -32,8 +32,10 @@ pathvars:
 
 
 include: "rules/demo.smk"
+include: "rules/export.smk"
 include: "rules/ingest.smk"
 include: "rules/convert.smk"
+include: "rules/deidentify.smk"
 include: "rules/segment.smk"
 include: "rules/qc.smk"
 include: "rules/measure.smk"
@@ -57,6 +59,7 @@ localrules:
     figures,
     report,
     robustness,
+    deidentified,
 
 
 rule segmentations:
@@ -116,6 +119,12 @@ rule report:
 rule robustness:
     input:
         "<results>/tables/radiomics_robustness.tsv",
+
+
+# Not part of `all`: the chosen series again, to be given to others.
+rule deidentified:
+    input:
+        collect("<results>/deidentified/{participant}", participant=PARTICIPANTS),
 
 
 rule all:

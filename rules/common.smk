@@ -17,6 +17,8 @@ from bonecast.cohort import (
 )
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
+from bonecast.dicom.export import private_folder
+from bonecast.inputs import input_state
 from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
@@ -29,6 +31,20 @@ DEMO_COHORT = {
     "calibration": "resources/demo/calibration.tsv",
 }
 
+# The target that makes the table of participants needs none. Snakemake knows the targets only
+# after this file is read; the command line of a job of its own names the rule as well.
+MAKES_PARTICIPANTS = any(word.partition(":")[0] == "participants" for word in sys.argv)
+
+# An export is the cohort, unless a cohort of its own is named beside it.
+HAS_EXPORT = config["export"]["input"] is not None
+EXPORT_FOLDER = private_folder(**{k: config["export"][k] for k in ("input", "private")})
+if HAS_EXPORT and config["cohort"]["input"] == DEMO_COHORT["input"]:
+    config["cohort"]["input"] = EXPORT_FOLDER
+    if config["cohort"]["participants"] in (None, DEMO_COHORT["participants"]):
+        config["cohort"]["participants"] = os.path.join(EXPORT_FOLDER, "participants.tsv")
+    if config["cohort"]["secret"] is None:
+        config["cohort"]["secret"] = os.path.join(EXPORT_FOLDER, "secret")
+
 # The demo's scans are made by rules, so they need not exist when the DAG is built.
 IS_DEMO = config["cohort"]["input"] == DEMO_COHORT["input"]
 
@@ -39,7 +55,7 @@ PREDICTS_ONLY = (
     and config["model"]["table"] is None
     and all(config["predict"][key] for key in ("model", "table"))
 )
-IS_TABULAR = config["model"]["table"] is not None or PREDICTS_ONLY
+IS_TABULAR = config["model"]["table"] is not None or PREDICTS_ONLY or MAKES_PARTICIPANTS
 
 # A cohort that names its own input inherits nothing of the demo from config.yaml.
 if not IS_DEMO:
@@ -71,6 +87,11 @@ def participants_of_cohort():
     if IS_TABULAR:
         return []
     cohort = config["cohort"]
+    if HAS_EXPORT and not os.path.exists(cohort["participants"] or cohort["input"]):
+        raise WorkflowError(
+            f"cohort.participants: {cohort['participants']} is not there yet. "
+            "`snakemake participants --configfile ...` makes it from export.input."
+        )
     try:
         return read_cohort(
             cohort["input"], located(cohort["participants"]), WORKFLOW_HOME, cohort["baseline"]
@@ -131,14 +152,42 @@ def existing(path):
     return path if path and (made_by_demo(path) or os.path.exists(path)) else []
 
 
-def participant_source(wildcards):
-    """Path of a participant's DICOM folder or NIfTI file, as text."""
-    return participant_row(wildcards).path
+def cohort_secret():
+    """Random bytes of the user's own, empty without; stops where the file is not there."""
+    path = config["cohort"]["secret"]
+    if not path or MAKES_PARTICIPANTS:
+        return b""
+    if not os.path.isfile(path):
+        raise WorkflowError(f"cohort.secret: {path} not found.")
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
-def participant_input(wildcards):
-    """A participant's DICOM folder or NIfTI file as rule input, if there is one."""
-    return existing(participant_source(wildcards))
+def participant_days(wildcards):
+    """Days of a participant's row from their first scan, None where not given."""
+    return participant_row(wildcards).days
+
+
+COHORT_SECRET = cohort_secret()
+
+
+def source_made_here(wildcards):
+    """The demo's scan as rule input. Other scans are no inputs: their paths name patients."""
+    path = participant_row(wildcards).path
+    return path if made_by_demo(path) else []
+
+
+def state_of(path):
+    """A digest for params: an input that comes, goes or changes reruns what was made of it."""
+    # What the demo makes is an input, whose date counts; a digest would change while it is made.
+    if made_by_demo(path):
+        return ""
+    return input_state(path, config["cohort"]["input"], COHORT_SECRET)
+
+
+def source_state(wildcards):
+    """Tells a participant's DICOM folder or NIfTI file from another or an earlier one."""
+    return state_of(participant_row(wildcards).path)
 
 
 CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
@@ -194,7 +243,7 @@ def check_models():
         raise WorkflowError("\n".join(problems))
 
 
-if not PREDICTS_ONLY:
+if not PREDICTS_ONLY and not MAKES_PARTICIPANTS:
     check_models()
 
 
@@ -258,3 +307,14 @@ IMAGE_FIGURES = [
     "deformities_by_level",
     "body_composition",
 ]
+
+
+def secret_file(wildcards):
+    """The file of cohort.secret: what is given to others is keyed with bytes that they lack."""
+    secret = located(config["cohort"]["secret"])
+    if not secret or not os.path.isfile(secret):
+        raise WorkflowError(
+            f"cohort.secret: {secret or 'not set'}. De-identified DICOM needs a file of random bytes: "
+            "head -c 32 /dev/urandom > /a/folder/of/yours/secret"
+        )
+    return secret

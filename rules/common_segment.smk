@@ -2,6 +2,7 @@
 import glob
 
 from bonecast.cohort import check_masks
+from bonecast.inputs import mask_path
 
 KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
 KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
@@ -22,28 +23,15 @@ if not IS_TABULAR and workflow.is_main_process:
     check_supplied_masks()
 
 
-def supplied_mask(wildcards, column, folder):
-    """A mask that the user has: the table's column, else <folder>/<scan>.nii.gz."""
+def mask_states(wildcards):
+    """Tells the user's masks of a participant from others; no inputs, for paths name patients."""
+    kinds = ["tissue"]
+    if config["segment"]["backend"] == "masks":
+        kinds += ["mask", "bodies"]
     row = participant_row(wildcards)
-    path = getattr(row, column)
-    if not path and folder:
-        path = os.path.join(located(folder), f"{row.scan_id}.nii.gz")
-    return existing(path)
-
-
-def mask_input(wildcards):
-    """The user's vertebra mask of a participant as rule input, if there is one."""
-    return supplied_mask(wildcards, "mask", config["segment"]["masks"])
-
-
-def bodies_input(wildcards):
-    """The user's vertebral-body mask of a participant as rule input, if there is one."""
-    return supplied_mask(wildcards, "bodies", config["segment"]["bodies"])
-
-
-def tissue_input(wildcards):
-    """The user's tissue mask of a participant as rule input, if there is one."""
-    return supplied_mask(wildcards, "tissue", config["segment"]["tissue"])
+    return {
+        kind: state_of(mask_path(row, kind, config["segment"], WORKFLOW_HOME)) for kind in kinds
+    }
 
 
 def labels_input(option, known):
@@ -101,11 +89,7 @@ def model_files(wildcards):
 def segmentation_input(wildcards):
     """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
     if config["segment"]["backend"] == "masks":
-        return {
-            "mask": mask_input(wildcards),
-            "bodies": bodies_input(wildcards),
-            "labels": mask_labels_input(),
-        }
+        return {"labels": mask_labels_input()}
     participant = participant_row(wildcards).scan_id
     folder = f"results/{config['cohort']['name']}/segmentation"
     return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}

@@ -1,6 +1,6 @@
 rule convert_series:
     input:
-        source=participant_input,
+        source=source_made_here,
         series="<results>/participants/{participant}/series.tsv",
     output:
         ct="<results>/participants/{participant}/ct.nii.gz",
@@ -12,11 +12,15 @@ rule convert_series:
     group:
         "image"
     resources:
-        # A thousand slices of 512 x 512 are held twice.
+        # A thousand slices of 512 x 512 are held twice, three times where they are resampled.
         mem_mb=4000,
         runtime=20,
     params:
-        source=participant_source,
+        source=source_state,
+        resample=lookup("ingest/resample", within=config),
+        cohort=lookup("cohort/name", within=config),
+        secret=lookup("cohort/secret", within=config),
+        days=participant_days,
         code=code_digest("dicom", "images.py", "phases.py"),
     message:
         "Converting the CT of {wildcards.participant}"

@@ -1,6 +1,6 @@
 rule index_series:
     input:
-        source=participant_input,
+        source=source_made_here,
     output:
         series="<results>/participants/{participant}/series.tsv",
     log:
@@ -14,7 +14,7 @@ rule index_series:
         mem_mb=1000,
         runtime=10,
     params:
-        source=participant_source,
+        source=source_state,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
         override=lambda wildcards: participant_row(wildcards).series,
         code=code_digest(

@@ -7,7 +7,7 @@ RADIOMICS_CACHE = "results/.kernels"
 # Only with a table of scanners. Scanner and day of a scan are compared here and written nowhere.
 rule match_calibration:
     input:
-        source=participant_input,
+        source=source_made_here,
         series="<results>/participants/{participant}/series.tsv",
         table=calibration_table_input(),
     output:
@@ -22,7 +22,7 @@ rule match_calibration:
         mem_mb=1000,
         runtime=5,
     params:
-        source=participant_source,
+        source=source_state,
         standard=config["measure"]["calibration"]["standard"],
         drift_limit_hu_per_year=config["measure"]["calibration"]["drift_limit_hu_per_year"],
         row=lambda wildcards: participant_row(wildcards).calibration,

@@ -30,6 +30,7 @@ rule write_report:
         segmentations=expand(
             "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
         ),
+        ct=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
         pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
         figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
     output:

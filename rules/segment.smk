@@ -64,7 +64,6 @@ rule label_vertebrae:
     input:
         unpack(segmentation_input),
         unpack(correction_input),
-        own_tissue=tissue_input,
         tissue_labels=tissue_labels_input(),
         ct="<results>/participants/{participant}/ct.nii.gz",
         facts="<results>/participants/{participant}/ct.json",
@@ -86,6 +85,7 @@ rule label_vertebrae:
         mask_labels=config["segment"]["mask_labels"],
         tissue_labels=config["segment"]["tissue_labels"],
         count_from=config["segment"]["count_from"],
+        masks=mask_states,
         level_shift=lambda wildcards: participant_row(wildcards).level_shift,
         correction=lambda wildcards: correction_of(wildcards).digests(),
         code=code_digest(

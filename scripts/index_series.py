@@ -3,11 +3,15 @@
 from bonecast.dicom.index import index_source
 from bonecast.dicom.select import Settings, select_series
 from bonecast.dicom.table import write_series
+from bonecast.inputs import scan_source
+from bonecast.private import nothing_quoted
 from bonecast.runtime import job
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        index = index_source(snakemake.params.source, snakemake.threads)
+        source = scan_source(snakemake.wildcards.participant, snakemake.config["cohort"])
+        with nothing_quoted():
+            index = index_source(source, snakemake.threads)
         decisions = select_series(
             index, Settings(**snakemake.params.settings), snakemake.params.override
         )

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from bonecast.corrections import sha256
 from bonecast.images import load, save
+from bonecast.inputs import scan_mask
+from bonecast.private import nothing_quoted
 from bonecast.reasons import Excluded, Reason
 from bonecast.runtime import job, read_json, write_json
 from bonecast.segment.corrections import apply_correction
@@ -17,9 +19,10 @@ from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 def label(snakemake, ct):
     """The participant's vertebrae by the configured backend."""
     if snakemake.params.backend == "masks":
-        mask, bodies = snakemake.input.get("mask"), snakemake.input.get("bodies")
         labels = snakemake.input.get("labels") or snakemake.params.mask_labels
-        return label_from_mask(ct, mask or None, bodies or None, labels)
+        mask, bodies = (own_mask(snakemake, kind) for kind in ("mask", "bodies"))
+        with nothing_quoted():
+            return label_from_mask(ct, mask, bodies, labels)
     raw = Path(snakemake.input.batch).parent / "raw" / f"{snakemake.wildcards.participant}.nii.gz"
     if snakemake.params.backend == "totalsegmentator":
         return label_from_totalsegmentator(ct, raw)
@@ -27,11 +30,19 @@ def label(snakemake, ct):
     return label_from_network(ct, raw, names, snakemake.params.count_from)
 
 
+def own_mask(snakemake, kind):
+    """Path of the user's mask of the scan, None where there is none."""
+    return scan_mask(snakemake.wildcards.participant, kind, snakemake.config) or None
+
+
 def with_tissue(snakemake, ct, found):
     """The same with the user's own tissue map, where there is one."""
-    path = snakemake.input.get("own_tissue")
+    path = own_mask(snakemake, "tissue")
     labels = snakemake.input.get("tissue_labels") or snakemake.params.tissue_labels
-    return with_supplied_tissue(found, ct, Path(path), labels) if path else found
+    if not path:
+        return found
+    with nothing_quoted():
+        return with_supplied_tissue(found, ct, Path(path), labels)
 
 
 def name(snakemake, ct):

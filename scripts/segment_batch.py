@@ -6,12 +6,13 @@ from bonecast.runtime import job
 from bonecast.segment.batch import segment_batch, write_rows
 
 if __name__ == "__main__":
+    # The cache outlives a run that is cut off, so it is not part of what appears at the end.
+    raw = Path(snakemake.output[0]).parent / "raw"
     with job(snakemake) as log:
-        table = Path(snakemake.output[0])
         rows = segment_batch(
             dict(zip(snakemake.params.participants, snakemake.input.scans, strict=True)),
-            table.parent / "raw",
+            raw,
             settings=snakemake.params.settings | {"threads": snakemake.threads},
             tell=log.info,
         )
-        write_rows(rows, table)
+        write_rows(rows, Path(snakemake.output[0]))

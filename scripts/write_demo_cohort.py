@@ -7,11 +7,11 @@ from bonecast.runtime import job
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        clinical = Path(snakemake.output.clinical)
+        output = snakemake.output
         write_demo_cohort(
-            clinical.parent / "dicom",
-            clinical,
-            Path(snakemake.output.truth),
+            Path(output.dicom[0]).parent,
+            Path(output.clinical),
+            Path(output.truth),
             seed=snakemake.params.seed,
             workers=snakemake.threads,
             participants=snakemake.params.participants,

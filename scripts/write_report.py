@@ -5,6 +5,7 @@ from bonecast.report.page import write_report
 from bonecast.runtime import job
 
 if __name__ == "__main__":
+    place = snakemake.output.report
     with job(snakemake):
         write_report(
             Paths(
@@ -17,6 +18,7 @@ if __name__ == "__main__":
             ),
             report_path=snakemake.output.report,
             summary_path=snakemake.output.summary,
+            place=place,
             cohort=snakemake.params.cohort,
             synthetic=snakemake.params.synthetic,
             config=snakemake.params.config,

@@ -229,3 +229,48 @@ def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, proj
     reason = text.partition("Admitting patients to the models")[2].partition("Reason: ")[2]
     made_first = reason.partition("\n")[0].partition("updated by another job: ")[2].split(", ")
     assert "demo/clinical.csv" in made_first
+
+
+def test_an_input_touched_replaced_or_gone_is_listed_again_and_nobody_elses(
+    run_snakemake, plan, project, scans, tmp_path, cohort
+):
+    table = tmp_path / "participants.tsv"
+    rows = "participant_id\tpath\np1\t\np2\t\np3\tDoe_Jane\n"
+    table.write_text(rows)
+    (scans / "p3").rename(scans / "Doe_Jane")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    done = run_snakemake("segmentations", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert plan(config, "segmentations", project=project).jobs == {}
+
+    def listed(what):
+        outcome = plan(config, "segmentations", project=project)
+        assert "Doe" not in outcome.text
+        assert outcome.jobs.get("index_series") == outcome.jobs.get("convert_series") == 1, what
+        return _jobs_of_participants(outcome.text)
+
+    (scans / "Doe_Jane" / "one more.dcm").touch()
+    assert listed("a file more") == {"p3"}
+    table.write_text(rows.replace("Doe_Jane", "lost"))
+    assert listed("another path") == {"p3"}
+    table.write_text(rows)
+    (scans / "Doe_Jane" / "one more.dcm").unlink()
+    (scans / "Doe_Jane").rmdir()
+    assert listed("gone") == {"p3"}
+
+
+def test_a_mask_replaced_names_the_vertebrae_of_one_participant_again(
+    run_snakemake, plan, project, scans, tmp_path, cohort
+):
+    config = cohort(scans)
+    config["segment"]["masks"] = str(tmp_path / "masks")
+    (tmp_path / "masks").mkdir()
+    for name in ("p1", "p2"):
+        (tmp_path / "masks" / f"{name}.nii.gz").touch()
+    done = run_snakemake("segmentations", config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "masks" / "p2.nii.gz").write_text("drawn again")
+    outcome = plan(config, "segmentations", project=project)
+    assert (outcome.jobs["label_vertebrae"], "index_series" in outcome.jobs) == (1, False)
+    assert _jobs_of_participants(outcome.text) == {"p2"}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from snakemake.iocontainers import OutputFiles
 
 from bonecast.refusal import Refusal
 from bonecast.runtime import job, read_json, write_json
@@ -19,6 +20,7 @@ def injected(tmp_path):
         rule="measure_scan",
         wildcards={"participant": "p01"},
         log=[str(tmp_path / "logs" / "p01.log")],
+        output=OutputFiles(),
     )
 
 
@@ -83,7 +85,9 @@ def test_what_libraries_print_or_warn_goes_to_the_log(injected, capsys):
 def test_a_second_job_writes_to_its_own_log_only(injected, tmp_path):
     with job(injected):
         pass
-    other = SimpleNamespace(rule="x", wildcards={}, log=[str(tmp_path / "other.log")])
+    other = SimpleNamespace(
+        rule="x", wildcards={}, log=[str(tmp_path / "other.log")], output=OutputFiles()
+    )
     with job(other) as log:
         log.info("elsewhere")
     assert not any("elsewhere" in line for line in lines_of(injected))

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bonecast.refusal import Refusal
+from bonecast.refusal import Refusal, shown
 from bonecast.sessions import FIRST, MARK, baselines, parsed_days, scan_id, session_problems
 
 PARTICIPANT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -25,6 +25,9 @@ COLUMNS = (
     *("tissue", "sex", "height_m", "weight_kg", "session_id", "days", "series"),
 )
 """Columns that are read. Others may be there; one that looks like a misspelling is refused."""
+
+EXPORT_COLUMNS = ("studies", "series_found", "ct_series", "files", "warnings")
+"""Columns that the target `participants` writes for a person to look at."""
 
 LEVEL_SHIFTS = {str(shift): shift for shift in range(-2, 3)} | {"+1": 1, "+2": 2}
 """What column level_shift may hold; empty says nothing."""
@@ -57,7 +60,8 @@ class Participant:
     Attributes:
         participant_id: text, matches PARTICIPANT_PATTERN.
         site: scanner site or hospital, empty where not given.
-        path: DICOM folder or NIfTI file, as found or as it would be expected.
+        path: DICOM folder, NIfTI file or list of files (dicom/listing.py), as found or as it
+            would be expected.
         mask: the user's vertebra mask, empty where not given.
         bodies: the user's mask of vertebral bodies, empty where not given.
         level_shift: levels that all vertebrae of the scan are renamed towards the foot, 0 where a
@@ -122,42 +126,74 @@ def read_cohort(
     Raises:
         CohortError: the message lists every problem, by row.
     """
-    rows = read_rows(table, COLUMNS, "cohort.participants") if table else _list_folder(input_folder)
+    columns = (*COLUMNS, *EXPORT_COLUMNS)
+    rows = read_rows(table, columns, "cohort.participants") if table else _list_folder(input_folder)
     source = table or input_folder
     problems = _problems(rows)
     if not rows:
         problems = ["no participants"]
     if problems:
         raise CohortError(f"{source}:\n  " + "\n  ".join(problems))
-    around = [input_folder, home]
     days = [parsed_days(row.get("days", "")) for _, row in rows]
     whose = [(row["participant_id"], day) for (_, row), day in zip(rows, days, strict=True)]
     is_baseline = baselines(whose, baseline)
+    around = _around(table, input_folder, home)
     return [
-        Participant(
-            participant_id=row["participant_id"],
-            site=row.get("site", ""),
-            path=locate(row["path"], around)
-            if row.get("path")
-            else _default_path(
-                scan_id(row["participant_id"], row.get("session_id", "")), input_folder
-            ),
-            mask=locate(row.get("mask", ""), around),
-            bodies=locate(row.get("bodies", ""), around),
-            level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
-            contrast_phase=row.get("contrast_phase", ""),
-            kvp=float(row["kvp"]) if row.get("kvp") else None,
-            calibration=int(row["calibration"]) if row.get("calibration") else None,
-            tissue=locate(row.get("tissue", ""), around),
-            sex=row.get("sex") or None,
-            session_id=row.get("session_id", ""),
-            days=days[place],
-            series=row.get("series", ""),
-            baseline=is_baseline[place],
-            **{name: float(row[name]) if row.get(name) else None for name in SIZES},
-        )
+        _participant(row, input_folder, around, is_baseline[place])
         for place, (_, row) in enumerate(rows)
     ]
+
+
+def find_scan(name: str, input_folder: str, table: str | None, home: str) -> Participant:
+    """One scan of a cohort that `read_cohort` accepts, without looking for the others.
+
+    Args:
+        name: its scan id. The others are as for `read_cohort`; `baseline` is not told.
+
+    Raises:
+        CohortError: no such scan, or the table cannot be read.
+    """
+    columns = (*COLUMNS, *EXPORT_COLUMNS)
+    rows = read_rows(table, columns, "cohort.participants") if table else _list_folder(input_folder)
+    for _, row in rows:
+        if _scan_id(row) == name:
+            return _participant(row, input_folder, _around(table, input_folder, home))
+    raise CohortError(f"{table or input_folder}: no participant {name}")
+
+
+def _around(table: str | None, input_folder: str, home: str) -> list[str]:
+    """Folders in which a path of the table is looked for."""
+    return [*([os.path.dirname(table)] if table else []), input_folder, home]
+
+
+def _participant(
+    row: dict[str, str], input_folder: str, around: list[str], is_baseline: bool = True
+) -> Participant:
+    """A row of the table, its paths located."""
+    return Participant(
+        participant_id=row["participant_id"],
+        site=row.get("site", ""),
+        path=locate(row["path"], around)
+        if row.get("path")
+        else _default_path(_scan_id(row), input_folder),
+        mask=locate(row.get("mask", ""), around),
+        bodies=locate(row.get("bodies", ""), around),
+        level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
+        contrast_phase=row.get("contrast_phase", ""),
+        kvp=float(row["kvp"]) if row.get("kvp") else None,
+        calibration=int(row["calibration"]) if row.get("calibration") else None,
+        tissue=locate(row.get("tissue", ""), around),
+        sex=row.get("sex") or None,
+        session_id=row.get("session_id", ""),
+        days=parsed_days(row.get("days", "")),
+        series=row.get("series", ""),
+        baseline=is_baseline,
+        **{name: float(row[name]) if row.get(name) else None for name in SIZES},
+    )
+
+
+def _scan_id(row: dict[str, str]) -> str:
+    return scan_id(row["participant_id"], row.get("session_id", ""))
 
 
 def read_rows(
@@ -210,7 +246,7 @@ def _list_folder(folder: str) -> list[tuple[str, dict[str, str]]]:
     if not os.path.isdir(folder):
         raise CohortError(f"{folder}: not a folder. Set cohort.input.")
     rows = []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for number, entry in enumerate(sorted(os.scandir(folder), key=lambda entry: entry.name), 1):
         if entry.name.startswith("."):
             continue
         name = _without_suffix(entry.name)
@@ -219,7 +255,7 @@ def _list_folder(folder: str) -> list[tuple[str, dict[str, str]]]:
         elif name == entry.name:
             continue
         path = os.path.join(folder, entry.name)
-        rows.append((entry.name, {"participant_id": name, "path": path}))
+        rows.append((f"entry {number} by name", {"participant_id": name, "path": path}))
     return rows
 
 
@@ -256,7 +292,7 @@ def check_masks(
         CohortError: lists every such path, by participant.
     """
     problems = [
-        f"{person.scan_id}: {column} {path} not found"
+        f"{person.scan_id}: the file of column {column} is not found"
         for person in participants
         for column in MASKS
         if (path := getattr(person, column)) and not exists(path)
@@ -280,38 +316,50 @@ def _default_path(scan: str, folder: str) -> str:
 
 
 def _problems(rows: list[tuple[str, dict[str, str]]]) -> list[str]:
-    problems = session_problems(rows)
+    # What is no pseudonym may be a name: such an id is not repeated.
+    named = [re.fullmatch(PARTICIPANT_PATTERN, row.get("participant_id", "")) for _, row in rows]
+    problems = session_problems(
+        (where, row if good else row | {"participant_id": ""})
+        for (where, row), good in zip(rows, named, strict=True)
+    )
     for where, row in rows:
         name = row.get("participant_id", "")
         if not re.fullmatch(PARTICIPANT_PATTERN, name):
+            strange = " ".join(sorted(set(re.findall(r"[^\w.-]", name))))
+            found = f" and has {strange!r}" if strange else ""
+            found += "" if name.isascii() else ", and has letters beyond a to z"
             problems.append(
-                f"{where}: participant_id {name!r} must be letters, digits, '.', '_' or '-', "
-                "and begin with a letter or digit"
+                f"{where}: participant_id must be letters, digits, '.', '_' or '-' and begin with "
+                f"a letter or digit{found}"
             )
         shift = row.get("level_shift", "")
         if shift and shift not in LEVEL_SHIFTS:
             problems.append(
-                f"{where}: level_shift {shift!r} must be a whole number from -2 to 2 or empty "
+                f"{where}: level_shift {shown(shift)} must be a whole number from -2 to 2 or empty "
                 "(1: every name one level further down)"
             )
         phase = row.get("contrast_phase", "")
         if phase and phase not in CONTRAST_PHASES:
             problems.append(
-                f"{where}: contrast_phase {phase!r} must be {', '.join(CONTRAST_PHASES)} or empty"
+                f"{where}: contrast_phase {shown(phase)} must be "
+                f"{', '.join(CONTRAST_PHASES)} or empty"
             )
         kvp = row.get("kvp", "")
         if kvp and not re.fullmatch(r"\d{2,3}(\.\d+)?", kvp):
-            problems.append(f"{where}: kvp {kvp!r} must be a tube voltage such as 120, or empty")
+            problems.append(
+                f"{where}: kvp {shown(kvp)} must be a tube voltage such as 120, or empty"
+            )
         number = row.get("calibration", "")
         if number and not re.fullmatch(r"\d+", number):
             problems.append(
-                f"{where}: calibration {number!r} must be the number of a row of the calibration "
-                "table, its header being row 1, or empty"
+                f"{where}: calibration {shown(number)} must be the number of a row of the "
+                "calibration table, its header being row 1, or empty"
             )
         series = row.get("series", "")
         if series and not re.fullmatch(SERIES_PATTERN, series):
             problems.append(
-                f"{where}: series {series!r} must be a name in series.tsv such as S03, or empty"
+                f"{where}: series {shown(series)} must be a name in series.tsv such as S03, "
+                "or empty"
             )
         problems += [f"{where}: {problem}" for problem in _body_problems(row)]
     return problems
@@ -321,14 +369,14 @@ def _body_problems(row: dict[str, str]) -> list[str]:
     """What of sex, height and weight cannot be."""
     problems = []
     if row.get("sex") and row["sex"] not in SEXES:
-        problems.append(f"sex {row['sex']!r} must be {' or '.join(SEXES)} or empty")
+        problems.append(f"sex {shown(row['sex'])} must be {' or '.join(SEXES)} or empty")
     for name, (low, high) in SIZES.items():
         try:
             possible = not row.get(name) or low <= float(row[name]) <= high
         except ValueError:
             possible = False
         if not possible:
-            problems.append(f"{name} {row[name]!r} must be from {low:g} to {high:g} or empty")
+            problems.append(f"{name} {shown(row[name])} must be from {low:g} to {high:g} or empty")
     return problems
 
 

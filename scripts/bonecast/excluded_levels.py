@@ -7,6 +7,7 @@ Standard library only, and every problem of the table is listed at once.
 from bonecast.cohort import CohortError, read_rows, unknown_participant
 from bonecast.levels import LEVELS
 from bonecast.reasons import Reason
+from bonecast.refusal import shown
 from bonecast.sessions import scan_id
 
 COLUMNS = ("participant_id", "session_id", "level", "reason")
@@ -60,7 +61,9 @@ def read_excluded_levels(table: str, participants: list[str]) -> dict[str, dict[
             near = participants if unknown <= MAX_HINTS else []
             problems.append(f"{where}: {unknown_participant(name, near)}")
         if level not in LEVELS:
-            problems.append(f"{where}: level {level!r} must be one of {LEVELS[0]} to {LEVELS[-1]}")
+            problems.append(
+                f"{where}: level {shown(level)} must be one of {LEVELS[0]} to {LEVELS[-1]}"
+            )
         if reason not in CODES:
             problems.append(
                 f"{where}: reason must be one of {', '.join(filter(None, CODES))} or empty; "

@@ -15,6 +15,14 @@ GZIP_LEVEL = 3
 """igzip level: as small as zlib level 1 to 2, several times faster."""
 
 
+NIFTI2_START = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+"""How a NIfTI-2 header begins: with its length."""
+
+
+VOXELS_AT = 352
+"""Offset of the first voxel: the header and four bytes that say that nothing extends it."""
+
+
 @dataclass(frozen=True)
 class Volume:
     """A 3-D array in RAS+ order with its voxel-to-world matrix.
@@ -56,13 +64,14 @@ def load(path: str | Path) -> Volume:
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
         raw = igzip.decompress(raw)
-    image = nib.Nifti1Image.from_bytes(raw)
+    kind = nib.Nifti2Image if raw[:4] in NIFTI2_START else nib.Nifti1Image
+    image = kind.from_bytes(raw)
     to_ras = nib.io_orientation(image.affine)
     # Reoriented before scaling: nibabel's own way makes scaled integers 64-bit floats.
     data = nib.apply_orientation(image.dataobj.get_unscaled(), to_ras)
     data = _scaled(data, image.dataobj.slope, image.dataobj.inter)
     affine = image.affine @ nib.orientations.inv_ornt_aff(to_ras, image.shape[:3])
-    if data.ndim == 4 and data.shape[3] == 1:
+    while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
     if data.ndim != 3:
         raise ValueError(f"expected a 3-D image, found shape {data.shape} in {path.name}")
@@ -90,7 +99,16 @@ def save(volume: Volume, path: str | Path) -> None:
     image.set_qform(volume.affine, code=1)
     image.set_sform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
-    Path(path).write_bytes(igzip.compress(image.to_bytes(), compresslevel=GZIP_LEVEL, mtime=0))
+    # What makes the same volume the same file: no name, no date.
+    with (
+        Path(path).open("wb") as file,
+        igzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream,
+    ):
+        header = image.header.copy()
+        header["vox_offset"] = VOXELS_AT
+        stream.write(header.binaryblock + bytes(VOXELS_AT - header.sizeof_hdr))
+        for k in range(volume.data.shape[2]):
+            stream.write(np.ascontiguousarray(volume.data[..., k].T))
 
 
 def bounding_box(

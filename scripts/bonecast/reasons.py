@@ -19,6 +19,14 @@ class Reason(StrEnum):
     NO_AXIAL_CT = "no_axial_ct"
     AMBIGUOUS_INPUT = "ambiguous_input"
     MIXED_PATIENTS = "mixed_patients"
+    # Files of an export that are in nobody's list
+    DICOMDIR = "dicomdir"
+    NOT_DICOM = "not_dicom"
+    UNREADABLE = "unreadable"
+    NO_PATIENT = "no_patient"
+    NO_CT = "no_ct"
+    ODD_FILE_NAME = "odd_file_name"
+    REMOVED_BY_HAND = "removed_by_hand"
     # A series
     NOT_CT = "not_ct"
     LOCALIZER = "localizer"
@@ -127,6 +135,13 @@ SENTENCES: dict[Reason, str] = {
         "The input folder holds several images and nothing says which one to use."
     ),
     Reason.MIXED_PATIENTS: "The input folder holds scans of more than one patient.",
+    Reason.DICOMDIR: "The file is the directory of a DICOM medium; it has no image.",
+    Reason.NOT_DICOM: "The file is not DICOM.",
+    Reason.UNREADABLE: "The DICOM header of the file is damaged.",
+    Reason.NO_PATIENT: "The header identifies neither a patient nor a study nor a series.",
+    Reason.NO_CT: "The patient, or the session, has no CT in the export.",
+    Reason.ODD_FILE_NAME: "The file's name has a line break, so no list can name it.",
+    Reason.REMOVED_BY_HAND: "The row was deleted from the participants table by hand.",
     Reason.NOT_CT: "The series is not CT.",
     Reason.LOCALIZER: "The series is a localizer (scout view).",
     Reason.PROJECTION: "The images are projections or renderings, not slices.",

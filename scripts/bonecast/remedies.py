@@ -34,6 +34,19 @@ REMEDIES: dict[Reason, str] = {
         "Give each patient a folder, or let `snakemake participants` sort the export "
         "(docs/export.md)."
     ),
+    Reason.DICOMDIR: NOTHING,
+    Reason.NOT_DICOM: "Nothing, unless it is an archive: unpack it and run the target again.",
+    Reason.UNREADABLE: "Export the file again.",
+    Reason.NO_PATIENT: (
+        "Put each patient's files into a folder of its own and name the folder in a row of the "
+        "participants table."
+    ),
+    Reason.NO_CT: "Nothing, unless CT of the patient is missing from the export.",
+    Reason.ODD_FILE_NAME: "Rename the file.",
+    Reason.REMOVED_BY_HAND: (
+        "Nothing. To have the row again, delete it from written.tsv in the private folder too and "
+        "run the target again."
+    ),
     Reason.NOT_CT: NOTHING,
     Reason.LOCALIZER: NOTHING,
     Reason.PROJECTION: NOTHING,

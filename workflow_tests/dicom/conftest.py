@@ -10,10 +10,11 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
-from bonecast.dicom.convert import convert_participant
+from bonecast.dicom.convert import Converted, convert_participant, convert_series
 from bonecast.dicom.index import index_source
+from bonecast.dicom.resample import Resample
 from bonecast.dicom.select import Settings, select_series
-from bonecast.dicom.table import write_series
+from bonecast.dicom.table import Choice, write_series
 
 ROWS, COLUMNS = 40, 48
 PIXEL_MM = (4.0, 5.0)
@@ -165,6 +166,15 @@ def convert_table(source: Path, table: Path, work: Path) -> dict:
     return convert_participant("p1", source, table, work / "ct.nii.gz")
 
 
+def convert_first(source: Path, resample: Resample | None = None, secret=b"") -> Converted:
+    """Convert a source's first series, whatever choosing says of it."""
+    index = index_source(source)
+    first = index.series[0]
+    nifti = first.description_class == "nifti_volume"
+    choice = Choice("S01", first.files, index.listing, None, "", nifti, first.contrast)
+    return convert_series(source, choice, resample or Resample(), secret)
+
+
 @pytest.fixture
 def ct() -> SimpleNamespace:
     """The helpers of this file: tests are imported one by one and cannot import it."""
@@ -176,6 +186,7 @@ def ct() -> SimpleNamespace:
         decide=decide,
         convert=convert,
         convert_table=convert_table,
+        convert_first=convert_first,
         PIXEL_MM=PIXEL_MM,
         FIRST_MM=FIRST_MM,
         BONE_HU=BONE_HU,

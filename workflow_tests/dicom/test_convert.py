@@ -10,7 +10,8 @@ from pydicom.encaps import encapsulate
 
 from bonecast import images
 from bonecast.dicom import convert as module
-from bonecast.dicom.pixels import HU_MIN
+from bonecast.dicom import converter
+from bonecast.dicom.scaling import HU_MIN
 from bonecast.reasons import Excluded, Reason
 
 
@@ -257,7 +258,7 @@ def test_input_changed_between_the_two_steps(ct, tmp_path):
 
 def test_unknown_fault_is_not_hidden(ct, tmp_path, monkeypatch):
     ct.write(tmp_path / "in")
-    monkeypatch.setattr(module.dcm2niix, "bin", str(tmp_path / "absent"))
+    monkeypatch.setattr(converter.dcm2niix, "bin", str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError):
         ct.convert(tmp_path / "in", tmp_path / "out")
 
@@ -275,14 +276,14 @@ def test_unknown_fault_is_not_hidden(ct, tmp_path, monkeypatch):
 )
 def test_conversion_is_compared_not_believed(ct, tmp_path, monkeypatch, spoil, reason):
     """A converter that loses, flips, shifts or stretches is found out."""
-    sound = images.load
+    sound = converter.read_volume
 
     def faulty(path):
-        volume = sound(path)
-        return images.Volume(*spoil(volume.data, volume.affine))
+        data, affine, *scaling = sound(path)
+        return *spoil(data, affine), *scaling
 
     ct.write(tmp_path / "in")
-    monkeypatch.setattr(module.images, "load", faulty)
+    monkeypatch.setattr(converter, "read_volume", faulty)
     record = ct.convert(tmp_path / "in", tmp_path / "out")
     assert record["reason"] == (reason or "")
 
@@ -291,7 +292,7 @@ def test_converter_that_refuses(tmp_path):
     (tmp_path / "slices").mkdir()
     (tmp_path / "results").mkdir()
     with pytest.raises(Excluded) as caught:
-        module.run_dcm2niix(tmp_path / "slices", tmp_path / "results")
+        converter.run_dcm2niix(tmp_path / "slices", tmp_path / "results", 1000)
     assert caught.value.reason is Reason.CONVERSION_FAILED
 
 

@@ -9,6 +9,7 @@ import pytest
 from isal import igzip
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from snakemake.iocontainers import OutputFiles
 
 from bonecast.dicom.select import Settings
 from bonecast.reasons import Reason
@@ -69,9 +70,11 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     series, ct, facts = (folder / name for name in ("series.tsv", "ct.nii.gz", "ct.json"))
     row, table = folder / "calibration_row.json", folder.parent / "calibration.tsv"
     table.write_text(CALIBRATION, encoding="utf-8")
+    people = folder.parent / "participants.tsv"
+    people.write_text(f"participant_id\tpath\np1\t{source.name}\n", encoding="utf-8")
     settings = vars(Settings(resample={})) | {"preferred_thickness_mm": [0.5, 3.0]}
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
-    params = {"source": str(source), "settings": settings, "override": ""} | calibration
+    params = {"settings": settings, "override": ""} | calibration
     for rule, inputs, outputs in (
         ("index_series", {}, {"series": str(series)}),
         ("convert_series", {"series": str(series)}, {"ct": str(ct), "facts": str(facts)}),
@@ -82,8 +85,15 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             threads=1,
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
-            output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(**params),
+            output=OutputFiles(fromdict=outputs),
+            params=SimpleNamespace(
+                **params,
+                resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
+                cohort="c",
+                secret=None,
+                days=None,
+            ),
+            config={"cohort": {"input": str(source.parent), "participants": str(people)}},
             log=[str(folder / f"{rule}.log")],
         )
         script = repo / "scripts" / f"{rule}.py"

@@ -90,9 +90,7 @@ def test_a_column_of_words_is_one_problem_that_says_what_to_do():
         check(table, {"id": IDENTIFIER, "ward": COVARIATE, "x": COVARIATE}, "id", "table.csv")
     message = str(failure.value)
     assert "2 problem(s)" in message
-    assert (
-        "column ward holds words ('surgery', 'trauma', 'urology', 'a', 'b' and 1 others)" in message
-    )
+    assert "column ward holds words (6 different ones)" in message
     assert "model.subgroups" in message
     assert "P7, x: '?' is not a number, yes or no, or empty" in message
 
@@ -103,7 +101,7 @@ def test_a_name_in_place_of_a_pseudonym_is_not_repeated():
         check(table, {"id": IDENTIFIER, "bmi": NUMBER}, "id", "table.csv")
     assert "Doe" not in str(failure.value)
     assert "row 2, id: is not letters, digits" in str(failure.value)
-    assert "row 2, bmi: 'fat' is not a number" in str(failure.value)
+    assert "row 2, bmi: a text of 3 characters is not a number" in str(failure.value)
 
 
 def test_numbers_too_large_to_reckon_with_are_refused():
@@ -118,7 +116,7 @@ def test_numbers_too_large_to_reckon_with_are_refused():
 
 def test_decimal_commas_are_named_as_such():
     table = pd.DataFrame({"id": ["P1", "P2", "P3"], "bmi": ["24,5", "", "31,25"]})
-    with pytest.raises(CohortError, match=r"bmi has decimal commas \('24,5', '31,25'\): write"):
+    with pytest.raises(CohortError, match=r"bmi has decimal commas: write"):
         check(table, {"id": IDENTIFIER, "bmi": COVARIATE}, "id", "table.csv")
 
 

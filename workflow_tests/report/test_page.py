@@ -306,7 +306,7 @@ def test_a_table_alone(paths, config, tmp_path):
         segmentations=(),
         pictures=(),
     )
-    write_report(models, tmp_path / "r.html", tmp_path / "s.txt", "fit", False, config)
+    write_report(models, tmp_path / "r.html", tmp_path / "s.txt", "r.html", "fit", False, config)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert 'id="measurements"' not in page and 'id="models_fracture"' in page
     assert "no images" in (tmp_path / "s.txt").read_text(encoding="utf-8")

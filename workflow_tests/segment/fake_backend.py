@@ -22,7 +22,8 @@ class Fake:
     Settings:
         model: any text; another one is another model.
         trouble: "<participant>.<stage>" (read, infer, finish) or "load" to what happens there:
-            die, crowd (die unless alone in the process), slow, thread (wait for one that failed),
+            die, die_once (where the file `marker` is not there yet), terminate (as a scheduler
+            does), crowd (die unless alone in the process), slow, thread (wait for one that failed),
             ValueError, MemoryError, or full:<n> (memory suffices from the n-th fallback on).
         fallbacks: of the interface.
     """
@@ -74,6 +75,12 @@ class Fake:
         what = self.settings.get("trouble", {}).get(where, "")
         if what in ("slow", "crowd"):
             time.sleep(0.2)
+        if what == "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
+        if what == "die_once":
+            marker = Path(self.settings["marker"])
+            what = "" if marker.exists() else "die"
+            marker.touch()
         if what == "die" or (what == "crowd" and self.held > 1):
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "thread":

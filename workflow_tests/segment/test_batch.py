@@ -14,7 +14,7 @@ from bonecast.reasons import Excluded, Reason
 from bonecast.runtime import read_json
 from bonecast.segment.batch import COLUMNS, how_it_died, segment_batch, write_rows
 from bonecast.segment.label import label_from_network
-from bonecast.segment.raw import finished, write_record, write_volumes
+from bonecast.segment.raw import check, finished, write_record, write_volumes
 
 
 @pytest.fixture
@@ -200,18 +200,46 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(tmp_path, n
     assert not {name for name in left if name.startswith(("p3", "."))}
 
 
-def test_a_result_without_its_record_does_not_count(tmp_path, noise):
+def test_a_result_without_its_record_or_not_as_recorded_does_not_count(tmp_path, noise):
     classes = load(noise["p1"])
     about = {"key": "k", "error": "", "volumes": ["classes", "bodies"]}
-    write_volumes(tmp_path, "a", {"classes": classes, "bodies": classes})
+    about["digests"] = write_volumes(tmp_path, "a", {"classes": classes, "bodies": classes})
     assert not finished(tmp_path, "a", "k")
     write_record(tmp_path, "a", about)
     assert finished(tmp_path, "a", "k")
     assert not finished(tmp_path, "a", "other")
+    # What a power cut left: a name without content, or part of a record.
+    bodies, whole = tmp_path / "a.bodies.nii.gz", (tmp_path / "a.bodies.nii.gz").read_bytes()
+    bodies.write_bytes(b"")
+    assert not finished(tmp_path, "a", "k")
+    with pytest.raises(RuntimeError, match="not those of their record: delete the batch tables"):
+        check(tmp_path, "a", about)
+    bodies.write_bytes(whole)
+    assert finished(tmp_path, "a", "k")
+    (tmp_path / "a.json").write_text('{"key": "k"')
+    assert not finished(tmp_path, "a", "k")
     # What a run under another key had begun to replace is nobody's result.
+    write_record(tmp_path, "a", about)
     write_volumes(tmp_path, "a", {"classes": classes})
     assert not finished(tmp_path, "a", "k")
     assert not (tmp_path / "a.bodies.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", ["p3", "p5"])
+def test_a_process_killed_once_costs_nobody(tmp_path, noise, run, name):
+    lines = []
+    once = {"trouble": {f"{name}.infer": "die_once"}, "marker": str(tmp_path / "died")}
+    rows = run(noise, lines, **once)
+    assert set(statuses(rows).values()) == {"segmented"}
+    assert sum(line.startswith("the process died (signal 9, SIGKILL) with") for line in lines) == 1
+
+
+def test_a_process_ended_from_outside_stops_the_batch_and_blames_nobody(tmp_path, noise, run):
+    with pytest.raises(RuntimeError, match=r"stopped from outside: .*SIGTERM"):
+        run(noise, trouble={"p5.infer": "terminate"})
+    assert not (tmp_path / "raw/p5.json").exists()
+    kept = list(statuses(run(noise)).values())
+    assert kept[:3] == ["kept"] * 3 and kept[4] == "segmented"
 
 
 def test_the_process_ends_with_the_one_that_watches_it(tmp_path, noise, fakes):

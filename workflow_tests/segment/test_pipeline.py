@@ -140,5 +140,8 @@ def test_memory_errors_are_told_from_errors_of_a_scan():
         assert is_memory_error(error) and is_machine_fault(error)
     broken = torch.AcceleratorError("an illegal memory access was encountered")
     assert is_machine_fault(broken) and not is_memory_error(broken)
-    for error in (ValueError("out of memory"), RuntimeError("shape mismatch"), OSError(28, "x")):
+    for error in (OSError(28, "no space left"), FileNotFoundError(2, "gone")):
+        assert is_machine_fault(error) and not is_memory_error(error)
+    damaged = OSError("not a gzipped file")
+    for error in (ValueError("out of memory"), RuntimeError("shape mismatch"), damaged):
         assert not is_machine_fault(error)

@@ -1,5 +1,7 @@
 """How a scan was made, from its header, with nothing that says whose it is."""
 
+import hashlib
+from pathlib import Path
 from statistics import median
 
 from pydicom.dataset import Dataset
@@ -7,6 +9,7 @@ from pydicom.dataset import Dataset
 from bonecast.dicom import vocabulary
 from bonecast.dicom.contrast import HeaderContrast, read_contrast
 from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float
+from bonecast.refusal import Refusal
 
 AGE_CAP_YEARS = 90
 """Ages of 90 and more identify (45 CFR 164.514(b)(2)(i)(C)): they are all given as 90."""
@@ -18,7 +21,8 @@ EMPTY: dict[str, object] = (
         (
             *("manufacturer", "model", "kvp", "tube_current_ma", "kernel", "slice_thickness_mm"),
             *("pixel_spacing_mm", "reconstruction_fov_mm", "table_height_mm"),
-            *("patient_age_years", "patient_sex"),
+            *("patient_age_years", "patient_sex", "scanner", "pixel_fov_mm"),
+            *("slice_spacing_mm", "days_offset"),
         )
     )
     | HeaderContrast().facts()
@@ -26,12 +30,15 @@ EMPTY: dict[str, object] = (
 """Facts of a scan whose source says none: a NIfTI file."""
 
 
-def acquisition_facts(dataset: Dataset, tube_currents_ma: list[float]) -> dict[str, object]:
+def acquisition_facts(
+    dataset: Dataset, tube_currents_ma: list[float], secret: bytes = b""
+) -> dict[str, object]:
     """Technical facts of a series; None where the header does not say.
 
     Args:
         dataset: header of the first file.
         tube_currents_ma: of every file; the median is given, since most scans modulate it.
+        secret: mixed into the scanner's key.
     """
     groups = FrameGroups(dataset)
 
@@ -50,20 +57,65 @@ def acquisition_facts(dataset: Dataset, tube_currents_ma: list[float]) -> dict[s
     kernel = element(dataset, "ConvolutionKernel") if kernel is None else kernel
     parts = kernel if isinstance(kernel, str) else "\\".join(str(part) for part in kernel or [])
     sex = text("PatientSex").upper()
+    pixel_mm = number("PixelSpacing", "PixelMeasuresSequence", item=1)
+    columns = number("Columns")
     return EMPTY | {
+        "scanner": scanner_key(dataset, secret),
         "manufacturer": vocabulary.manufacturer_name(text("Manufacturer")) or None,
         "model": vocabulary.model_name(text("ManufacturerModelName")) or None,
         "kvp": number("KVP", "CTXRayDetailsSequence"),
         "tube_current_ma": median(tube_currents_ma) if tube_currents_ma else None,
         "kernel": vocabulary.kernel_name(parts) or None,
         "slice_thickness_mm": number("SliceThickness", "PixelMeasuresSequence"),
-        "pixel_spacing_mm": number("PixelSpacing", "PixelMeasuresSequence", item=1),
+        "pixel_spacing_mm": pixel_mm,
+        "pixel_fov_mm": round(pixel_mm * columns, 3) if pixel_mm and columns else None,
         "reconstruction_fov_mm": number("ReconstructionDiameter", "CTReconstructionSequence"),
         "table_height_mm": number("TableHeight"),
         "patient_age_years": age_years(text("PatientAge")),
         "patient_sex": sex if sex in ("F", "M") else None,
         **read_contrast(dataset).facts(),
     }
+
+
+def scanner_key(dataset: Dataset, secret: bytes) -> str | None:
+    """A pseudonym of the scanner: the same for the same machine, and no way back without `secret`.
+
+    Returns:
+        `SC-` and 8 hexadecimal digits of a keyed BLAKE2b; None where the header has neither
+        serial number nor station name, for make and model alone are no machine.
+    """
+    serial, station, *make = (
+        "" if (value := element(dataset, name)) is None else str(value).strip().upper()
+        for name in ("DeviceSerialNumber", "StationName", "Manufacturer", "ManufacturerModelName")
+    )
+    if not serial and not station:
+        return None
+    key = hashlib.blake2b(secret, digest_size=32).digest()
+    words = "\0".join([serial, station, *make])
+    return "SC-" + hashlib.blake2b(words.encode(), key=key, digest_size=4).hexdigest()
+
+
+def read_secret(path: str | None, cohort: str) -> bytes:
+    """What is mixed into the pseudonyms of scanners.
+
+    Args:
+        path: file of random bytes; None: the cohort's name stands in for it.
+
+    Raises:
+        Refusal: the file is missing or empty.
+    """
+    if path is None:
+        return cohort.encode()
+    try:
+        secret = Path(path).read_bytes()
+    except FileNotFoundError:
+        secret = b""
+    if not secret:
+        raise Refusal(
+            "cohort.secret: the file named there is missing or empty; name a file of random bytes, "
+            "or null to mix in the cohort's name"
+        )
+    return secret
 
 
 def element(dataset: Dataset, name: str) -> object | None:

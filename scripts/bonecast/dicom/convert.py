@@ -1,58 +1,28 @@
-"""The chosen series as one CT volume in Hounsfield units, converted by dcm2niix and checked.
+"""The chosen series as one CT volume in Hounsfield units, converted by dcm2niix and checked."""
 
-dcm2niix is not believed but compared: its volume must have the slices, the corner
-positions and the values that pydicom reads from the same files.
-"""
-
-import re
-import subprocess
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import dcm2niix
-import nibabel as nib
 import numpy as np
-from isal import isal_zlib
 
 from bonecast import images
-from bonecast.dicom import acquisition, geometry
-from bonecast.dicom.headers import quiet_pydicom, raise_storage_fault
+from bonecast.dicom import acquisition, nifti_values
+from bonecast.dicom.converter import convert_and_compare
+from bonecast.dicom.headers import quiet_pydicom
 from bonecast.dicom.listing import list_files, listing_digest
-from bonecast.dicom.pixels import HU_MIN, DecodedSeries, clip_hu, decode_series
+from bonecast.dicom.pile import Pile
+from bonecast.dicom.pixels import decode_series
+from bonecast.dicom.resample import Resample, check_resampling, make_rectangular
+from bonecast.dicom.scaling import HU_MIN
 from bonecast.dicom.table import Choice, read_choice
 from bonecast.images import Volume
-from bonecast.reasons import Excluded, Reason
+from bonecast.reasons import Excluded
 
-OPTIONS = ("-g", "i", "-z", "n", "-b", "n", "-m", "y", "-x", "i", "-f", "ct")
-"""No personal defaults file, no compression, no sidecar, one volume per series (merge slices
-whatever else differs), no cropping, a neutral name."""
-
-RESAMPLED = ("_Tilt", "_Eq")
-"""Parts of the names of volumes that dcm2niix has resampled: never used."""
-
-POSITION_TOLERANCE_MM = 0.1
-"""Corner voxels of the converted volume lie this near to where the headers put them."""
-
-HU_TOLERANCE = 1
-"""Rounding of fractional slopes may differ by one."""
-
-FAT_OR_AIR_HU = -20
-SOFT_TISSUE_HU = (-20, 120)
-BONE_HU = 100
-MIN_SHARE = 0.001
-"""Every CT of a body holds fat or air, soft tissue and bone: at least this share of voxels
-below, within and above. Values without HU offset, or windowed to 8 bits, do not."""
-
-PLAUSIBILITY_STRIDE = 4
-"""Voxels between those looked at in each slice for the check of units."""
-
-
-NIFTI_ERRORS = (
-    *(ValueError, OSError, EOFError, isal_zlib.error),
-    *(nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError),
-)
-"""What reading a damaged NIfTI file raises."""
+DIGEST_BYTES = 16
+SPACING_DIGITS = 4
+"""Digits of mm that tell spacings apart: rounding of headers does not."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +41,13 @@ class Converted:
 
 
 def convert_participant(
-    participant_id: str, source: str | Path, series_table: str | Path, ct_path: str | Path
+    participant_id: str,
+    source: str | Path,
+    series_table: str | Path,
+    ct_path: str | Path,
+    resample: Resample | None = None,
+    secret: bytes = b"",
+    days: float | None = None,
 ) -> dict[str, object]:
     """Convert the chosen series and write the CT; a known defect gives an empty file instead.
 
@@ -80,19 +56,23 @@ def convert_participant(
         source: the participant's folder or NIfTI file.
         series_table: `series.tsv` of the same source.
         ct_path: where to write the CT.
+        resample: what may be made rectangular.
+        secret: mixed into the scanner's pseudonym.
+        days: of the input's first study from the participant's first scan, where known.
 
     Returns:
         The content of `ct.json`.
 
     Raises:
-        RuntimeError: the source changed after it was indexed, or dcm2niix died.
+        RuntimeError: the source changed after it was indexed, the disk is full, or dcm2niix died.
+        OSError: a file vanished, or the disk fails.
     """
     choice = read_choice(series_table)
     record: dict[str, object] = {"participant_id": participant_id}
     try:
         if choice.reason:
             raise Excluded(choice.reason, choice.detail)
-        converted = convert_series(source, choice)
+        converted = convert_series(source, choice, resample or Resample(), secret)
     except Excluded as error:
         Path(ct_path).write_bytes(b"")
         stage = "ingest" if choice.reason else "convert"
@@ -103,6 +83,8 @@ def convert_participant(
             "detail": error.detail,
         }
     images.save(converted.volume, ct_path)
+    known = [day for day in (choice.days, days) if day is not None]
+    facts = {"days_offset": sum(known) if known else None}
     return record | {
         "status": "ok",
         "stage": "convert",
@@ -113,17 +95,21 @@ def convert_participant(
         "orientation": "RAS",
         "source": "nifti" if choice.is_nifti else "dicom",
         "series": choice.series,
-        "acquisition": converted.acquisition,
+        "volume_digest": volume_digest(converted.volume),
+        "acquisition": converted.acquisition | facts,
         "checks": converted.checks,
     }
 
 
-def convert_series(source: str | Path, choice: Choice) -> Converted:
+def convert_series(
+    source: str | Path, choice: Choice, resample: Resample, secret: bytes = b""
+) -> Converted:
     """Convert the chosen files of a source.
 
     Raises:
         Excluded: a known defect of the data.
-        RuntimeError: the source changed after it was indexed, or dcm2niix died.
+        RuntimeError: the source changed after it was indexed, the disk is full, or dcm2niix died.
+        OSError: a file vanished, or the disk fails.
     """
     files = list_files(source) or []
     if listing_digest(source, files) != choice.listing:
@@ -133,163 +119,54 @@ def convert_series(source: str | Path, choice: Choice) -> Converted:
         )
     chosen = [files[index] for index in choice.files]
     if choice.is_nifti:
-        return _convert_nifti(chosen[0])
-    return _convert_dicom(chosen)
+        pile, checks = nifti_values.read_hu(chosen[0])
+        facts = dict(acquisition.EMPTY)
+    else:
+        with quiet_pydicom():
+            pile, facts, checks = _convert_dicom(chosen, resample, secret)
+    spacing_mm = pile.stack().spacing_mm
+    pile, words = make_rectangular(pile, resample)
+    facts["slice_spacing_mm"] = round(spacing_mm, 4)
+    return Converted(Volume(*pile.to_ras()), facts, checks | {"resampled": words})
 
 
-def _convert_dicom(files: list[Path]) -> Converted:
-    with tempfile.TemporaryDirectory(prefix="bonecast_") as work, quiet_pydicom():
-        slices, results = Path(work, "slices"), Path(work, "results")
-        slices.mkdir()
-        results.mkdir()
-        decoded, header, currents = decode_series(files, slices)
-        facts = acquisition.acquisition_facts(header, currents)
-        version = run_dcm2niix(slices, results)
-        candidates = [
-            path
-            for path in sorted(results.glob("*.nii"))
-            if not any(part in path.stem for part in RESAMPLED)
-        ]
-        volume, checks = _pick(candidates, decoded)
-    volume = volume.like(_without_high_padding(volume.data, decoded.padding_hu))
-    check_hounsfield(volume.data)
-    checks |= {"uncompressed_first": decoded.rewritten, "converter": f"dcm2niix {version}"}
-    return Converted(volume, facts, checks)
-
-
-def run_dcm2niix(folder: Path, results: Path) -> str:
-    """Convert a folder's files; what the program prints is not kept, for it quotes headers.
-
-    Returns:
-        The program's version.
-
-    Raises:
-        Excluded: CONVERSION_FAILED where it refuses the files.
-        RuntimeError: it was ended by a signal.
-    """
-    command = [dcm2niix.bin, *OPTIONS, "-o", str(results), str(folder)]
-    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if run.returncode < 0:
-        raise RuntimeError(f"dcm2niix was ended by signal {-run.returncode}")
-    if run.returncode > 0 or not any(results.glob("*.nii")):
-        found = len(list(results.glob("*.nii")))
-        raise Excluded(
-            Reason.CONVERSION_FAILED, f"exit code {run.returncode}, {found} volumes written"
-        )
-    version = re.search(r"v(\d+\.\d+\.\d+)", run.stdout)
-    return version[1] if version else "unknown"
-
-
-def _pick(candidates: list[Path], decoded: DecodedSeries) -> tuple[Volume, dict[str, object]]:
-    """The one volume that agrees with the DICOM files; the first refusal where none does."""
-    refusal = Excluded(Reason.CONVERSION_FAILED, "dcm2niix wrote resampled volumes only")
-    agreeing = []
-    for path in candidates:
-        try:
-            agreeing.append(check_against_dicom(images.load(path), decoded))
-        except ValueError as error:
-            refusal = Excluded(Reason.GEOMETRY_MISMATCH, f"dcm2niix: {error}")
-        except Excluded as error:
-            refusal = error
-    if len(agreeing) != 1:
-        raise refusal
-    return agreeing[0]
-
-
-def check_against_dicom(volume: Volume, decoded: DecodedSeries) -> tuple[Volume, dict[str, object]]:
-    """Compare a converted volume with the slices pydicom read: shape, corners, every value.
-
-    Returns:
-        The volume as int16 HU, and how well it agreed.
-
-    Raises:
-        Excluded: GEOMETRY_MISMATCH or CONVERSION_FAILED.
-    """
-    n, rows, columns = decoded.hu.shape
-    expected_affine = geometry.affine_ras(
-        decoded.orientation, decoded.pixel_mm, decoded.positions_mm[0], decoded.positions_mm[-1], n
-    )
-    to_ras = nib.io_orientation(expected_affine)
-    expected = nib.apply_orientation(decoded.hu.transpose(2, 1, 0), to_ras)
-    expected_affine = expected_affine @ nib.orientations.inv_ornt_aff(to_ras, (columns, rows, n))
-    if volume.data.shape != expected.shape:
-        raise Excluded(
-            Reason.GEOMETRY_MISMATCH,
-            f"shape {volume.data.shape} converted, {expected.shape} in DICOM",
-        )
-    error_mm = geometry.corner_distance_mm(volume.affine, expected_affine, expected.shape)
-    if error_mm > POSITION_TOLERANCE_MM:
-        raise Excluded(Reason.GEOMETRY_MISMATCH, f"a corner voxel lies {error_mm:.2f} mm off")
-    raw = volume.data if volume.data.dtype.kind in "iu" else np.rint(volume.data)
-    hu = clip_hu(raw)
-    difference = _max_difference(hu, expected)
-    if difference > HU_TOLERANCE:
-        raise Excluded(
-            Reason.CONVERSION_FAILED, f"values differ from DICOM by up to {difference} HU"
-        )
-    return volume.like(hu), {
-        "slices": n,
-        "position_error_mm": round(error_mm, 4),
-        "hu_difference": difference,
-        "padding_voxels": int(np.count_nonzero(raw < HU_MIN)),
-    }
-
-
-def _max_difference(a: np.ndarray, b: np.ndarray) -> int:
-    """The largest absolute difference of two int16 volumes, slab by slab to save memory."""
-    return max(
-        int(np.abs(np.subtract(a[..., k], b[..., k], dtype=np.int32)).max())
-        for k in range(a.shape[2])
+def _convert_dicom(
+    files: list[Path], resample: Resample, secret: bytes
+) -> tuple[Pile, dict[str, object], dict[str, object]]:
+    decoded = decode_series(files)
+    pile = decoded.pile
+    check_resampling(pile.stack(), resample)
+    facts = acquisition.acquisition_facts(decoded.header, decoded.currents_ma, secret)
+    with tempfile.TemporaryDirectory(prefix="bonecast_") as work:
+        agreement, version, because = convert_and_compare(decoded, Path(work))
+    for hu, padding in zip(pile.hu, decoded.padding, strict=True):
+        if padding is not None:
+            hu[(hu >= padding[0]) & (hu <= padding[1])] = HU_MIN
+    return (
+        pile,
+        facts,
+        {
+            "slices": len(pile.hu),
+            "copies_dropped": decoded.copies,
+            "position_error_mm": round(agreement.position_error_mm, 4),
+            "hu_difference": agreement.hu_difference,
+            "padding_voxels": decoded.padding_voxels,
+            "uncompressed_first": bool(because),
+            "uncompressed_because": ", ".join(because),
+            "converter": f"dcm2niix {version}",
+        },
     )
 
 
-def _without_high_padding(hu: np.ndarray, padding_hu: int | None) -> np.ndarray:
-    return hu if padding_hu is None else np.where(hu == padding_hu, np.int16(HU_MIN), hu)
-
-
-def check_hounsfield(hu: np.ndarray) -> None:
-    """Refuse values that cannot be Hounsfield units of a body.
+def volume_digest(volume: Volume) -> str:
+    """A digest of values and voxel size, by which the same scan under two ids is found.
 
     Args:
-        hu: shape (x, y, z).
-
-    Raises:
-        Excluded: NOT_HU.
+        volume: int16, RAS+.
     """
-    sample = hu[::PLAUSIBILITY_STRIDE, ::PLAUSIBILITY_STRIDE]
-    low, high = SOFT_TISSUE_HU
-    shares = {
-        f"fat or air (below {FAT_OR_AIR_HU} HU)": np.mean(sample < FAT_OR_AIR_HU),
-        f"soft tissue ({low} to {high} HU)": np.mean((sample >= low) & (sample <= high)),
-        f"bone (above {BONE_HU} HU)": np.mean(sample > BONE_HU),
-    }
-    for words, share in shares.items():
-        if share < MIN_SHARE:
-            raise Excluded(
-                Reason.NOT_HU,
-                f"{100 * share:.2f} % of voxels are {words}: too few for a body",
-            )
-
-
-def _convert_nifti(path: Path) -> Converted:
-    try:
-        volume = images.load(path)
-    except NIFTI_ERRORS as error:
-        raise_storage_fault(error)
-        raise Excluded(Reason.CORRUPT_PIXELS, type(error).__name__) from None
-    raw = volume.data
-    missing = 0
-    if raw.dtype.kind == "f":
-        absent = ~np.isfinite(raw)
-        missing = int(np.count_nonzero(absent))
-        raw = np.rint(np.where(absent, HU_MIN, raw))
-    elif raw.dtype.kind not in "iu":
-        raise Excluded(Reason.NOT_A_VOLUME, "voxels are not numbers")
-    checks = {
-        "slices": raw.shape[2],
-        "not_finite_voxels": missing,
-        "padding_voxels": int(np.count_nonzero(raw < HU_MIN)),
-    }
-    volume = volume.like(clip_hu(raw))
-    check_hounsfield(volume.data)
-    return Converted(volume, dict(acquisition.EMPTY), checks)
+    spacing = np.round(volume.spacing_mm, SPACING_DIGITS) + 0.0
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    digest.update(repr((volume.data.shape, spacing.tolist())).encode())
+    for k in range(volume.data.shape[2]):
+        digest.update(np.ascontiguousarray(volume.data[..., k].T))
+    return digest.hexdigest()

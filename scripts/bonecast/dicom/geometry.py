@@ -48,6 +48,11 @@ class Stack:
     largest_gap_mm: float = float("nan")
 
     @property
+    def is_tilted(self) -> bool:
+        """Whether the drift is more than a rectangular volume allows."""
+        return self.shear_mm > MAX_SHEAR_MM
+
+    @property
     def tilt_degrees(self) -> float:
         """Angle between the direction of stacking and the normal."""
         return float(np.degrees(np.arctan2(self.shear_mm, self.coverage_mm)))

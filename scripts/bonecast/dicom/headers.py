@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from pydicom import uid
@@ -25,11 +26,13 @@ from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 from bonecast.dicom.vocabulary import MODALITIES
 
 TAGS: dict[str, int] = {
+    "character_set": 0x00080005,
     "image_type": 0x00080008,
     "sop_class": 0x00080016,
     "sop_uid": 0x00080018,
     "study_date": 0x00080020,
     "acquisition_date": 0x00080022,
+    "study_time": 0x00080030,
     "acquisition_time": 0x00080032,
     "accession": 0x00080050,
     "modality": 0x00080060,
@@ -39,6 +42,7 @@ TAGS: dict[str, int] = {
     "patient_name": 0x00100010,
     "patient_id": 0x00100020,
     "birth_date": 0x00100030,
+    "sex": 0x00100040,
     "contrast_agent": 0x00180010,
     "body_part": 0x00180015,
     "thickness_mm": 0x00180050,
@@ -93,7 +97,7 @@ DAMAGE = (
 
 STORAGE_FAULTS = {
     *(errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ETIMEDOUT),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
 }
 """Errors of the disk, the network or the account: no property of a scan, so never an exclusion."""
 
@@ -150,8 +154,15 @@ class Header:
 
 
 def raise_storage_fault(error: Exception) -> None:
-    """Raise an error again if a failing disk or missing permission is behind it."""
-    if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
+    """Raise an error again if a failing disk, missing permission or vanished file is behind it.
+
+    A link that leads nowhere is what the input holds, not a file that vanished.
+    """
+    if isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno in STORAGE_FAULTS
+    ):
+        raise error
+    if isinstance(error, FileNotFoundError) and not Path(error.filename or "").is_symlink():
         raise error
 
 

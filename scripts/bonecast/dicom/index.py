@@ -12,7 +12,7 @@ import numpy as np
 from bonecast.dicom import geometry, vocabulary
 from bonecast.dicom.grouping import Group, group_headers, measure
 from bonecast.dicom.headers import FileKind, Header, as_float
-from bonecast.dicom.listing import is_nifti, list_files, listing_digest
+from bonecast.dicom.listing import holds_one_person, is_nifti, list_files, listing_digest
 from bonecast.dicom.patients import number_patients
 from bonecast.dicom.scan import read_headers
 from bonecast.dicom.vocabulary import DescriptionClass
@@ -113,17 +113,27 @@ def index_source(source: str | Path, processes: int = 1) -> Index:
         else:
             found.file = number
             headers.append(found)
-    patients = number_patients(headers)
+    one_person = holds_one_person(source)
+    series = series_of(headers, [1] * len(headers) if one_person else number_patients(headers))
+    for number in nifti:
+        series.append(_index_nifti(files[number], number))
+    return Index(series, dict(others), listing_digest(source, files))
+
+
+def series_of(headers: list[Header], patients: list[int]) -> list[Series]:
+    """The series that headers form, in the order of S01, S02 and so on.
+
+    Args:
+        headers: of one input, each with its own `file`.
+        patients: number of each header's patient.
+    """
     of = dict(zip((header.file for header in headers), patients, strict=True))
     studies = _number_studies(headers)
     series = [
         _describe(group, of[group.headers[0].file], *studies[_study_key(group.headers[0])])
         for group in group_headers(headers, patients)
     ]
-    series.sort(key=lambda one: one.sort_key)
-    for number in nifti:
-        series.append(_index_nifti(files[number], number))
-    return Index(series, dict(others), listing_digest(source, files))
+    return sorted(series, key=lambda one: one.sort_key)
 
 
 def _study_key(header: Header) -> str:
@@ -213,7 +223,7 @@ def _index_nifti(path: Path, number: int) -> Series:
     """Describe a NIfTI file by its header."""
     from bonecast.dicom import nifti
 
-    shape, spacing_mm, defect = nifti.read_geometry(path)
+    shape, spacing_mm, stack, defect = nifti.read_geometry(path)
     series = Series(
         description_class=DescriptionClass.NIFTI_VOLUME,
         modality="",
@@ -224,22 +234,11 @@ def _index_nifti(path: Path, number: int) -> Series:
     )
     if not shape:
         return series
-    steps = geometry.Stack(
-        order=np.arange(shape[2]),
-        spacing_mm=spacing_mm[2],
-        n_duplicates=0,
-        n_uneven=0,
-        n_missing=0,
-        shear_mm=0.0,
-        coverage_mm=spacing_mm[2] * (shape[2] - 1),
-        smallest_gap_mm=spacing_mm[2],
-        largest_gap_mm=spacing_mm[2],
-    )
     return dataclasses.replace(
         series,
         rows=shape[1],
         columns=shape[0],
         pixel_mm=spacing_mm[0],
         orientation="axial",
-        stack=steps,
+        stack=stack,
     )

@@ -9,6 +9,7 @@ import logging
 import os
 import stat
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -66,8 +67,19 @@ def read_headers(paths: Sequence[str | Path], processes: int = 1) -> list[Header
     chunks = list(itertools.batched(enumerate(paths), CHUNK_FILES))
     if processes == 1 or len(paths) < PARALLEL_FROM:
         return _gather(map(_read_chunk, chunks), len(paths))
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         return _gather(pool.map(_read_chunk, chunks), len(paths))
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when the process that started it is gone: killed, it tells nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _gather(chunks, total: int) -> list[Header | FileKind]:

@@ -10,15 +10,13 @@ import pandas as pd
 import pandera.pandas as pa
 
 from bonecast.cohort import PARTICIPANT_PATTERN, CohortError
+from bonecast.refusal import shown
 
 MOST_OF_A_COLUMN = 10
 """Problems of one kind in one column that are printed."""
 
 MOST_LISTED = 50
 """Problems of a table that are printed; the others are counted."""
-
-MOST_VALUES = 5
-"""Values of a column that are shown."""
 
 WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 """Words accepted in a covariate in place of 1 and 0, in any case."""
@@ -237,7 +235,7 @@ def _line(failure: Mapping, text: pd.DataFrame, identifier: str) -> str:
         return f"row {line}, {identifier}: is not {failure['check']}"
     value = failure["failure_case"]
     beyond = f" (beyond {LARGEST:g})" if LARGEST < abs(_number(value)) < np.inf else ""
-    return f"{name}, {failure['column']}: {value!r} is not {failure['check']}{beyond}"
+    return f"{name}, {failure['column']}: {shown(str(value))} is not {failure['check']}{beyond}"
 
 
 def _number(cell: str) -> float:
@@ -254,13 +252,12 @@ def _holds_words(cells: pd.Series) -> bool:
 
 
 def _words_of(column: str, cells: pd.Series) -> str:
-    values = list(dict.fromkeys(cells[cells != ""]))
-    shown = ", ".join(repr(value) for value in values[:MOST_VALUES])
-    more = f" and {len(values) - MOST_VALUES} others" if len(values) > MOST_VALUES else ""
     if cells[cells != ""].str.fullmatch(r"[+-]?\d+,\d+").mean() > 0.5:
-        return f"column {column} has decimal commas ({shown}{more}): write decimal points"
+        return f"column {column} has decimal commas: write decimal points"
+    different = cells[cells != ""].nunique()
     return (
-        f"column {column} holds words ({shown}{more}), and a feature is a number, yes or no. Code"
-        " it as numbers (of three values or more, one column for each but one), or leave it out:"
-        " list the columns wanted in model.block_columns, or name it in model.subgroups"
+        f"column {column} holds words ({different} different ones), and a feature is a number, yes"
+        " or no. Code it as numbers (of three values or more, one column for each but one), or"
+        " leave it out: list the columns wanted in model.block_columns, or name it in"
+        " model.subgroups"
     )

@@ -14,7 +14,7 @@ from bonecast.report.figures_flow import Step, name_of, read_flow, sentence_of, 
 from bonecast.report.figures_measure import level_statistics, scope
 from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.model_facts import ModelFacts, read_models
-from bonecast.report.tables import read_table
+from bonecast.report.tables import counted, read_table
 from bonecast.sessions import baseline_rows
 
 EMBEDDED_MODEL = "embedded_model"
@@ -45,8 +45,8 @@ PACKAGES = (
 class Paths:
     """Files of results the report is made from; None or empty for what the run does not have.
 
-    `models` are the settings.json of every endpoint, its tables beside it; `analysis_set` and
-    `model_exclusions` are of the first.
+    `ct` are the records of everyone's conversion (ct.json); `models` are the settings.json of every
+    endpoint, its tables beside it; `analysis_set` and `model_exclusions` are of the first.
     """
 
     scans: Path | None = None
@@ -61,6 +61,7 @@ class Paths:
     model_exclusions: Path | None = None
     models: Sequence[Path] = ()
     segmentations: Sequence[Path] = ()
+    ct: Sequence[Path] = ()
     pictures: Sequence[Path] = ()
     figures: Sequence[Path] = ()
 
@@ -86,6 +87,7 @@ class Facts:
         segmentation: backend, model, device and versions of the segmentations, and how many.
         dictionary: described columns.
         versions: of the packages used.
+        named_by_header: participants whose id is what their DICOM header calls them.
     """
 
     cohort: str
@@ -107,6 +109,7 @@ class Facts:
     segmentation: list[dict] = field(default_factory=list)
     dictionary: list[dict] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    named_by_header: int = 0
 
     @property
     def has_scans(self) -> bool:
@@ -129,6 +132,14 @@ class Facts:
         None where there is no such step.
         """
         return next((step.n for step in self.steps if step.key == key), None)
+
+    def named_by_header_words(self) -> str:
+        """What the reader is told of ids that are no pseudonyms."""
+        n = self.named_by_header
+        them = "it" if n == 1 else "them"
+        return (
+            f"{counted(n, 'participant')} called what the DICOM header calls {them}: use pseudonyms"
+        )
 
     @property
     def hu(self) -> pd.Series:
@@ -193,6 +204,10 @@ def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
         "records"
     )
     facts.segmentation = _segmentations(paths.segmentations)
+    facts.named_by_header = sum(
+        bool(json.loads(Path(path).read_text(encoding="utf-8")).get("id_in_header"))
+        for path in paths.ct
+    )
     facts.naming = level_facts(
         paths.segmentations, read_table(paths.level_sensitivity), facts.all_scans
     )

@@ -34,6 +34,7 @@ def write_report(
     paths: Paths,
     report_path: str | Path,
     summary_path: str | Path,
+    place: str,
     cohort: str,
     synthetic: bool,
     config: dict,
@@ -41,13 +42,14 @@ def write_report(
     """Write report.html and summary.txt.
 
     Args:
+        place: where the report will be, for the summary.
         cohort: name of the cohort.
         synthetic: whether its patients are made up; the page says so at the top.
         config: the merged configuration.
     """
     facts = gather(paths, cohort, synthetic, config)
     Path(report_path).write_text(render(facts, paths, config), encoding="utf-8")
-    Path(summary_path).write_text(summary_text(facts, str(report_path)), encoding="utf-8")
+    Path(summary_path).write_text(summary_text(facts, place), encoding="utf-8")
 
 
 def render(facts: Facts, paths: Paths, config: dict) -> str:

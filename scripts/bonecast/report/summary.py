@@ -22,6 +22,8 @@ def summary_text(facts: Facts, report_path: str) -> str:
         reached = [f"{step.n:,} {step.key}" for step in facts.steps if step.key != "found"]
         lines.append(_line("Reached", ", ".join(reached)))
         lines.append(_line("Left out", _left_out(facts)))
+    if facts.named_by_header:
+        lines.append(_line("Privacy", facts.named_by_header_words()))
     if facts.has_scans:
         lines.append(_line("Density", _density(facts)))
         n, graded = facts.fractured

@@ -98,5 +98,7 @@ def is_memory_error(error: BaseException) -> bool:
 
 def is_machine_fault(error: BaseException) -> bool:
     """Whether the machine failed rather than the scan: nobody is left out of a study for that."""
+    if isinstance(error, OSError) and error.errno:
+        return True  # a file is gone or the disk fails; damaged content has no error number
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return is_memory_error(error) or "AcceleratorError" in kinds

@@ -1,7 +1,8 @@
 """Segment a batch of scans in one process; what is finished stays finished.
 
 The process is a child of this one (`segment/worker.py`). Where it dies, the scan that killed it
-is found and marked, and the others go on.
+is found and marked, and the others go on. A scan is marked only where the process died twice with
+nothing but this scan in work: somebody, or the system short of memory, may have killed it.
 """
 
 import contextlib
@@ -45,6 +46,9 @@ OPENER = "bonecast.segment.backends:open_backend"
 
 DIED = "the process died"
 """How the record of a scan begins that was fatal."""
+
+STOPPED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals by which a person or a scheduler ends a process: no scan is to blame."""
 
 Tell = Callable[[str], None]
 
@@ -125,9 +129,9 @@ def segment_batch(
 
     A scan whose result is there already, made from the same voxels by the same backend (its
     digest), is not segmented again. An empty scan file (an excluded participant) is passed over.
-    A scan at which the process dies is marked failed. Where several were in work, these are done
-    one at a time, so that the right one is marked; if then none dies (together they needed too
-    much memory), the rest of the batch is done one at a time too.
+    A scan at which the process dies twice is marked failed. Where several were in work, these are
+    done one at a time, so that the right one is marked; if then none dies (together they needed
+    too much memory), the rest of the batch is done one at a time too.
 
     Args:
         scans: participant_id to path of ct.nii.gz.
@@ -138,12 +142,14 @@ def segment_batch(
 
     Raises:
         RuntimeError: the model or the machine is at fault: the process could not begin, died at
-            two scans in a row, reported a fault, or every one of several scans failed.
+            two scans in a row, was ended from outside, reported a fault, or every one of several
+            scans failed.
     """
     raw.mkdir(parents=True, exist_ok=True)
     state = _State(list(scans), tell)
     request = {"opener": opener, "settings": settings, "raw": str(raw)}
     suspects: list[str] = []
+    died_once: set[str] = set()
     alone = culprit_found = False
     while left := state.left():
         suspects = [name for name in suspects if name in left]
@@ -153,8 +159,13 @@ def segment_batch(
         end = run_worker(request | {"scans": paths, "alone": alone or bool(suspects)}, state)
         in_flight = state.in_flight()
         if len(in_flight) == 1:
-            blame(state, raw, in_flight[0], end)
-            culprit_found = True
+            name, culprit_found = in_flight[0], True
+            if name in died_once:
+                blame(state, raw, name, end)
+            else:
+                tell(f"{end} with {name} in work: it is tried once more")
+                died_once.add(name)
+                suspects = suspects or [name]
         elif in_flight:
             tell(f"{end} with {', '.join(in_flight)} in work: these are done one at a time")
             suspects, culprit_found = in_flight, False
@@ -217,7 +228,8 @@ def run_worker(request: dict, state: _State) -> str:
         Empty where it ended well, else how it died.
 
     Raises:
-        RuntimeError: it reported that the machine or the model is at fault.
+        RuntimeError: it reported that the machine or the model is at fault, or was ended from
+            outside.
     """
     fault = ""
     with started_worker(request, state.tell) as process:
@@ -232,7 +244,10 @@ def run_worker(request: dict, state: _State) -> str:
         process.wait()
     if fault:
         raise RuntimeError(f"segmentation stopped: {fault}")
-    return how_it_died(process.returncode)
+    end = how_it_died(process.returncode)
+    if -process.returncode in STOPPED_BY:
+        raise RuntimeError(f"segmentation was stopped from outside: {end}")
+    return end
 
 
 @contextlib.contextmanager

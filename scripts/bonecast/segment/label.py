@@ -15,7 +15,7 @@ from bonecast.segment.bodies import split_bodies
 from bonecast.segment.instances import BODY, find_vertebrae
 from bonecast.segment.labelmaps import read_mapping, recode, translate
 from bonecast.segment.naming import Count
-from bonecast.segment.raw import record_path, require
+from bonecast.segment.raw import check, record_path, require
 from bonecast.segment.review import Review, apply_names, review_levels
 from bonecast.segment.tissues import TISSUE_CODES, TISSUE_CONVENTIONS, present
 
@@ -73,10 +73,13 @@ def read_record(raw: Path) -> dict:
     Raises:
         Excluded: the network failed on this scan.
         FileNotFoundError: the batch's results are no longer there.
+        RuntimeError: they are not those of the record.
     """
-    about = read_json(require(record_path(raw.parent, raw.name.removesuffix(".nii.gz"))))
+    name = raw.name.removesuffix(".nii.gz")
+    about = read_json(require(record_path(raw.parent, name)))
     if about["error"]:
         raise Excluded(Reason.SEGMENTATION_FAILED, about["error"])
+    check(raw.parent, name, about)
     return about
 
 

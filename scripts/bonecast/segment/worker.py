@@ -73,8 +73,9 @@ def segment(backend: Backend, scans: dict, keys: dict, request: dict, emit: Call
         if outcome.error:
             write_failure(raw, outcome.name, kind_of(outcome.error), about)
         else:
-            write_volumes(raw, outcome.name, volumes)
-            write_record(raw, outcome.name, about | {"volumes": list(volumes), "error": ""})
+            written = write_volumes(raw, outcome.name, volumes)
+            about |= {"volumes": list(written), "digests": written, "error": ""}
+            write_record(raw, outcome.name, about)
 
     outcomes = pipeline.run(
         backend,

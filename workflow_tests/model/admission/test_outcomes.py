@@ -135,7 +135,11 @@ def test_a_clinical_table_is_checked_for_all_endpoints_at_once(write):
         check_clinical(table, settings_of(endpoints=["fracture", "osteoporosis", "bmd"]))
     message = str(failure.value)
     assert "3 problem(s)" in message
-    for problem in ("time_years is missing", "event is missing", "'maybe' is not 1 or 0, yes or"):
+    for problem in (
+        "time_years is missing",
+        "event is missing",
+        "a text of 5 characters is not 1 or 0, yes or",
+    ):
         assert problem in message
 
 

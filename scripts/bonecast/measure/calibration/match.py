@@ -11,8 +11,8 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from bonecast.dicom.acquisition import acquisition_facts, element
+from bonecast.dicom.chosen import chosen_files
 from bonecast.dicom.headers import quiet_pydicom
-from bonecast.dicom.listing import list_files, listing_digest
 from bonecast.dicom.table import read_choice
 from bonecast.measure.calibration.tables import (
     ScanKey,
@@ -59,14 +59,9 @@ def match_participant(
     elif choice.is_nifti:
         found = Reason.CALIBRATION_NO_SCANNER
     else:
-        files = list_files(source) or []
-        if listing_digest(source, files) != choice.listing:
-            raise RuntimeError(
-                "the input changed after its series were listed; "
-                "run again with `--forcerun index_series` for this participant"
-            )
+        first = chosen_files(source, choice)[0]
         with quiet_pydicom():
-            header = pydicom.dcmread(files[choice.files[0]], stop_before_pixels=True, force=True)
+            header = pydicom.dcmread(first, stop_before_pixels=True, force=True)
             found = match(rows, scan_key(header))
     return row_facts(found, rows, drift_limit_hu_per_year)
 

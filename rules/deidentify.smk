@@ -1,0 +1,25 @@
+# De-identified DICOM of the chosen series, to be shared. Not part of `all`.
+
+
+rule deidentify_series:
+    input:
+        source=source_made_here,
+        series="<results>/participants/{participant}/series.tsv",
+        facts="<results>/participants/{participant}/ct.json",
+        secret=secret_file,
+    output:
+        folder=directory("<results>/deidentified/{participant}"),
+    log:
+        "<logs>/participants/{participant}/deidentify_series.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/deidentify_series.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        source=source_state,
+        code=code_digest("dicom"),
+    message:
+        "Writing de-identified DICOM of {wildcards.participant}"
+    script:
+        "../scripts/deidentify_series.py"

@@ -1,0 +1,94 @@
+"""Where a scan's files are, and what tells that they changed, without saying what they are called.
+
+Folders and files of an export are named after patients. Their paths are therefore neither inputs
+nor params of a rule, which Snakemake records, prints and reports: a job looks them up by the
+scan's id, and params hold a digest.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from bonecast.cohort import Participant, find_scan, locate
+
+HOME = str(Path(__file__).resolve().parents[2])
+"""The workflow's own folder, searched for paths not found from the working directory."""
+
+DIGEST_BYTES = 8
+
+ABSENT = "absent"
+"""Stands for the digest of a path that leads nowhere."""
+
+MASK_FOLDERS = {"mask": "masks", "bodies": "bodies", "tissue": "tissue"}
+"""Column of the participants table to the option of `segment` that names a folder instead."""
+
+
+def scan_source(scan_id: str, cohort: Mapping) -> str:
+    """Path of a scan's DICOM folder, list of files or NIfTI file.
+
+    Args:
+        scan_id: as in the names of results.
+        cohort: section `cohort` of the configuration.
+
+    Raises:
+        CohortError: the table or folder cannot be read, or has no such scan.
+    """
+    return _row(scan_id, cohort).path
+
+
+def scan_mask(scan_id: str, kind: str, config: Mapping) -> str:
+    """Path of a mask that the user has of a scan, empty where there is none.
+
+    Args:
+        scan_id: as in the names of results.
+        kind: key of `MASK_FOLDERS`.
+        config: the configuration, of which sections `cohort` and `segment` are read.
+
+    Raises:
+        CohortError: as for `scan_source`.
+    """
+    path = mask_path(_row(scan_id, config["cohort"]), kind, config["segment"], HOME)
+    return path if path and Path(path).exists() else ""
+
+
+def mask_path(row: Participant, kind: str, segment: Mapping, home: str) -> str:
+    """Where a mask would be: the table's column, else <folder>/<scan id>.nii.gz, else empty."""
+    folder = segment[MASK_FOLDERS[kind]]
+    if not (path := getattr(row, kind)) and folder:
+        path = str(Path(locate(folder, [home]), f"{row.scan_id}.nii.gz"))
+    return path
+
+
+@cache
+def input_state(path: str, root: str = "", secret: bytes = b"") -> str:
+    """A digest of a path, its date and its size: changes where the file or folder does.
+
+    Cached, so that what a run records is what it saw first: a change during the run shows in
+    the next one. Files below a folder count only where they come or go at its top.
+
+    Args:
+        path: of a file or folder; empty for none.
+        root: a folder whose own place does not count.
+        secret: without it, somebody who knows date and size to the nanosecond can try names.
+
+    Returns:
+        16 hexadecimal digits; ABSENT where there is nothing, empty for an empty path.
+    """
+    if not path:
+        return ""
+    try:
+        entry = Path(path).stat()
+    except OSError:
+        return ABSENT  # why is found out, and said, by the job that opens it
+    within = path.removeprefix(f"{root.rstrip('/')}/") if root else path
+    key = hashlib.sha256(secret).digest() if secret else b""
+    digest = hashlib.blake2b(key=key, digest_size=DIGEST_BYTES)
+    digest.update(within.encode(errors="surrogateescape"))
+    digest.update(f"\0{entry.st_mtime_ns}\0{entry.st_size}".encode())
+    return digest.hexdigest()
+
+
+def _row(scan_id: str, cohort: Mapping) -> Participant:
+    table = cohort["participants"] and locate(cohort["participants"], [HOME])
+    return find_scan(scan_id, cohort["input"], table, HOME)

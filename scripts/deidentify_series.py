@@ -1,0 +1,26 @@
+"""Write the chosen series of a scan as de-identified DICOM."""
+
+from pathlib import Path
+
+from bonecast.dicom.deidentify import export_scan
+from bonecast.inputs import scan_source
+from bonecast.private import nothing_quoted
+from bonecast.runtime import job, read_json, write_json
+
+if __name__ == "__main__":
+    with job(snakemake) as log:
+        participant = snakemake.wildcards.participant
+        source = scan_source(participant, snakemake.config["cohort"])
+        folder = Path(snakemake.output.folder)
+        folder.mkdir()
+        with nothing_quoted():
+            about = export_scan(
+                participant,
+                source,
+                snakemake.input.series,
+                read_json(snakemake.input.facts),
+                Path(snakemake.input.secret).read_bytes(),
+                folder,
+            )
+        write_json(about, folder / "about.json")
+        log.info("%s", about)

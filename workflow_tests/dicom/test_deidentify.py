@@ -1,0 +1,141 @@
+"""DICOM for sharing: nothing of the patient is left, and the CT is the same."""
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from bonecast import images
+from bonecast.dicom.deidentify import METHOD, deidentify_series
+from bonecast.reasons import Excluded, Reason
+
+KEY = bytes(range(32))
+IDENTITY = {
+    "PatientName": "Zweigelstein^Quirina",
+    "PatientID": "HX7734119",
+    "PatientBirthDate": "19310417",
+    "PatientAddress": "Ulmenweg 3, Xyloburg",
+    "PatientComments": "seen by Vandersloot",
+    "AccessionNumber": "ACC5550123",
+    "ReferringPhysicianName": "Vandersloot^Igor",
+    "InstitutionName": "Krankenhaus Xyloburg",
+    "StationName": "XYLOCT1",
+    "DeviceSerialNumber": "SN900417",
+    "StudyDate": "20230615",
+    "AcquisitionDate": "20230615",
+    "StudyDescription": "Zweigelstein follow-up",
+    "SeriesDescription": "Abdomen 15.06.2023",
+    "ImageComments": "room 12",
+    "StudyInstanceUID": "1.2.276.0.7230010.3.1.2.8323329.4711",
+    "SeriesInstanceUID": "1.2.276.0.7230010.3.1.3.8323329.4712",
+    "FrameOfReferenceUID": "1.2.276.0.7230010.3.1.4.8323329.4713",
+    # Not in the profile's table: found by the patient's own words.
+    "ContrastBolusAgent": "for Zweigelstein",
+}
+TRACES = (
+    *("zweigelstein", "quirina", "hx7734119", "1931", "ulmenweg", "vandersloot", "acc5550123"),
+    *("xylo", "sn900417", "20230615", "15.06.2023", "room 12", "7230010", "8323329", "secret"),
+)
+
+
+def plant(dataset: Dataset, number: int) -> Dataset:
+    dataset.SOPInstanceUID = f"1.2.276.0.7230010.3.1.5.8323329.{number + 1}"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.SourceApplicationEntityTitle = "XYLOCT1"
+    inner = Dataset()
+    inner.PatientName = IDENTITY["PatientName"]
+    inner.ReferencedSOPInstanceUID = IDENTITY["StudyInstanceUID"]
+    dataset.SourceImageSequence = Sequence([inner])
+    deep, kept = Dataset(), Dataset()
+    deep.PatientID = IDENTITY["PatientID"]
+    kept.CTDIvol = 7.5
+    kept.CodeMeaning = "for Zweigelstein"
+    kept.RequestAttributesSequence = Sequence([deep])
+    dataset.CTExposureSequence = Sequence([kept])
+    block = dataset.private_block(0x0099, "SECRET", create=True)
+    block.add_new(0x01, "LO", "secret")
+    return dataset
+
+
+@pytest.fixture
+def exported(ct, tmp_path):
+    paths = ct.write(tmp_path / "in", edit=plant, **IDENTITY)
+    out = tmp_path / "out"
+    out.mkdir()
+    deidentify_series(paths, "P01", KEY, out)
+    return paths, sorted(out.iterdir())
+
+
+def test_no_trace_in_any_byte(exported):
+    original, files = exported
+    assert len(files) == len(original) == 12
+    everything = b"".join(path.read_bytes() for path in original).lower()
+    assert all(trace.encode() in everything for trace in TRACES)
+    for path in files:
+        content = path.read_bytes().lower()
+        assert [trace for trace in TRACES if trace.encode() in content] == []
+
+
+def test_the_patient_is_the_pseudonym_and_the_profile_is_named(exported):
+    dataset = pydicom.dcmread(exported[1][0])
+    assert dataset.PatientName == dataset.PatientID == "P01"
+    assert dataset.PatientIdentityRemoved == "YES"
+    assert dataset.DeidentificationMethod == METHOD
+    assert dataset.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
+    assert dataset.CTExposureSequence[0].CTDIvol == 7.5
+    assert "CodeMeaning" not in dataset.CTExposureSequence[0]
+    assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
+    assert not any(element.tag.is_private for element in dataset.iterall())
+
+
+def test_identifiers_fit_together_and_come_out_the_same_again(ct, exported, tmp_path):
+    original, files = exported
+    datasets = [pydicom.dcmread(path) for path in files]
+    assert len({dataset.SeriesInstanceUID for dataset in datasets}) == 1
+    assert len({dataset.SOPInstanceUID for dataset in datasets}) == 12
+    again = tmp_path / "again"
+    again.mkdir()
+    deidentify_series(original, "P01", KEY, again)
+    for path, twin in zip(files, sorted(again.iterdir()), strict=True):
+        assert path.read_bytes() == twin.read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    deidentify_series(original, "P01", KEY[::-1], other)
+    first = pydicom.dcmread(other / "00001.dcm")
+    assert first.StudyInstanceUID != datasets[0].StudyInstanceUID
+
+
+def test_the_ct_is_the_same(ct, exported, tmp_path):
+    original, files = exported
+    before = ct.convert(original[0].parent, tmp_path / "a")
+    after = ct.convert(files[0].parent, tmp_path / "b")
+    assert before["status"] == after["status"] == "ok", after
+    first, second = (images.load(tmp_path / name / "ct.nii.gz") for name in "ab")
+    assert np.array_equal(first.data, second.data)
+    assert np.allclose(first.affine, second.affine)
+    assert after["acquisition"]["kernel"] == before["acquisition"]["kernel"] == "Br36d"
+
+
+def test_a_damaged_file_leaves_nothing(ct, tmp_path):
+    paths = ct.write(tmp_path / "in")
+    paths[3].write_bytes(paths[3].read_bytes()[:300])
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(Excluded) as error:
+        deidentify_series(paths, "P01", KEY, out)
+    assert error.value.reason is Reason.CORRUPT_PIXELS
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["CRLM-CT-1004", "siemens_j2k_20slices"])
+def test_real_scans(ct, shared_data, tmp_path, name):
+    paths = sorted((shared_data / "dicom" / name).iterdir())[:3]
+    deidentify_series(paths, "P01", KEY, tmp_path)
+    for path, original in zip(sorted(tmp_path.iterdir()), paths, strict=True):
+        before, after = pydicom.dcmread(original), pydicom.dcmread(path)
+        assert np.array_equal(before.pixel_array, after.pixel_array)
+        content = path.read_bytes()
+        uids = {str(element.value) for element in before if element.VR == "UI" and element.value}
+        uids = {one for one in uids if not one.startswith("1.2.840.10008.")}
+        assert uids and not any(one.encode() in content for one in uids)
