@@ -131,9 +131,9 @@ def _stacks(headers: list[Header]) -> list[Group]:
     is not parted into single slices. Of several, the one with the fewest parts and uneven
     distances is taken. A stack that is merely uneven is parted only into even ones.
     """
-    whole = _without_copies(headers)
+    whole = _without_twins(_without_copies(headers))
     stack = measure(whole.headers)
-    if stack is None or not (stack.n_duplicates or stack.n_uneven):
+    if stack is None or whole.twins or not (stack.n_duplicates or stack.n_uneven):
         return [whole]
     most = MAX_PARTS_PER_COPY * max(Counter(_places(whole.headers)).values())
     best, least = [], float("inf")
@@ -149,8 +149,10 @@ def _stacks(headers: list[Header]) -> list[Group]:
         if uneven + len(parts) < least:
             best, least = parts, uneven + len(parts)
     if not best:
-        return [_without_twins(whole)]
-    return [Group(part, whole.n_copies if part is best[0] else 0) for part in best]
+        return [whole]
+    groups = [Group(part) for part in best]
+    groups[0].n_copies = whole.n_copies
+    return groups
 
 
 def _without_twins(group: Group) -> Group:
@@ -158,7 +160,7 @@ def _without_twins(group: Group) -> Group:
     kept: dict[tuple, Header] = {}
     twins: list[Header] = []
     for header in group.headers:
-        key = tuple(header.text[name] for name in SAME_IMAGE if name != "sop_uid")
+        key = tuple(value for name, value in header.text.items() if name != "sop_uid")
         if kept.setdefault(key, header) is not header and header.text["instance_number"]:
             twins.append(header)
     aside = {header.file for header in twins}
@@ -183,6 +185,10 @@ DISTINCT = (
 RECONSTRUCTION = (("thickness_mm",), ("image_type",))
 """Those that are asked where no position is taken twice."""
 
+MIN_REPEATED = 0.25
+"""Share of slices at a taken position from which on the order of slices is that of several passes:
+a slice or two that are there again do not cut a stack in pieces."""
+
 APART_MM = 20.0
 """Acquisitions with a wider gap between them were never meant to be one stack."""
 
@@ -194,7 +200,8 @@ def _partings(headers: list[Header], stack: geometry.Stack) -> Iterator[list[lis
         names = (*names, ("acquisition",))
     for keys in names:
         yield _by(headers, lambda header, keys=keys: tuple(header.text[key] for key in keys))
-    if stack.n_duplicates and all(header.numbers["frames"] == 1 for header in headers):
+    repeated = stack.n_duplicates >= MIN_REPEATED * len(headers)
+    if repeated and all(header.numbers["frames"] == 1 for header in headers):
         yield from _partings_by_order(headers)
 
 

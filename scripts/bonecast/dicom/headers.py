@@ -21,6 +21,7 @@ import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 
 from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 from bonecast.dicom.vocabulary import MODALITIES
@@ -269,6 +270,8 @@ def _text(value: object) -> str:
     """A value as text, without pydicom's conversion (three times the cost)."""
     if isinstance(value, bytes):
         return _decoded(value)
+    if isinstance(value, MultiValue):
+        return "\\".join(map(str, value))
     return "" if value is None else str(value).strip(" \0")
 
 

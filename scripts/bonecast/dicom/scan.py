@@ -118,9 +118,10 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
         # Without the name of the file, which may be a patient's.
         fault = OSError(error.errno, f"file {file + 1} of the listing: {error.strerror}")
         # A link that leads nowhere came so; a file that was listed and is gone did not.
-        if isinstance(fault, FileNotFoundError) and not os.path.islink(path):  # noqa: PTH114
+        if not isinstance(fault, FileNotFoundError):
+            raise_storage_fault(fault)
+        elif not os.path.islink(path):  # noqa: PTH114
             raise fault from None
-        raise_storage_fault(fault)
         return FileKind.UNREADABLE
     try:
         status = os.fstat(descriptor)
