@@ -32,10 +32,11 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -q workflow_tests/test_house.py
 
-bench: $(INSTALLED) ## time planning, conversion, segmentation, measuring and models; list what each rule of the demo took
+bench: $(INSTALLED) ## time planning, ingest, conversion, segmentation, measuring and models; list what each rule of the demo took
 	$(BIN)/python workflow_tests/benchmarks/bench_dag.py
 	$(BIN)/python workflow_tests/benchmarks/bench_convert.py
 	$(BIN)/python workflow_tests/benchmarks/bench_segmentation.py
+	$(BIN)/python workflow_tests/benchmarks/bench_ingest.py
 	$(BIN)/python workflow_tests/benchmarks/bench_measure.py
 	$(BIN)/python workflow_tests/benchmarks/bench_radiomics.py
 	$(BIN)/python workflow_tests/benchmarks/bench_models.py

@@ -148,10 +148,30 @@ def test_stranger_in_the_series_stands_apart(ct, tmp_path, odd):
     assert sorted(one.slices for one in index_source(tmp_path).series) == [1, 12]
 
 
+def test_a_slice_that_is_there_again_does_not_cut_a_stack(ct, tmp_path):
+    """With a number of its own it is no twin; the order of numbers begins anew behind it."""
+
+    def once_more(dataset, number):
+        dataset.InstanceNumber = 7
+        return dataset if number == 5 else None
+
+    ct.write(tmp_path / "a", edit=keep({"InstanceNumber": lambda k: k + 1 + (k > 5)}))
+    ct.write(tmp_path / "b", edit=once_more)
+    assert stacks(tmp_path) == [(13, 1)]
+
+
 def test_one_identifier_on_different_images_is_no_copy(ct, tmp_path):
     ct.write(tmp_path, SOPInstanceUID="1.2.3.4")
     (one,) = index_source(tmp_path).series
     assert (one.slices, one.n_copies) == (12, 0)
+
+
+def test_slices_with_new_identifiers_are_left_for_conversion_to_compare(ct, tmp_path):
+    """Everything else agrees: pixels alone tell whether they are copies."""
+    ct.write(tmp_path / "a")
+    ct.write(tmp_path / "b", edit=lambda dataset, number: dataset if number < 5 else None)
+    (one,) = index_source(tmp_path).series
+    assert (one.slices, one.stack.n_duplicates, len(one.files)) == (12, 0, 17)
 
 
 def test_the_whole_one_of_two_copies_is_kept(ct, tmp_path):

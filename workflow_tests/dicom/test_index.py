@@ -177,7 +177,7 @@ def test_studies_are_numbered_by_date(ct, tmp_path):
         "later": {"StudyDate": "20240310"},
         "undated": {"StudyDate": None},
         "first": {"StudyDate": "20240229"},
-        "by_acquisition": {"StudyDate": "00000000", "AcquisitionDate": "20240301"},
+        "by_acquisition": {"StudyDate": None, "AcquisitionDate": "20240301"},
     }
     for number, (name, elements) in enumerate(studies.items()):
         ct.write(tmp_path / name, StudyInstanceUID=f"1.2.{number}", SeriesNumber=9, **elements)

@@ -81,7 +81,7 @@ def test_series_of_one_study_compete_with_each_other_only(studies):
 
 
 def test_mixed_patients_stay_refused_and_show_scores(studies):
-    index = studies(FIRST, SECOND | {"patient": "P2", "patient_number": 2})
+    index = studies(FIRST, SECOND | {"patient_number": 2})
     decisions = select_series(index, Settings(study="first"))
     assert {decision.reason for decision in decisions} == {Reason.MIXED_PATIENTS}
     assert [decision.score for decision in decisions] == [82.5, 90.5]

@@ -151,10 +151,12 @@ def _walk_deflated(
     plain = inflate.decompress(content, MAX_INFLATED_BYTES)
     try:
         at = _explicit(plain, 0, DATA_SET, BEFORE_PIXELS, wanted, values)
-    except (NotPlainError, struct.error):
-        if len(content) < size:
-            raise struct.error from None
+    except NotPlainError:
         raise ValueError("a deflated data set that is not plain") from None
+    except struct.error:
+        if len(content) == size or len(content) > BUFFER_BYTES[0]:
+            raise ValueError("a deflated data set without end") from None
+        raise
     ended = at == len(plain) and inflate.eof
     return Elements(values, None if ended else UNDEFINED_LENGTH, size)
 

@@ -7,7 +7,7 @@ have in common, and parted further only where positions show that they are no si
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,10 +31,13 @@ class Group:
     Attributes:
         headers: in order of files, without copies.
         n_copies: files left out because they hold an image a second time.
+        twins: headers that differ from one of these by their identifier alone. Only their pixels
+            tell whether they are copies, and those are read when the stack is converted.
     """
 
     headers: list[Header]
     n_copies: int = 0
+    twins: list[Header] = field(default_factory=list)
 
 
 def group_headers(headers: list[Header], patients: list[int]) -> list[Group]:
@@ -128,9 +131,9 @@ def _stacks(headers: list[Header]) -> list[Group]:
     is not parted into single slices. Of several, the one with the fewest parts and uneven
     distances is taken. A stack that is merely uneven is parted only into even ones.
     """
-    whole = _without_copies(headers)
+    whole = _without_twins(_without_copies(headers))
     stack = measure(whole.headers)
-    if stack is None or not (stack.n_duplicates or stack.n_uneven):
+    if stack is None or whole.twins or not (stack.n_duplicates or stack.n_uneven):
         return [whole]
     most = MAX_PARTS_PER_COPY * max(Counter(_places(whole.headers)).values())
     best, least = [], float("inf")
@@ -147,7 +150,25 @@ def _stacks(headers: list[Header]) -> list[Group]:
             best, least = parts, uneven + len(parts)
     if not best:
         return [whole]
-    return [Group(part, whole.n_copies if part is best[0] else 0) for part in best]
+    groups = [Group(part) for part in best]
+    groups[0].n_copies = whole.n_copies
+    return groups
+
+
+def _without_twins(group: Group) -> Group:
+    """Set aside slices that only their identifier tells from others, if that leaves a stack."""
+    kept: dict[tuple, Header] = {}
+    twins: list[Header] = []
+    for header in group.headers:
+        key = tuple(value for name, value in header.text.items() if name != "sop_uid")
+        if kept.setdefault(key, header) is not header and header.text["instance_number"]:
+            twins.append(header)
+    aside = {header.file for header in twins}
+    unique = [header for header in group.headers if header.file not in aside]
+    stack = measure(unique) if twins else None
+    if stack is None or stack.n_duplicates:
+        return group
+    return Group(unique, group.n_copies, twins)
 
 
 MAX_PARTS_PER_COPY = 2
@@ -164,6 +185,10 @@ DISTINCT = (
 RECONSTRUCTION = (("thickness_mm",), ("image_type",))
 """Those that are asked where no position is taken twice."""
 
+MIN_REPEATED = 0.25
+"""Share of slices at a taken position from which on the order of slices is that of several passes:
+a slice or two that are there again do not cut a stack in pieces."""
+
 APART_MM = 20.0
 """Acquisitions with a wider gap between them were never meant to be one stack."""
 
@@ -175,7 +200,8 @@ def _partings(headers: list[Header], stack: geometry.Stack) -> Iterator[list[lis
         names = (*names, ("acquisition",))
     for keys in names:
         yield _by(headers, lambda header, keys=keys: tuple(header.text[key] for key in keys))
-    if stack.n_duplicates and all(header.numbers["frames"] == 1 for header in headers):
+    repeated = stack.n_duplicates >= MIN_REPEATED * len(headers)
+    if repeated and all(header.numbers["frames"] == 1 for header in headers):
         yield from _partings_by_order(headers)
 
 

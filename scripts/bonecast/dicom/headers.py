@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 
 from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 from bonecast.dicom.vocabulary import MODALITIES
@@ -91,7 +92,7 @@ MAX_FRAMES = 100_000
 
 DAMAGE = (
     *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError),
-    *(EOFError, OSError, struct.error, zlib.error, InvalidDicomError),
+    *(EOFError, OSError, struct.error, zlib.error, InvalidDicomError, BytesLengthException),
 )
 """What pydicom and its decoders raise on elements and pixel data that are damaged or missing."""
 
@@ -207,49 +208,57 @@ def as_float(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def as_floats(text: str, count: int) -> np.ndarray | None:
+def as_floats(text: str, count: int) -> list[float] | None:
     """A multi-valued decimal string as `count` numbers; None where it does not hold as many."""
     values = [as_float(part) for part in text.split("\\")]
-    if len(values) != count or None in values:
-        return None
-    return np.array(values, dtype=float)
+    return None if len(values) != count or None in values else values
 
 
 def describe(
     values: Mapping[int, object], meta: Mapping[int, object], file: int, little_endian: bool
 ) -> Header:
     """A header from the values of its elements: bytes as they are in the file, or pydicom's."""
-    text = {name: _text(values.get(tag)) for name, tag in TAGS.items()}
+    text = dict.fromkeys(TAGS, "")
+    numbers = dict.fromkeys(NUMBERS, 0)
+    for tag, value in values.items():
+        if (name := _TEXTS.get(tag)) is not None:
+            text[name] = _text(value)
+        elif (name := _NUMBERS.get(tag)) is not None:
+            numbers[name] = _integer(value, little_endian)
     text["syntax"] = _text(meta.get(TRANSFER_SYNTAX))
     text["sop_class"] = text["sop_class"] or _text(meta.get(META_CLASS))
-    numbers = {name: _integer(values.get(tag), little_endian) for name, tag in NUMBERS.items()}
     frames = as_float(text["frames"]) or 1
     numbers["frames"] = int(frames) if 1 <= frames <= MAX_FRAMES else 1
     position = as_floats(text["position"], 3)
-    header = Header(
+    orientation = as_floats(text["orientation"], 6)
+    return Header(
         file=file,
         text=text,
         numbers=numbers,
         pixel_mm=_pixel_mm(as_floats(text["pixel_mm"], 2)),
-        orientation=as_floats(text["orientation"], 6),
-        positions_mm=None,
+        orientation=None if orientation is None else np.array(orientation),
+        # One position for several frames says nothing about the others.
+        positions_mm=_positions_mm([position]) if position and numbers["frames"] == 1 else None,
         complete=True,
     )
-    # One position for several frames says nothing about the others.
-    if position is not None and numbers["frames"] == 1:
-        header.positions_mm = _positions_mm(position[None])
-    return header
 
 
-def _pixel_mm(values: np.ndarray | None) -> tuple[float, float] | None:
+_TEXTS = {tag: name for name, tag in TAGS.items()}
+_NUMBERS = {tag: name for name, tag in NUMBERS.items()}
+
+
+def _pixel_mm(values: list[float] | None) -> tuple[float, float] | None:
     if values is None or len(values) != 2 or not 0 < min(values) <= max(values) <= MAX_PIXEL_MM:
         return None
-    return float(values[0]), float(values[1])
+    return values[0], values[1]
 
 
-def _positions_mm(values: np.ndarray) -> np.ndarray | None:
+def _positions_mm(values: list[list[float]]) -> np.ndarray | None:
+    whole = all(len(position) == 3 for position in values)
     # Written so that NaN is refused too.
-    return values if np.abs(values).max() <= MAX_POSITION_MM else None
+    if not whole or not all(abs(mm) <= MAX_POSITION_MM for one in values for mm in one):
+        return None
+    return np.array(values)
 
 
 @lru_cache(maxsize=8192)
@@ -261,6 +270,8 @@ def _text(value: object) -> str:
     """A value as text, without pydicom's conversion (three times the cost)."""
     if isinstance(value, bytes):
         return _decoded(value)
+    if isinstance(value, MultiValue):
+        return "\\".join(map(str, value))
     return "" if value is None else str(value).strip(" \0")
 
 
@@ -287,15 +298,15 @@ def add_frame_geometry(header: Header, dataset: Dataset) -> None:
     kvp = groups.value(0, "CTXRayDetailsSequence", "KVP")
     kernel = groups.value(0, "CTReconstructionSequence", "ConvolutionKernel")
     if positions and None not in positions:
-        values = np.array(positions, dtype=float)
-        header.positions_mm = _positions_mm(values)
+        header.positions_mm = _positions_mm([list(map(float, one)) for one in positions])
         header.numbers["frames"] = len(positions)
     if orientations and None not in orientations:
         values = np.array(orientations, dtype=float)
         # Frames of several orientations are no stack: the object is left without one.
-        header.orientation = values[0] if np.ptp(values, axis=0).max() < 1e-3 else None
+        one = values.shape[1] == 6 and np.ptp(values, axis=0).max() < 1e-3
+        header.orientation = values[0] if one else None
     if spacing is not None:
-        header.pixel_mm = _pixel_mm(np.array(spacing, dtype=float))
+        header.pixel_mm = _pixel_mm(list(map(float, spacing)))
     for name, value in (("thickness_mm", thickness), ("kvp", kvp), ("kernel", kernel)):
         if value is not None:
             header.text[name] = str(value)

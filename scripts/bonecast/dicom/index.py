@@ -25,7 +25,8 @@ class Series:
 
     Attributes:
         files: indices into the sorted listing, ascending.
-        slices: images, counting the frames of multi-frame objects.
+        slices: images, counting the frames of multi-frame objects. Of files that differ by their
+            identifier alone one counts, as in `stack`: conversion compares their pixels.
         stack: geometry of the slices; None where positions or orientation are missing.
         n_damaged: files whose pixel data are missing or cut short.
         n_copies: files left out because they hold an image a second time.
@@ -34,7 +35,6 @@ class Series:
         study: number of its study in the input, in order of date.
         days: from the first study of the input; None without dates.
         patient_number: which of the patients in the input, in order of appearance.
-        patient: the same as text, empty where the header names no patient.
         sort_key: order of the series in the study; never written.
     """
 
@@ -63,7 +63,6 @@ class Series:
     patient_number: int = 1
     defect: Reason | None = None
     defect_detail: str = ""
-    patient: str = field(default="", repr=False)
     sort_key: tuple = field(default=(), repr=False)
 
     @property
@@ -178,14 +177,13 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
     words = f"{text['description']} {text['protocol']}"
     syntaxes = {vocabulary.syntax_name(header.text["syntax"]) for header in headers}
     modality = "CT" if first.is_ct else text["modality"]
-    named = any(text[name] for name in ("patient_id", "patient_name", "birth_date"))
     plane = geometry.plane_name(first.orientation)
     return Series(
         description_class=vocabulary.description_class(
             text["image_type"], words, modality, first.is_ct, plane if stack else ""
         ),
         modality=vocabulary.modality_code(modality),
-        files=sorted(header.file for header in headers),
+        files=sorted(header.file for header in (*headers, *group.twins)),
         slices=sum(header.numbers["frames"] for header in headers if header.is_image),
         rows=first.numbers["rows"],
         columns=first.numbers["columns"],
@@ -197,7 +195,7 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
         orientation=plane,
         image_type=text["image_type"].upper(),
         stack=stack,
-        n_damaged=sum(not header.complete for header in headers),
+        n_damaged=sum(not header.complete for header in (*headers, *group.twins)),
         n_copies=group.n_copies,
         syntax=syntaxes.pop() if len(syntaxes) == 1 else "several",
         body_part=vocabulary.body_part_words(text["body_part"], words),
@@ -206,7 +204,6 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
         study=study,
         days=days,
         patient_number=patient,
-        patient=str(patient) if named else "",
         sort_key=_sort_key(first, study),
     )
 

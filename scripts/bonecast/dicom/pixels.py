@@ -14,7 +14,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder
 
-from bonecast.dicom import geometry, plausible
+from bonecast.dicom import geometry, guarded, plausible
 from bonecast.dicom.acquisition import element
 from bonecast.dicom.headers import DAMAGE, as_float, raise_storage_fault
 from bonecast.dicom.pile import Pile
@@ -305,7 +305,7 @@ def _stored(dataset: Dataset, elements: Values, because: set[str]) -> np.ndarray
 
 def _decoded(dataset: Dataset) -> np.ndarray:
     """What pydicom decodes, in this machine's byte order."""
-    values = dataset.pixel_array
+    values = guarded.pixel_array(dataset)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 

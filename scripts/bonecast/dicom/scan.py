@@ -115,10 +115,13 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
         # Not to wait for ever where a name stands for a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
+        # Without the name of the file, which may be a patient's.
+        fault = OSError(error.errno, f"file {file + 1} of the listing: {error.strerror}")
         # A link that leads nowhere came so; a file that was listed and is gone did not.
-        if isinstance(error, FileNotFoundError) and not os.path.islink(path):  # noqa: PTH114
-            raise
-        raise_storage_fault(error)
+        if not isinstance(fault, FileNotFoundError):
+            raise_storage_fault(fault)
+        elif not os.path.islink(path):  # noqa: PTH114
+            raise fault from None
         return FileKind.UNREADABLE
     try:
         status = os.fstat(descriptor)

@@ -181,7 +181,7 @@ def _as_named(
         )
         for number, series in enumerate(every)
     ]
-    patients = {series.patient for series in every} - {""}
+    patients = {series.patient_number for series in every}
     mixed = f"; the input holds {len(patients)} patients" if len(patients) > 1 else ""
     try:
         check_volume(every[named], settings)
@@ -203,9 +203,12 @@ def _refuse_whole_input(
     is meant to hold cannot be known.
     """
     axial = [s for s in series if s.description_class is DescriptionClass.AXIAL_CT]
-    patients = {s.patient for s in [*candidates, *axial]} - {""}
+    patients = {s.patient_number for s in [*candidates, *axial]}
     if len(patients) > 1:
-        return Reason.MIXED_PATIENTS, f"{len(patients)} patient identifiers among axial CT series"
+        return (
+            Reason.MIXED_PATIENTS,
+            f"{len(patients)} patients among axial CT series, by identifier, name or date of birth",
+        )
     nifti = [s for s in candidates if s.description_class is DescriptionClass.NIFTI_VOLUME]
     if nifti and len(candidates) > 1:
         return Reason.AMBIGUOUS_INPUT, f"{len(nifti)} NIfTI files among {len(candidates)} images"

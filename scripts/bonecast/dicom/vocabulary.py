@@ -288,6 +288,8 @@ SYNTAXES = {
     "1.2.840.10008.1.2.8.1": "deflated_frames",
     **{f"1.2.840.10008.1.2.4.{n}": "referenced" for n in (94, 95, 204, 205)},
     **{f"1.2.840.10008.1.2.4.{n}": "video" for n in range(100, 109)},
+    **{f"1.2.840.10008.1.2.4.{n}.1": "video" for n in range(100, 107)},
+    **{f"1.2.840.10008.1.2.7.{n}": "video" for n in range(1, 4)},
 }
 """Transfer syntaxes (PS3.6, table A-1) and our word for each."""
 
