@@ -69,7 +69,7 @@ def test_facts_that_measuring_needs(ct, tmp_path):
     ct.write(tmp_path / "in", **facts)
     record = record_of(ct, tmp_path / "in", tmp_path / "out", secret=b"secret", days=30)
     found = record["acquisition"]
-    assert found["scanner"] == scanner_key(header(**MACHINE), b"secret")
+    assert found["scanner_key"] == scanner_key(header(**MACHINE), b"secret")
     assert (found["pixel_spacing_mm"], found["pixel_fov_mm"]) == (5, 5 * 48)
     assert (found["reconstruction_fov_mm"], found["table_height_mm"]) == (230, 151.5)
     assert found["slice_spacing_mm"] == 3

@@ -21,7 +21,7 @@ EMPTY: dict[str, object] = (
         (
             *("manufacturer", "model", "kvp", "tube_current_ma", "kernel", "slice_thickness_mm"),
             *("pixel_spacing_mm", "reconstruction_fov_mm", "table_height_mm"),
-            *("patient_age_years", "patient_sex", "scanner", "pixel_fov_mm"),
+            *("patient_age_years", "patient_sex", "scanner_key", "pixel_fov_mm"),
             *("slice_spacing_mm", "days_offset"),
         )
     )
@@ -60,7 +60,7 @@ def acquisition_facts(
     pixel_mm = number("PixelSpacing", "PixelMeasuresSequence", item=1)
     columns = number("Columns")
     return EMPTY | {
-        "scanner": scanner_key(dataset, secret),
+        "scanner_key": scanner_key(dataset, secret),
         "manufacturer": vocabulary.manufacturer_name(text("Manufacturer")) or None,
         "model": vocabulary.model_name(text("ManufacturerModelName")) or None,
         "kvp": number("KVP", "CTXRayDetailsSequence"),

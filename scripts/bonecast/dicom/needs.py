@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bonecast.dicom.geometry import AXIAL_COSINE
 from bonecast.dicom.index import Series
-from bonecast.dicom.scoring import Settings, coverage_mm, is_tilted, thickness_mm
+from bonecast.dicom.scoring import Settings, coverage_mm, thickness_mm
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
 
@@ -135,7 +135,7 @@ def _even(series: Series, settings: Settings) -> None:
 
 def _upright(series: Series, settings: Settings) -> None:
     stack = series.stack
-    if not is_tilted(stack):
+    if not stack.is_tilted:
         return
     found = (
         f"slices shifted by {stack.shear_mm:.1f} mm over the stack "

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bonecast.dicom.geometry import MAX_SHEAR_MM, Stack
 from bonecast.dicom.index import Series
 from bonecast.dicom.vocabulary import kernel_is_soft
 
@@ -103,18 +102,13 @@ def coverage_mm(series: Series) -> float:
     return series.stack.coverage_mm + (series.spacing_mm or 0.0) if series.stack else 0.0
 
 
-def is_tilted(stack: Stack) -> bool:
-    """Whether the slices are shifted so far that they form no rectangular volume."""
-    return stack.shear_mm > MAX_SHEAR_MM
-
-
 def _original(series: Series, *_) -> float | None:
     return float(series.image_type.startswith("ORIGINAL")) if series.image_type else None
 
 
 def _regular(series: Series, *_) -> float | None:
     stack = series.stack
-    return None if stack is None else float(not (stack.n_uneven or is_tilted(stack)))
+    return None if stack is None else float(not (stack.n_uneven or stack.is_tilted))
 
 
 def _coverage(series: Series, _: Settings, longest_mm: float) -> float:

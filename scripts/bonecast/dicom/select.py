@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bonecast.dicom.index import Index, Series
 from bonecast.dicom.needs import check_suited, check_volume
-from bonecast.dicom.scoring import Score, Settings, compare, is_tilted, points, score_all
+from bonecast.dicom.scoring import Score, Settings, compare, points, score_all
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
 
@@ -100,7 +100,7 @@ def _irregular_words(series: Series) -> str:
     if stack and stack.n_uneven:
         plural = "s" if stack.n_uneven > 1 else ""
         words += f"; {stack.n_uneven} uneven distance{plural} to be resampled"
-    if stack and is_tilted(stack):
+    if stack and stack.is_tilted:
         words += f"; gantry tilt of {stack.tilt_degrees:.1f} degrees to be resampled"
     return words
 

@@ -290,6 +290,7 @@ def _scan_row(
         # Days of the participants table and of the study within the participant's files.
         row["days"] = acquisition["days_offset"]
     row |= {name: acquisition.get(name) for name in names(ACQUISITION)}
+    row["ct_resampled"] = (ct.get("checks") or {}).get("resampled") or None
     row["patient_sex"] = files.person.sex or row["patient_sex"]
     if isinstance(row["pixel_spacing_mm"], list):
         row["pixel_spacing_mm"] = row["pixel_spacing_mm"][0]

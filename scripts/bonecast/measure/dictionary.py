@@ -80,11 +80,19 @@ EXCLUSION_COLUMNS = (*SCAN, *WHEN, *OUTCOME)
 ACQUISITION = (
     _header("manufacturer", "", "Manufacturer of the scanner", kind="text"),
     _header("model", "", "Model of the scanner", kind="text"),
+    _header(
+        "scanner_key",
+        "",
+        "Pseudonym of the machine: scans with the same one were made by it",
+        kind="text",
+    ),
     _header("kvp", "kV", "Tube voltage", low=0, source="ct.json or participants.tsv"),
     _header("tube_current_ma", "mA", "Tube current", low=0),
     _header("kernel", "", "Reconstruction kernel", kind="text"),
     _header("slice_thickness_mm", "mm", "Slice thickness", low=0),
+    _header("slice_spacing_mm", "mm", "Median distance between slices as they came", low=0),
     _header("pixel_spacing_mm", "mm", "Size of a pixel in the slice", low=0),
+    _header("pixel_fov_mm", "mm", "Width of the slice: its pixels times their size", low=0),
     _header("reconstruction_fov_mm", "mm", "Reconstructed field of view", low=0),
     _header("table_height_mm", "mm", "Table height"),
     *CONTRAST_HEADER_COLUMNS,
@@ -100,6 +108,13 @@ ACQUISITION = (
 )
 """Facts of ct.json that become columns of the scans table; the table of participants may know
 better."""
+
+RESAMPLED = _text(
+    "ct_resampled",
+    "What of the CT was interpolated to make it rectangular, in words; empty: nothing",
+    "ct.json",
+    "quality",
+)
 
 NAMING = (
     Column("n_levels_seen", "count", "Levels segmented in the scan", kind="int", low=0),
@@ -195,6 +210,7 @@ def scan_columns(
         *OUTCOME[:2],
         SAME_SCAN_AS,
         *ACQUISITION,
+        RESAMPLED,
         *NAMING,
         *hu_summary_columns(rois, levels, min_levels),
         *vbmd_summary_columns(span(levels), words_for(levels), min_levels, rois[0]),
