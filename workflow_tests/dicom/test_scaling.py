@@ -219,6 +219,7 @@ def doubled(dataset, number):
         (lambda d, n: store(d, 1024 - hu_of(d)), ()),
         (lambda d, n: store(d, hu_of(d) + 1024, RescaleSlope=0), ("slope is 0",)),
         (lambda d, n: store(d, hu_of(d) + 1024, RescaleType="OD"), ("optical density",)),
+        (lambda d, n: store(d, hu_of(d) + 1024, RescaleType="HU_MOD"), ("modified",)),
         (
             lambda d, n: store(d, hu_of(d) + 1024, PhotometricInterpretation="PALETTE COLOR"),
             ("colours",),
