@@ -188,7 +188,7 @@ def _clear_overlay_bits(dataset: Dataset, syntax: str) -> None:
         ValueError: in values that are not 16 bits.
     """
     stored = range(dataset.HighBit + 1 - dataset.BitsStored, dataset.HighBit + 1)
-    groups = [tag.group for tag in dataset.keys() if tag.group & 0xFF00 == GRAPHICS[1]]
+    groups = [tag.group for tag in list(dataset.keys()) if tag.group & 0xFF00 == GRAPHICS[1]]
     bits = {
         int(dataset[group, 0x0102].value)
         for group in dict.fromkeys(groups)
@@ -206,7 +206,7 @@ def _clear_overlay_bits(dataset: Dataset, syntax: str) -> None:
 
 def _clean(dataset: Dataset, key: bytes, words: set[str]) -> None:
     """Apply the profile to a data set and to those nested in it."""
-    for tag in [tag for tag in dataset.keys() if _is_unknown(tag)]:
+    for tag in [tag for tag in list(dataset.keys()) if _is_unknown(tag)]:
         del dataset[tag]
     for element in _elements(dataset):
         if element.VR == "SQ":
