@@ -18,6 +18,8 @@ from bonecast.dicom.scan import read_headers
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
 
+FIRST_CT_YEAR = 1971
+
 
 @dataclass
 class Series:
@@ -161,12 +163,16 @@ def _number_studies(headers: list[Header]) -> dict[str, tuple[int, int | None]]:
 
 
 def _date(text: str) -> datetime.date | None:
-    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29)."""
+    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29); none before CT (1971).
+
+    Dates that stand for none, such as 00010101 and 19000101, would make days of centuries.
+    """
     match = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", text, re.ASCII)
     try:
-        return datetime.date(*map(int, match.groups())) if match else None
+        date = datetime.date(*map(int, match.groups())) if match else None
     except ValueError:
         return None
+    return date if date and date.year >= FIRST_CT_YEAR else None
 
 
 def _describe(group: Group, patient: int, study: int, days: int | None) -> Series:
