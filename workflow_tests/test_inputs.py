@@ -5,7 +5,7 @@ import os
 import pytest
 
 from bonecast.cohort import CohortError
-from bonecast.inputs import ABSENT, input_state, scan_mask, scan_source
+from bonecast.inputs import ABSENT, cohort_secret, input_state, scan_mask, scan_source, secret_state
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +83,18 @@ def test_a_run_keeps_what_it_saw_first(tmp_path):
     before = input_state(str(path))
     path.write_text("changed meanwhile")
     assert input_state(str(path)) == before != state(path)
+
+
+def test_secret_is_a_file_or_the_name_of_the_cohort(tmp_path):
+    def of(path):
+        return cohort_secret({"name": "spine", "secret": path and str(path)})
+
+    assert of(None) == b"spine"
+    for name, content in (("secret", b"\x00\xff"), ("moved", b"\x00\xff"), ("empty", b"")):
+        (tmp_path / name).write_bytes(content)
+    assert of(tmp_path / "secret") == b"\x00\xff"
+    assert secret_state(of(tmp_path / "secret")) == secret_state(of(tmp_path / "moved"))
+    assert secret_state(of(tmp_path / "secret")) != secret_state(of(None))
+    for name in ("empty", "absent"):
+        with pytest.raises(CohortError, match=r"cohort\.secret"):
+            of(tmp_path / name)

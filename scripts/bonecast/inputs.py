@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from bonecast.cohort import Participant, find_scan, locate
+from bonecast.cohort import CohortError, Participant, find_scan, locate
 
 HOME = str(Path(__file__).resolve().parents[2])
 """The workflow's own folder, searched for paths not found from the working directory."""
@@ -58,6 +58,34 @@ def mask_path(row: Participant, kind: str, segment: Mapping, home: str) -> str:
     if not (path := getattr(row, kind)) and folder:
         path = str(Path(locate(folder, [home]), f"{row.scan_id}.nii.gz"))
     return path
+
+
+def cohort_secret(cohort: Mapping) -> bytes:
+    """What is mixed into pseudonyms and digests; the cohort's name where there is no file of it.
+
+    Args:
+        cohort: section `cohort` of the configuration.
+
+    Raises:
+        CohortError: the file is missing or empty.
+    """
+    if not cohort["secret"]:
+        return cohort["name"].encode()
+    try:
+        secret = Path(locate(cohort["secret"], [HOME])).read_bytes()
+    except FileNotFoundError:
+        secret = b""
+    if not secret:
+        raise CohortError(
+            "cohort.secret: the file named there is missing or empty; name a file of random bytes, "
+            "or null to mix in the cohort's name"
+        )
+    return secret
+
+
+def secret_state(secret: bytes) -> str:
+    """A digest for params: other bytes rerun what they are mixed into, another place does not."""
+    return hashlib.blake2b(secret, digest_size=DIGEST_BYTES, person=b"params").hexdigest()
 
 
 @cache
