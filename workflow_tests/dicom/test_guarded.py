@@ -63,5 +63,5 @@ def test_a_decoder_whose_reader_is_gone_ends(shared_data):
     process.start()
     sender.close()
     receiver.close()
-    process.join(60)
+    process.join(120)
     assert process.exitcode
