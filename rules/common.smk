@@ -19,7 +19,7 @@ from bonecast.cohort import (
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 from bonecast.dicom.export import private_folder
-from bonecast.inputs import check_scans, input_state
+from bonecast.inputs import check_scans, cohort_secret, input_state, secret_state
 from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
@@ -153,23 +153,22 @@ def existing(path):
     return path if path and (made_by_demo(path) or os.path.exists(path)) else []
 
 
-def cohort_secret():
-    """Random bytes of the user's own, empty without; stops where the file is not there."""
-    path = config["cohort"]["secret"]
-    if not path or MAKES_PARTICIPANTS:
-        return b""
-    if not os.path.isfile(path):
-        raise WorkflowError(f"cohort.secret: {path} not found.")
-    with open(path, "rb") as stream:
-        return stream.read()
-
-
 def participant_days(wildcards):
     """Days of a participant's row from their first scan, None where not given."""
     return participant_row(wildcards).days
 
 
-COHORT_SECRET = cohort_secret()
+def secret_of_cohort():
+    """What is mixed into pseudonyms and digests; without scans there are none."""
+    if IS_TABULAR:
+        return b""
+    try:
+        return cohort_secret(config["cohort"])
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
+COHORT_SECRET = secret_of_cohort()
 
 
 def source_made_here(wildcards):
@@ -329,12 +328,11 @@ IMAGE_FIGURES = [
 ]
 
 
-def secret_file(wildcards):
-    """The file of cohort.secret: what is given to others is keyed with bytes that they lack."""
-    secret = located(config["cohort"]["secret"])
-    if not secret or not os.path.isfile(secret):
+def own_secret(wildcards):
+    """Digest of cohort.secret, which must be set: others lack its bytes, not the cohort's name."""
+    if not config["cohort"]["secret"]:
         raise WorkflowError(
-            f"cohort.secret: {secret or 'not set'}. De-identified DICOM needs a file of random bytes: "
+            "cohort.secret: not set. De-identified DICOM needs a file of random bytes: "
             "head -c 32 /dev/urandom > /a/folder/of/yours/secret"
         )
-    return secret
+    return secret_state(COHORT_SECRET)

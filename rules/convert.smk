@@ -18,8 +18,7 @@ rule convert_series:
     params:
         source=source_state,
         resample=lookup("ingest/resample", within=config),
-        cohort=lookup("cohort/name", within=config),
-        secret=lookup("cohort/secret", within=config),
+        secret=secret_state(COHORT_SECRET),
         days=participant_days,
         code=code_digest("dicom", "images.py", "phases.py"),
     message:

@@ -6,7 +6,6 @@ rule deidentify_series:
         source=source_made_here,
         series="<results>/participants/{participant}/series.tsv",
         facts="<results>/participants/{participant}/ct.json",
-        secret=secret_file,
     output:
         folder=directory("<results>/deidentified/{participant}"),
     log:
@@ -18,6 +17,7 @@ rule deidentify_series:
         runtime=20,
     params:
         source=source_state,
+        secret=own_secret,
         code=code_digest("dicom"),
     message:
         "Writing de-identified DICOM of {wildcards.participant}"

@@ -1,17 +1,17 @@
 """Convert a participant's chosen series to one checked CT volume in Hounsfield units."""
 
-from bonecast.dicom.acquisition import read_secret
 from bonecast.dicom.convert import convert_participant
 from bonecast.dicom.identity import id_in_header
 from bonecast.dicom.resample import Resample
-from bonecast.inputs import scan_source
+from bonecast.inputs import cohort_secret, scan_source
 from bonecast.private import nothing_quoted
 from bonecast.runtime import job, write_json
 
 if __name__ == "__main__":
     with job(snakemake) as log:
         participant, params = snakemake.wildcards.participant, snakemake.params
-        source = scan_source(participant, snakemake.config["cohort"])
+        cohort = snakemake.config["cohort"]
+        source, secret = scan_source(participant, cohort), cohort_secret(cohort)
         with nothing_quoted():
             record = convert_participant(
                 participant,
@@ -19,7 +19,7 @@ if __name__ == "__main__":
                 snakemake.input.series,
                 snakemake.output.ct,
                 Resample(**params.resample),
-                read_secret(params.secret, params.cohort),
+                secret,
                 params.days,
             )
             record["id_in_header"] = id_in_header(participant, source)

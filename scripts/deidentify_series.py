@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from bonecast.dicom.deidentify import export_scan
-from bonecast.inputs import scan_source
+from bonecast.inputs import cohort_secret, scan_source
 from bonecast.private import nothing_quoted
 from bonecast.runtime import job, read_json, write_json
 
 if __name__ == "__main__":
     with job(snakemake) as log:
         participant = snakemake.wildcards.participant
-        source = scan_source(participant, snakemake.config["cohort"])
+        cohort = snakemake.config["cohort"]
+        source, secret = scan_source(participant, cohort), cohort_secret(cohort)
         folder = Path(snakemake.output.folder)
         folder.mkdir()
         with nothing_quoted():
@@ -19,7 +20,7 @@ if __name__ == "__main__":
                 source,
                 snakemake.input.series,
                 read_json(snakemake.input.facts),
-                Path(snakemake.input.secret).read_bytes(),
+                secret,
                 folder,
             )
         write_json(about, folder / "about.json")

@@ -104,24 +104,6 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     assert (jobs["label_vertebrae"], jobs["measure_scan"]) == (1, 1)
 
 
-def test_another_named_series_is_chosen_again_for_its_participant_only(
-    run_snakemake, plan, project, scans, tmp_path, cohort
-):
-    table = tmp_path / "participants.tsv"
-    table.write_text("participant_id\tseries\np1\t\np2\t\np3\tS01\n")
-    config = cohort(scans)
-    config["cohort"]["participants"] = str(table)
-    done = run_snakemake("segmentations", config=config, project=project)
-    assert done.returncode == 0, done.stdout + done.stderr
-    table.write_text("participant_id\tseries\np1\t\np2\tS02\np3\tS01\n")
-    outcome = plan(config, "segmentations", project=project)
-    assert outcome.jobs["index_series"] == outcome.jobs["convert_series"] == 1
-    assert "Listing the series of p2" in outcome.text
-    assert _jobs_of_participants(outcome.text) == {"p2"}
-    table.write_text("participant_id\tseries\np1\t\np2\t\np3\tS01\n")
-    assert plan(config, "segmentations", project=project).jobs == {}
-
-
 def test_an_edited_list_of_excluded_levels_measures_again_whom_it_changes(
     run_snakemake, plan, project, scans, tmp_path, cohort
 ):
@@ -231,46 +213,46 @@ def test_a_demo_in_the_workflows_folder_is_not_taken_for_the_one_here(plan, proj
     assert "demo/clinical.csv" in made_first
 
 
-def test_an_input_touched_or_replaced_is_listed_again_and_nobody_elses(
+def test_an_input_a_named_series_or_a_mask_that_changes_reruns_its_participant_only(
     run_snakemake, plan, project, scans, tmp_path, cohort
 ):
-    table = tmp_path / "participants.tsv"
-    rows = "participant_id\tpath\np1\t\np2\t\np3\tDoe_Jane\n"
+    table, masks = tmp_path / "participants.tsv", tmp_path / "masks"
+    rows = "participant_id\tpath\tseries\np1\t\t\np2\t\t\np3\tDoe_Jane\tS01\n"
     table.write_text(rows)
     (scans / "p3").rename(scans / "Doe_Jane")
+    masks.mkdir()
+    for name in ("p1", "p2"):
+        (masks / f"{name}.nii.gz").touch()
     config = cohort(scans)
-    config["cohort"]["participants"] = str(table)
+    config["cohort"]["participants"], config["segment"]["masks"] = str(table), str(masks)
     done = run_snakemake("segmentations", config=config, project=project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert plan(config, "segmentations", project=project).jobs == {}
 
-    def listed(what):
+    every = ("index_series", "convert_series", "label_vertebrae")
+
+    def changed(what: str, who: str, *rules: str) -> None:
         outcome = plan(config, "segmentations", project=project)
         assert "Doe" not in outcome.text
-        assert outcome.jobs.get("index_series") == outcome.jobs.get("convert_series") == 1, what
-        return _jobs_of_participants(outcome.text)
+        assert _jobs_of_participants(outcome.text) == {who}, what
+        jobs = {rule: outcome.jobs[rule] for rule in every if rule in outcome.jobs}
+        assert jobs == dict.fromkeys(rules, 1), what
 
+    table.write_text(rows.replace("p2\t\t", "p2\t\tS02"))
+    changed("another series", "p2", *every)
+    table.write_text(rows)
+    mask = masks / "p2.nii.gz"
+    before = mask.stat()
+    mask.write_text("drawn again")
+    changed("another mask", "p2", "label_vertebrae")
+    mask.write_text("")
+    os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert plan(config, "segmentations", project=project).jobs == {}
     (scans / "Doe_Jane" / "one more.dcm").touch()
-    assert listed("a file more") == {"p3"}
+    changed("a file more", "p3", *every)
     (scans / "Doe_Jane").rename(scans / "Doe_J")
     table.write_text(rows.replace("Doe_Jane", "Doe_J"))
-    assert listed("another path") == {"p3"}
-
-
-def test_a_mask_replaced_names_the_vertebrae_of_one_participant_again(
-    run_snakemake, plan, project, scans, tmp_path, cohort
-):
-    config = cohort(scans)
-    config["segment"]["masks"] = str(tmp_path / "masks")
-    (tmp_path / "masks").mkdir()
-    for name in ("p1", "p2"):
-        (tmp_path / "masks" / f"{name}.nii.gz").touch()
-    done = run_snakemake("segmentations", config=config, project=project)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (tmp_path / "masks" / "p2.nii.gz").write_text("drawn again")
-    outcome = plan(config, "segmentations", project=project)
-    assert (outcome.jobs["label_vertebrae"], "index_series" in outcome.jobs) == (1, False)
-    assert _jobs_of_participants(outcome.text) == {"p2"}
+    changed("another path", "p3", *every)
 
 
 def test_figures_are_made_again_where_scans_and_masks_are_gone(

@@ -4,6 +4,7 @@ import ast
 import platform
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -110,25 +111,33 @@ changes no result, or their edits reach it through an input that is made again. 
 are left to the next run that names vertebrae: a new colour must not measure a cohort again."""
 
 
+@cache
+def imports_of(script: Path) -> set[str]:
+    """What a file imports of the library, as paths of modules that may be there."""
+    found = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("bonecast"):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found |= {name.partition(".")[2].replace(".", "/") for name in names}
+    return found
+
+
 def imported_modules(library: Path, script: Path) -> set[str]:
     """Every library module that a script imports, and those they import, as paths."""
     found: set[str] = set()
     waiting = [script]
     while waiting:
-        for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.ImportFrom) or not node.module.startswith("bonecast"):
-                continue
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for path in (name.partition(".")[2].replace(".", "/") for name in names):
-                if path not in found and (library / f"{path}.py").is_file():
-                    found.add(path)
-                    waiting.append(library / f"{path}.py")
+        for path in imports_of(waiting.pop()) - found:
+            if (library / f"{path}.py").is_file():
+                found.add(path)
+                waiting.append(library / f"{path}.py")
     return found
 
 
 def test_digests_cover_the_modules_an_adapter_imports(repo, rules):
     """A rule reruns when a library module that it uses, directly or not, is edited."""
     shared = {"digest", "runtime", "staging", "refusal", "reasons", "levels", "inputs", "private"}
+    shared |= {"storage"}
     # One fills a cache that is right or absent; the other trains anew only when asked by name.
     without = {"compile_radiomics", "train_embedded_model"}
     missing = []

@@ -5,7 +5,15 @@ import os
 import pytest
 
 from bonecast.cohort import CohortError, Participant
-from bonecast.inputs import ABSENT, check_scans, input_state, scan_mask, scan_source
+from bonecast.inputs import (
+    ABSENT,
+    check_scans,
+    cohort_secret,
+    input_state,
+    scan_mask,
+    scan_source,
+    secret_state,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +105,18 @@ def test_scans_that_are_gone_stop_a_run_that_would_lose_their_results(tmp_path):
         (results / name / "series.tsv").write_text(f"series\treason\tdetail\nS01\t{reason}\t\n")
     with pytest.raises(CohortError, match=r"1 of 3 .* p3\. .*--rerun-triggers mtime"):
         check_scans(scans, str(results))
+
+
+def test_secret_is_a_file_or_the_name_of_the_cohort(tmp_path):
+    def of(path):
+        return cohort_secret({"name": "spine", "secret": path and str(path)})
+
+    assert of(None) == b"spine"
+    for name, content in (("secret", b"\x00\xff"), ("moved", b"\x00\xff"), ("empty", b"")):
+        (tmp_path / name).write_bytes(content)
+    assert of(tmp_path / "secret") == b"\x00\xff"
+    assert secret_state(of(tmp_path / "secret")) == secret_state(of(tmp_path / "moved"))
+    assert secret_state(of(tmp_path / "secret")) != secret_state(of(None))
+    for name in ("empty", "absent"):
+        with pytest.raises(CohortError, match=r"cohort\.secret"):
+            of(tmp_path / name)

@@ -118,7 +118,7 @@ snakemake = SimpleNamespace(
 with job(snakemake):
     Path(snakemake.output.one).write_text("half")
     (folder / "begun").touch()
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -135,7 +135,7 @@ def started(tmp_path):
         parent.kill()
 
 
-def wait_for(condition, seconds: float = 20) -> None:
+def wait_for(condition, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

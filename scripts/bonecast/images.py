@@ -14,10 +14,8 @@ from isal import igzip
 GZIP_LEVEL = 3
 """igzip level: as small as zlib level 1 to 2, several times faster."""
 
-
 NIFTI2_START = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """How a NIfTI-2 header begins: with its length."""
-
 
 VOXELS_AT = 352
 """Offset of the first voxel: the header and four bytes that say that nothing extends it."""

@@ -99,6 +99,34 @@ def _was_found(series_table: Path) -> bool:
     return f"\t{Reason.NO_INPUT}\t" not in series_table.read_text(encoding="utf-8")
 
 
+def cohort_secret(cohort: Mapping) -> bytes:
+    """What is mixed into pseudonyms and digests; the cohort's name where there is no file of it.
+
+    Args:
+        cohort: section `cohort` of the configuration.
+
+    Raises:
+        CohortError: the file is missing or empty.
+    """
+    if not cohort["secret"]:
+        return cohort["name"].encode()
+    try:
+        secret = Path(locate(cohort["secret"], [HOME])).read_bytes()
+    except FileNotFoundError:
+        secret = b""
+    if not secret:
+        raise CohortError(
+            "cohort.secret: the file named there is missing or empty; name a file of random bytes, "
+            "or null to mix in the cohort's name"
+        )
+    return secret
+
+
+def secret_state(secret: bytes) -> str:
+    """A digest for params: other bytes rerun what they are mixed into, another place does not."""
+    return hashlib.blake2b(secret, digest_size=DIGEST_BYTES, person=b"params").hexdigest()
+
+
 @cache
 def input_state(path: str, root: str = "", secret: bytes = b"") -> str:
     """A digest of a path, its date and its size: changes where the file or folder does.

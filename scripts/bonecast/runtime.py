@@ -5,7 +5,6 @@ The only module of the library that knows the shape of Snakemake's injected obje
 """
 
 import contextlib
-import errno
 import json
 import logging
 import multiprocessing
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from bonecast.refusal import Refusal
 from bonecast.staging import Abandoned, Staging
+from bonecast.storage import STORAGE_FAULTS
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 TIME_FORMAT = "%H:%M:%S"
@@ -30,18 +30,6 @@ UID = re.compile(r"\b[0-2](?:\.\d+){5,}\b")
 
 PARENT_CHECK_S = 1.0
 """How often a job looks whether the process that started it is still there."""
-
-FULL = "the disk is full or the quota used up: free space for results and temporary files"
-GONE = "a file or folder is gone: see that the cohort's folders are mounted and complete"
-REFUSED = "a file or folder may not be read or written: see its permissions"
-FAILING = "a disk or network drive does not answer as it should: see the system's log"
-STORAGE_FAULTS = (
-    dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FULL)
-    | dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENOTCONN), GONE)
-    | dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), REFUSED)
-    | dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN), FAILING)
-)
-"""What to do about errors of the storage, by error number. None of them says anything of a scan."""
 
 
 class _ScrubbingFormatter(logging.Formatter):

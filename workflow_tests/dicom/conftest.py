@@ -174,7 +174,7 @@ def convert_first(
     first = index.series[0]
     nifti = first.description_class == "nifti_volume"
     files = sorted(sum((one.files for one in index.series), [])) if every else first.files
-    choice = Choice("S01", files, index.listing, None, "", nifti, first.contrast)
+    choice = Choice("S01", files, index.listing, None, "", nifti)
     return convert_series(source, choice, resample or Resample(), secret)
 
 

@@ -8,11 +8,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bonecast import images
-from bonecast.dicom.acquisition import read_secret, scanner_key
+from bonecast.dicom.acquisition import scanner_key
 from bonecast.dicom.convert import convert_participant, volume_digest
 from bonecast.dicom.table import write_series
 from bonecast.images import Volume
-from bonecast.refusal import Refusal
 
 MACHINE = {
     "Manufacturer": "SIEMENS",
@@ -45,16 +44,6 @@ def test_make_and_model_alone_are_no_scanner(absent):
     elements = MACHINE | {"DeviceSerialNumber": absent, "StationName": absent}
     assert scanner_key(header(**elements), b"secret") is None
     assert scanner_key(header(**elements | {"StationName": "CT1"}), b"secret")
-
-
-def test_secret_is_a_file_or_the_name_of_the_cohort(tmp_path):
-    assert read_secret(None, "spine") == b"spine"
-    (tmp_path / "secret").write_bytes(b"\x00\xff")
-    assert read_secret(str(tmp_path / "secret"), "spine") == b"\x00\xff"
-    (tmp_path / "empty").touch()
-    for name in ("empty", "absent"):
-        with pytest.raises(Refusal, match=r"cohort\.secret"):
-            read_secret(str(tmp_path / name), "spine")
 
 
 def record_of(ct, source, work, **options):

@@ -27,8 +27,7 @@ CONVERT_EVERY = 10
 SLICES = 11
 SEED = 20260101
 LIMIT_S = 10.0
-"""For one damaged file, or a series with one: a thousand times what it takes, for a machine that
-does other things too."""
+"""CPU time for one damaged file, or a series with one: a thousand times what it takes."""
 
 LARGEST_REAL_BYTES = 45_000
 
@@ -53,6 +52,14 @@ def recode(path: Path, syntax: uid.UID) -> None:
     fresh = Dataset(dataset)
     fresh.file_meta = dataset.file_meta
     fresh.save_as(path, enforce_file_format=True)
+
+
+@pytest.fixture(autouse=True)
+def no_mistake_of_our_own(caplog):
+    """What damaged files make our own code stumble over may be a mistake in it."""
+    yield
+    told = {record.getMessage() for record in caplog.get_records("call")}
+    assert {text for text in told if "taken for damage" in text} == set()
 
 
 @pytest.fixture
@@ -93,9 +100,9 @@ def check_reading(paths: list[Path], work: Path, number: int) -> None:
     answers = Counter()
     with quiet_pydicom():
         for count, path in enumerate(damage(paths, work, number)):
-            started = time.perf_counter()
+            started = time.process_time()
             found = scan.read_header(path, 0)
-            assert time.perf_counter() - started < LIMIT_S, count
+            assert time.process_time() - started < LIMIT_S, count
             answers[found if isinstance(found, FileKind) else "header"] += 1
             if uid.DeflatedExplicitVRLittleEndian.encode() not in path.read_bytes()[:1024]:
                 assert repr(found) == repr(by_pydicom(path)), count
@@ -127,7 +134,7 @@ def test_damaged_series_get_a_decision_with_a_reason(ct, series, tmp_path):
         for path in touched:
             chance.setstate(state)
             path.write_bytes(mutate(sound[path], elements[path], chance))
-        started = time.perf_counter()
+        started = time.process_time()
         index, decisions = ct.decide(paths[0].parent)
         for one in decisions:
             assert one.chosen == (one.reason is None) and one.detail, count
@@ -146,7 +153,7 @@ def test_damaged_series_get_a_decision_with_a_reason(ct, series, tmp_path):
             assert record["status"] == "ok" or record["detail"], count
             assert bool((tmp_path / "ct.nii.gz").stat().st_size) == (record["status"] == "ok")
             converted[record["reason"]] += 1
-        assert time.perf_counter() - started < LIMIT_S, count
+        assert time.process_time() - started < LIMIT_S, count
         for path in touched:
             path.write_bytes(sound[path])
     assert sum(converted.values()) == N_INDEXED / CONVERT_EVERY

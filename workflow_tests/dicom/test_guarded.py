@@ -1,5 +1,9 @@
 """Compressed pixels that would end the process that decodes them."""
 
+import os
+import signal
+from multiprocessing import get_context
+
 import numpy as np
 import pydicom
 import pytest
@@ -40,3 +44,24 @@ def test_a_decoder_that_does_not_end_is_ended(shared_data, monkeypatch):
     dataset = pydicom.dcmread(shared_data / WG04 / "J2KR" / "CT1_J2KR")
     with pytest.raises(ValueError, match="did not end"):
         guarded.pixel_array(dataset)
+
+
+def test_a_decoder_that_the_system_kills_is_no_damage(shared_data, monkeypatch):
+    """As it does when memory runs out."""
+    monkeypatch.setattr(guarded, "_send_pixels", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    dataset = pydicom.dcmread(shared_data / WG04 / "J2KR" / "CT1_J2KR")
+    with pytest.raises(MemoryError):
+        guarded.pixel_array(dataset)
+
+
+def test_a_decoder_whose_reader_is_gone_ends(shared_data):
+    """Its image is larger than a pipe holds: it would wait for ever."""
+    dataset = pydicom.dcmread(shared_data / WG04 / "J2KR" / "CT1_J2KR")
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=guarded._send_pixels, args=(dataset, sender, receiver))
+    process.start()
+    sender.close()
+    receiver.close()
+    process.join(120)
+    assert process.exitcode

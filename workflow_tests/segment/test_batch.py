@@ -255,7 +255,7 @@ def test_the_process_ends_with_the_one_that_watches_it(tmp_path, noise, fakes):
         while json.loads(process.stdout.readline())["event"] != "row":
             pass
         process.stdin.close()
-        assert process.wait(timeout=10) == 1
+        assert process.wait(timeout=120) == 1
     assert not (tmp_path / "p5.json").exists()
 
 

@@ -1,7 +1,6 @@
 """How a scan was made, from its header, with nothing that says whose it is."""
 
 import hashlib
-from pathlib import Path
 from statistics import median
 
 from pydicom.dataset import Dataset
@@ -9,7 +8,6 @@ from pydicom.dataset import Dataset
 from bonecast.dicom import vocabulary
 from bonecast.dicom.contrast import HeaderContrast, read_contrast
 from bonecast.dicom.headers import DAMAGE, FrameGroups, as_float
-from bonecast.refusal import Refusal
 
 AGE_CAP_YEARS = 90
 """Ages of 90 and more identify (45 CFR 164.514(b)(2)(i)(C)): they are all given as 90."""
@@ -93,29 +91,6 @@ def scanner_key(dataset: Dataset, secret: bytes) -> str | None:
     key = hashlib.blake2b(secret, digest_size=32).digest()
     words = "\0".join([serial, station, *make])
     return "SC-" + hashlib.blake2b(words.encode(), key=key, digest_size=4).hexdigest()
-
-
-def read_secret(path: str | None, cohort: str) -> bytes:
-    """What is mixed into the pseudonyms of scanners.
-
-    Args:
-        path: file of random bytes; None: the cohort's name stands in for it.
-
-    Raises:
-        Refusal: the file is missing or empty.
-    """
-    if path is None:
-        return cohort.encode()
-    try:
-        secret = Path(path).read_bytes()
-    except FileNotFoundError:
-        secret = b""
-    if not secret:
-        raise Refusal(
-            "cohort.secret: the file named there is missing or empty; name a file of random bytes, "
-            "or null to mix in the cohort's name"
-        )
-    return secret
 
 
 def element(dataset: Dataset, name: str) -> object | None:

@@ -160,7 +160,6 @@ AGENTS = _words(
 INTRAVENOUS = _words("iv", r"i\.v\.?", r"intra-?ven\w*", r"intra-?arter\w*", r"vein\w*", "inj")
 """Routes into the blood."""
 
-
 LONGEST = 1000
 """Characters that are read; DICOM allows 64, a damaged header holds any number."""
 

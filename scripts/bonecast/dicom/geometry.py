@@ -10,6 +10,9 @@ import numpy as np
 AXIAL_COSINE = 0.766
 """Slices within 40 degrees of the transverse plane are axial: gantries tilt up to 30."""
 
+MAX_TILT_DEGREES = float(np.degrees(np.arccos(AXIAL_COSINE)))
+"""Axial slices lie within this angle of the body's axis, so no gantry shifts them further."""
+
 DUPLICATE_MM = 0.01
 """Slices nearer than this lie at the same position."""
 

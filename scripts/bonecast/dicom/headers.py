@@ -5,10 +5,10 @@ They stay in memory: nothing in this stage writes them.
 """
 
 import contextlib
-import errno
 import logging
 import math
 import struct
+import traceback
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,6 +25,7 @@ from pydicom.multival import MultiValue
 
 from bonecast.dicom.elements import CHARACTER_SET, META_CLASS, TRANSFER_SYNTAX
 from bonecast.dicom.vocabulary import MODALITIES
+from bonecast.storage import STORAGE_FAULTS
 
 TAGS: dict[str, int] = {
     "character_set": 0x00080005,
@@ -96,11 +97,14 @@ DAMAGE = (
 )
 """What pydicom and its decoders raise on elements and pixel data that are damaged or missing."""
 
-STORAGE_FAULTS = {
-    *(errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ETIMEDOUT),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
-}
-"""Errors of the disk, the network or the account: no property of a scan, so never an exclusion."""
+VANISHED = (FileNotFoundError, NotADirectoryError)
+
+MISTAKES = (AttributeError, LookupError, NameError, TypeError)
+"""Those of them that a mistake in this package raises as well."""
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+log = logging.getLogger(__name__)
 
 
 class FileKind(StrEnum):
@@ -157,14 +161,23 @@ class Header:
 def raise_storage_fault(error: Exception) -> None:
     """Raise an error again if a failing disk, missing permission or vanished file is behind it.
 
+    Else it is taken for damage of a file. One that this package's own code raised by such means
+    may be a mistake in it, and is logged with its place.
+
     A link that leads nowhere is what the input holds, not a file that vanished.
     """
-    if isinstance(error, PermissionError) or (
+    if isinstance(error, VANISHED):
+        if not Path(error.filename or "").is_symlink():
+            raise error
+    elif isinstance(error, PermissionError) or (
         isinstance(error, OSError) and error.errno in STORAGE_FAULTS
     ):
         raise error
-    if isinstance(error, FileNotFoundError) and not Path(error.filename or "").is_symlink():
-        raise error
+    if isinstance(error, MISTAKES) and error.__traceback__ is not None:
+        place = traceback.extract_tb(error.__traceback__, limit=-1)[0]
+        if Path(place.filename).is_relative_to(PACKAGE):
+            where = f"{Path(place.filename).name}, line {place.lineno}"
+            log.warning("%s in %s: taken for damage of a file", type(error).__name__, where)
 
 
 @contextlib.contextmanager

@@ -3,18 +3,14 @@
 The first need that a series does not meet is the reason why it is not measured.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bonecast.dicom.geometry import AXIAL_COSINE
+from bonecast.dicom.geometry import MAX_TILT_DEGREES
 from bonecast.dicom.index import Series
 from bonecast.dicom.scoring import Settings, coverage_mm, thickness_mm
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
-
-MAX_TILT_DEGREES = math.degrees(math.acos(AXIAL_COSINE))
-"""Axial slices lie within this angle of the body's axis, so no gantry shifts them further."""
 
 VOLUME_SLICES = 3
 """Fewer make no volume, whoever asks for it; the schema allows no smaller ingest.min_slices."""

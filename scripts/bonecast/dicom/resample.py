@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from bonecast.dicom.geometry import (
-    AXIAL_COSINE,
+    MAX_TILT_DEGREES,
     SPACING_TOLERANCE,
     SPACING_TOLERANCE_MM,
     Stack,
@@ -26,9 +26,6 @@ AIR_HU = -1024
 
 ON_GRID_PIXELS = 0.001
 """Shifts this near to whole pixels are not interpolated."""
-
-MAX_TILT_DEGREES = float(np.degrees(np.arccos(AXIAL_COSINE)))
-"""Slices of a gantry that tilts further would not be axial."""
 
 
 @dataclass(frozen=True)

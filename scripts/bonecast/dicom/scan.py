@@ -27,6 +27,7 @@ from bonecast.dicom.headers import (
     CT_CLASSES,
     ENHANCED_CLASSES,
     FUNCTIONAL_GROUPS,
+    VANISHED,
     WANTED,
     FileKind,
     Header,
@@ -118,10 +119,8 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
         # Without the name of the file, which may be a patient's.
         fault = OSError(error.errno, f"file {file + 1} of the listing: {error.strerror}")
         # A link that leads nowhere came so; a file that was listed and is gone did not.
-        if not isinstance(fault, FileNotFoundError):
+        if not (isinstance(fault, VANISHED) and os.path.islink(path)):  # noqa: PTH114
             raise_storage_fault(fault)
-        elif not os.path.islink(path):  # noqa: PTH114
-            raise fault from None
         return FileKind.UNREADABLE
     try:
         status = os.fstat(descriptor)

@@ -43,7 +43,6 @@ class Choice:
         listing: digest of that listing.
         reason, detail: why none was chosen.
         is_nifti: the chosen series is a NIfTI file.
-        contrast: what the header says of contrast medium.
         days: of its study, from the first study of the input; None without dates.
     """
 
@@ -53,7 +52,6 @@ class Choice:
     reason: Reason | None
     detail: str
     is_nifti: bool
-    contrast: bool | None
     days: int | None = None
 
 
@@ -97,11 +95,10 @@ def read_choice(path: str | Path) -> Choice:
                 reason=None,
                 detail="",
                 is_nifti=row["description_class"] == "nifti_volume",
-                contrast={"true": True, "false": False, "": None}[row["contrast"]],
                 days=int(row["days"]) if row["days"] else None,
             )
     reason, detail = _why_none(rows)
-    return Choice("", [], "", reason, detail, is_nifti=False, contrast=None)
+    return Choice("", [], "", reason, detail, is_nifti=False)
 
 
 def _why_none(rows: list[dict[str, str]]) -> tuple[Reason, str]:
@@ -145,7 +142,6 @@ _NEARNESS = {
             Reason.TOO_THICK,
             Reason.GANTRY_TILT,
             Reason.UNEVEN_SLICES,
-            Reason.UNKNOWN_CODING,
             Reason.CORRUPT_PIXELS,
             Reason.AMBIGUOUS_INPUT,
             Reason.MIXED_PATIENTS,

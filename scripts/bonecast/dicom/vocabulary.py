@@ -101,7 +101,7 @@ MODEL = re.compile(
 """Product lines of CT scanners; the rest of the name follows."""
 
 MODEL_LENGTH = 32
-
+"""Characters of a model's name that are passed on."""
 
 MODALITIES = {
     *("AU", "CR", "CT", "DX", "ECG", "ES", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "REG"),

@@ -105,8 +105,7 @@ def _write_all(
     numbers = {(row["participant_id"], row["study_uid"]): row["session_id"] for row in numbered}
     scans, left, studies = divide(table, census, who, same, numbers, sessions)
     progress(f"counting the series of {len(scans)} rows")
-    for _ in count_series(table, scans):
-        pass
+    count_series(table, scans)
     warn(scans, people, same, patients_per_folder(table, scans))
     made = [participant_row(scan, sessions) for scan in scans]
     merged = tables.merge(made, current, written, same)

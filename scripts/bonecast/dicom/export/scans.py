@@ -273,8 +273,8 @@ def _ordinal(date: tuple[str, str] | None) -> int | None:
     return datetime.datetime.strptime(date[0], "%Y%m%d").toordinal()
 
 
-def count_series(table: pa.Table, scans: list[Scan]) -> Iterator[Scan]:
-    """Fill in how many series each scan has; yields each when done."""
+def count_series(table: pa.Table, scans: list[Scan]) -> None:
+    """Fill in how many series each scan has."""
     for block in _blocks(scans):
         found = headers_of(table, np.concatenate([scan.rows for scan in block]))
         for scan in block:
@@ -284,7 +284,6 @@ def count_series(table: pa.Table, scans: list[Scan]) -> Iterator[Scan]:
             series = series_of(headers, [1] * len(headers))
             scan.series = len(series)
             scan.ct_series = sum(one.description_class in MEASURABLE for one in series)
-            yield scan
 
 
 def _blocks(scans: list[Scan]) -> Iterator[list[Scan]]:
