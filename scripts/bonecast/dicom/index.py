@@ -19,6 +19,7 @@ from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
 
 FIRST_CT_YEAR = 1971
+"""No patient was scanned earlier; such dates are placeholders."""
 
 
 @dataclass
@@ -163,10 +164,7 @@ def _number_studies(headers: list[Header]) -> dict[str, tuple[int, int | None]]:
 
 
 def _date(text: str) -> datetime.date | None:
-    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29); none before CT (1971).
-
-    Dates that stand for none, such as 00010101 and 19000101, would make days of centuries.
-    """
+    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29); None for placeholders."""
     match = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", text, re.ASCII)
     try:
         date = datetime.date(*map(int, match.groups())) if match else None
