@@ -31,15 +31,23 @@ LOCALIZER_WORDS = re.compile(
     r"(\b|_)(localizer|localiser|scout|topogram|surview|scanogram)(\b|_)", re.I
 )
 
-PROJECTION_WORDS = re.compile(r"(\b|_)(mip|minip|min_ip|volren|vrt|3d_?render\w*)(\b|_)", re.I)
+PROJECTION_WORDS = re.compile(
+    r"(\b|_)((thin|slab|ax|cor|sag)?mip|max_?ip|minip|min_ip|volren|volume_?render\w*|vrt|"
+    r"3d_?render\w*)(\b|_)",
+    re.I,
+)
 """Maximum and minimum intensity projections and renderings: not attenuation of a slice."""
 
 FUNCTIONAL_WORDS = re.compile(
-    r"(\b|_)(perfusion|rcbf|rcbv|mtt|ttp|iodine|vnc|virtual.?non.?contrast|z.?eff|rho|"
-    r"mono\w*.?\d+.?kev|calcium.?suppress\w*)(\b|_)",
+    r"(\b|_)(perfusion|r?cb[fv]|mtt|ttp|tmax|iodine|jod.?(karte|map|bild)\w*|vnc|"
+    r"virtual.?(non.?contrast|unenhanced|native?)|z.?eff(ective)?|rho|electron.?density|"
+    r"\d+[ _]?kev|mono_?e(nergetic)?|vmi|uric.?acid|ca.?supp\w*|calcium.?suppress\w*|"
+    r"subtract(ion|ed)|subtraktion|bone[ _-]?(remov|subtract)\w*|knochen.?(entfern|subtra)\w*)"
+    r"(\b|_)|\[hu\*",
     re.I,
 )
-"""Maps computed from several energies or times: their values are not HU at the tube voltage."""
+"""Maps computed from several energies or times, differences of acquisitions, images with bone taken
+out: their values are not HU at the tube voltage. Philips marks such units with an asterisk."""
 
 SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires)", re.I)
 SOFT_WORDS = re.compile(r"(standard|soft|smooth|body|abdomen)", re.I)
