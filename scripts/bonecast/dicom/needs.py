@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bonecast.dicom.geometry import AXIAL_COSINE
+from bonecast.dicom.geometry import AXIAL_COSINE, MAX_SHEAR_MM
 from bonecast.dicom.index import Series
 from bonecast.dicom.scoring import Settings, coverage_mm, thickness_mm
 from bonecast.dicom.vocabulary import DescriptionClass
@@ -28,7 +28,7 @@ NOT_CT = {
 NOT_SLICES: dict[DescriptionClass, tuple[Reason, str]] = {
     DescriptionClass.LOCALIZER: (Reason.LOCALIZER, "named so in its header"),
     DescriptionClass.PROJECTION: (Reason.PROJECTION, "named so in its header"),
-    DescriptionClass.FUNCTIONAL_MAP: (Reason.NOT_HU, "a map computed from several acquisitions"),
+    DescriptionClass.FUNCTIONAL_MAP: (Reason.NOT_HU, "a map or difference of acquisitions by its header"),
 }
 """Classes that words of the header tell."""
 
@@ -137,6 +137,11 @@ def _upright(series: Series, settings: Settings) -> None:
     stack = series.stack
     if not stack.is_tilted:
         return
+    if stack.bend_mm > MAX_SHEAR_MM:
+        raise Excluded(
+            Reason.NO_GEOMETRY,
+            f"slices lie up to {stack.bend_mm:.1f} mm beside a straight stack, as no tilt shifts them",
+        )
     found = (
         f"slices shifted by {stack.shear_mm:.1f} mm over the stack "
         f"({stack.tilt_degrees:.1f} degrees)"
