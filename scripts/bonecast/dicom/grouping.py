@@ -162,6 +162,8 @@ def _without_twins(group: Group) -> Group:
     twins: list[Header] = []
     for header in group.headers:
         key = tuple(value for name, value in header.text.items() if name != "sop_uid")
+        # Those of frames stand in no text.
+        key += () if header.positions_mm is None else tuple(header.positions_mm.ravel())
         if kept.setdefault(key, header) is not header and header.text["instance_number"]:
             twins.append(header)
     aside = {header.file for header in twins}

@@ -520,9 +520,10 @@ def test_frames_that_form_a_volume(zoo, judge, tmp_path, edit):
     zoo.assert_shows(got.volume, zoo.planes())
 
 
-def test_one_stack_in_two_objects(zoo, judge, tmp_path):
+@pytest.mark.parametrize("cut", [5, 6])
+def test_one_stack_in_two_objects(zoo, judge, tmp_path, cut):
     """A concatenation, or an archive that splits large objects."""
-    for name, order in (("b", range(5)), ("a", range(5, 12))):
+    for name, order in (("b", range(cut)), ("a", range(cut, 12))):
         dataset = reordered(zoo.enhanced(), order)
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid.generate_uid()
         write_frames(tmp_path / "in", dataset, name)
