@@ -22,7 +22,7 @@ from bonecast.images import Volume
 PATIENT = "Doe"
 """In every fabricated header, and in nothing that is written."""
 
-LONGEST_S = 30
+LONGEST_S = 60
 """Each case takes less than a second: this long, it hangs."""
 
 
