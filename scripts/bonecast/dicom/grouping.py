@@ -181,7 +181,7 @@ overlap in a third make three parts of at most two slices at a position."""
 DISTINCT = (
     *(("thickness_mm",), ("acquisition",), ("image_type",), ("contrast_agent",)),
     *(("acquisition_date", "acquisition_time"), ("thickness_mm", "acquisition")),
-    *(("image_type", "acquisition"), ("description",)),
+    *(("image_type", "acquisition"), ("description",), ("frame_of_reference",)),
 )
 """Elements whose values may tell the stacks of one identifier apart, best evidence first."""
 
@@ -192,7 +192,9 @@ MIN_REPEATED = 0.25
 """Share of slices at a taken position from which on the order of slices is that of several passes:
 a slice or two that are there again do not cut a stack in pieces."""
 
-PASSES = (("acquisition",), ("acquisition_date", "acquisition_time"))
+PASSES = (
+    *(("acquisition",), ("acquisition_date", "acquisition_time"), ("frame_of_reference",)),
+)
 """Elements asked besides where no position is taken twice and passes interleave or lie apart."""
 
 APART_MM = 20.0

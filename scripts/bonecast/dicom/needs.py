@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bonecast.dicom.geometry import AXIAL_COSINE, MAX_SHEAR_MM
 from bonecast.dicom.index import Series
+from bonecast.dicom.nifti import MAX_VOXELS
 from bonecast.dicom.scoring import Settings, coverage_mm, thickness_mm
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
@@ -97,6 +98,12 @@ def _placed(series: Series, _: Settings) -> None:
         raise Excluded(Reason.NO_GEOMETRY, "positions, orientation or pixel spacing missing")
 
 
+def _of_size(series: Series, _: Settings) -> None:
+    voxels = series.slices * series.rows * series.columns
+    if voxels > MAX_VOXELS:
+        raise Excluded(Reason.NOT_A_VOLUME, f"its headers tell of {voxels:.1e} voxels: too many")
+
+
 def _axial(series: Series, _: Settings) -> None:
     if series.description_class is DescriptionClass.REFORMAT:
         raise Excluded(Reason.NOT_AXIAL, f"{series.orientation} slices")
@@ -172,6 +179,7 @@ NEEDS = (
     Need(_of_slices, of_any_volume=False),
     Need(_complete),
     Need(_placed),
+    Need(_of_size),
     Need(_axial, of_any_volume=False),
     Need(lambda series, settings: _at_least(series, settings.min_slices), of_any_volume=False),
     Need(lambda series, settings: _at_least(series, min(settings.min_slices, VOLUME_SLICES))),

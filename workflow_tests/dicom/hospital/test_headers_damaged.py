@@ -1,6 +1,8 @@
 """Headers and files that are written wrongly, cut, or longer than they should be."""
 
+import os
 import struct
+import zlib
 
 import pytest
 from pydicom import uid
@@ -462,6 +464,71 @@ def test_more_than_is_needed(zoo, judge, tmp_path, add, coding):
     got = judge(tmp_path / "in")
     assert (got.verdict, got.account) == ("ok", "chosen"), got.record
     zoo.assert_shows(got.volume, zoo.planes())
+
+
+def test_matrix_that_no_memory_holds(zoo, judge, tmp_path):
+    """Twelve files of 1.8 GB of nothing each, as large as their headers say."""
+    size = 30000 * 30000 * 2
+
+    for path in zoo.write(tmp_path / "in", Rows=30000, Columns=30000):
+        content = path.read_bytes()
+        at = content.index(b"\xe0\x7f\x10\x00OW") + 8
+        path.write_bytes(content[:at] + struct.pack("<I", size))
+        os.truncate(path, at + 4 + size)
+    assert judge(tmp_path / "in").verdict == Reason.NOT_A_VOLUME
+
+
+@pytest.mark.parametrize("swapped", ["1.2.840.113619.5.2", "1.2.840.10008.1.20"])
+def test_syntax_of_a_maker(zoo, judge, tmp_path, swapped):
+    """GE's has the bytes of pixels the other way round; Papyrus is no syntax of images."""
+    rewrite(zoo.write(tmp_path / "in", edit=implicit), called(uid.UID(swapped)))
+    assert judge(tmp_path / "in").verdict in (Reason.UNKNOWN_CODING, Reason.CORRUPT_PIXELS)
+
+
+def test_elements_out_of_order(zoo, judge, tmp_path):
+    def change(content):
+        at, length = element(content, 0x20, 0x32, b"DS")
+        moved, content = content[at : at + 8 + length], content[:at] + content[at + 8 + length :]
+        at, _ = element(content, 0x08, 0x60, b"CS")
+        return content[:at] + moved + content[at:]
+
+    rewrite(zoo.write(tmp_path / "in"), change)
+    got = judge(tmp_path / "in")
+    assert got.verdict == "ok", got.record
+    zoo.assert_shows(got.volume, zoo.planes())
+
+
+def test_element_twice(zoo, judge, tmp_path):
+    def change(content):
+        at, length = element(content, 0x20, 0x32, b"DS")
+        return content[:at] + content[at : at + 8 + length] + content[at:]
+
+    rewrite(zoo.write(tmp_path / "in"), change)
+    got = judge(tmp_path / "in")
+    assert got.verdict == "ok", got.record
+    zoo.assert_shows(got.volume, zoo.planes())
+
+
+def test_bomb_in_a_deflated_file(zoo, judge, tmp_path):
+    """A hundred megabytes of zeros behind the pixels of one file."""
+
+    def deflated(dataset, number):
+        dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+        return dataset
+
+    def change(content):
+        (length,) = struct.unpack_from("<I", content, 140)
+        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        tail = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 100 << 20)
+        body = zlib.decompress(content[144 + length :], -zlib.MAX_WBITS) + tail
+        packed = packer.compress(body) + packer.compress(bytes(100 << 20)) + packer.flush()
+        return content[: 144 + length] + packed
+
+    rewrite(zoo.write(tmp_path / "in", edit=deflated), change, {4})
+    got = judge(tmp_path / "in")
+    assert got.verdict in ("ok", Reason.CORRUPT_PIXELS)
+    if got.verdict == "ok":
+        zoo.assert_shows(got.volume, zoo.planes())
 
 
 def test_headers_by_the_thousand_of_items(zoo, judge, tmp_path):

@@ -196,6 +196,21 @@ def test_blocks_that_overlap_between_positions(zoo, judge, tmp_path, shift_mm):
     zoo.assert_shows(got.volume, zoo.planes())
 
 
+def test_blocks_of_two_frames_of_reference(zoo, judge, tmp_path):
+    """The patient got up in between: equal positions are not equal places."""
+
+    def second(dataset, number):
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, y, z - 22]
+        return dataset
+
+    zoo.write(tmp_path / "in" / "a", FrameOfReferenceUID="1.2.3")
+    zoo.write(tmp_path / "in" / "b", FrameOfReferenceUID="1.2.4", slices=10, edit=second)
+    got = judge(tmp_path / "in")
+    assert (got.verdict, got.account) == ("ok", "chosen, not_preferred")
+    zoo.assert_shows(got.volume, zoo.planes())
+
+
 def test_blocks_that_join(zoo, judge, tmp_path):
     """Two blocks end to end are one stack: step and shoot has an acquisition per turn."""
 

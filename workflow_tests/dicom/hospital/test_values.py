@@ -175,6 +175,19 @@ def test_signs_that_vary_and_are_right(zoo, judge, tmp_path):
     zoo.assert_shows(got.volume, zoo.planes())
 
 
+@pytest.mark.parametrize("which", [{4}, set(range(6))])
+def test_signs_that_vary_and_are_wrong(zoo, judge, tmp_path, which):
+    """Some slices are stored with a sign that their header does not have."""
+
+    def edit(dataset, number):
+        if number not in which:
+            return dataset
+        return zoo.store(dataset, zoo.hu_of(dataset).astype("u2"), RescaleIntercept=0)
+
+    zoo.write(tmp_path / "in", edit=edit)
+    assert judge(tmp_path / "in").verdict == Reason.NOT_HU
+
+
 @pytest.mark.parametrize(
     "wrong", [{"RescaleIntercept": -1124}, {"RescaleSlope": 2}, {"RescaleIntercept": 0}]
 )
