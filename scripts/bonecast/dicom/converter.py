@@ -176,8 +176,8 @@ def compare(path: Path, pile: Pile) -> Agreement:
     """Compare a converted volume with the slices decoded here: shape, positions, every value.
 
     Where slices are unevenly spaced, be it by rounding, no matrix can say where they lie: then the
-    corners of one slice are compared, the first or the last, whichever dcm2niix began with. Of a tilted series,
-    whose unstraightened volume dcm2niix places wrongly, only rows and columns are.
+    corners of one slice are compared, the first or the last, whichever dcm2niix began with. Of a
+    tilted series, whose unstraightened volume dcm2niix places wrongly, only rows and columns are.
 
     Raises:
         Refused: GEOMETRY_MISMATCH where it has another shape.

@@ -192,9 +192,7 @@ MIN_REPEATED = 0.25
 """Share of slices at a taken position from which on the order of slices is that of several passes:
 a slice or two that are there again do not cut a stack in pieces."""
 
-PASSES = (
-    *(("acquisition",), ("acquisition_date", "acquisition_time"), ("frame_of_reference",)),
-)
+PASSES = (*(("acquisition",), ("acquisition_date", "acquisition_time"), ("frame_of_reference",)),)
 """Elements asked besides where no position is taken twice and passes interleave or lie apart."""
 
 APART_MM = 20.0

@@ -29,7 +29,10 @@ NOT_CT = {
 NOT_SLICES: dict[DescriptionClass, tuple[Reason, str]] = {
     DescriptionClass.LOCALIZER: (Reason.LOCALIZER, "named so in its header"),
     DescriptionClass.PROJECTION: (Reason.PROJECTION, "named so in its header"),
-    DescriptionClass.FUNCTIONAL_MAP: (Reason.NOT_HU, "a map or difference of acquisitions by its header"),
+    DescriptionClass.FUNCTIONAL_MAP: (
+        Reason.NOT_HU,
+        "a map or difference of acquisitions by its header",
+    ),
 }
 """Classes that words of the header tell."""
 
@@ -147,7 +150,7 @@ def _upright(series: Series, settings: Settings) -> None:
     if stack.bend_mm > MAX_SHEAR_MM:
         raise Excluded(
             Reason.NO_GEOMETRY,
-            f"slices lie up to {stack.bend_mm:.1f} mm beside a straight stack, as no tilt shifts them",
+            f"slices lie up to {stack.bend_mm:.1f} mm beside a straight stack: no tilt does that",
         )
     found = (
         f"slices shifted by {stack.shear_mm:.1f} mm over the stack "

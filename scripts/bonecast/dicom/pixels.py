@@ -26,8 +26,8 @@ from bonecast.dicom.scaling import (
     rescaling,
     without_foreign_bits,
 )
-from bonecast.dicom.values import Values
 from bonecast.dicom.succession import check_succession
+from bonecast.dicom.values import Values
 from bonecast.reasons import Excluded, Reason
 
 PLAIN_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian)

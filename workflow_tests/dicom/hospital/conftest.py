@@ -17,6 +17,7 @@ from bonecast import images
 from bonecast.dicom.index import Index
 from bonecast.dicom.listing import list_files
 from bonecast.dicom.select import Decision
+from bonecast.dicom.table import write_series
 from bonecast.images import Volume
 
 PATIENT = "Doe"
@@ -95,7 +96,9 @@ def judge(ct, tmp_path, limit):
     def run(source: Path, settings=None) -> Outcome:
         work = tmp_path / "out"
         index, decisions = ct.decide(source, settings)
-        record = ct.convert(source, work, settings)
+        work.mkdir(exist_ok=True)
+        write_series(index, decisions, work / "series.tsv")
+        record = ct.convert_table(source, work / "series.tsv", work)
         table = (work / "series.tsv").read_text(encoding="utf-8")
         assert PATIENT not in table + repr(record)
         assert sum(decision.chosen for decision in decisions) <= 1

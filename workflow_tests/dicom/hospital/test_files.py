@@ -122,7 +122,7 @@ NAMES = {
     "umlauts": "Schädel-ß-{:d}.dcm",
     "other letters": "患者-{:d}-Ω.dcm",
     "decomposed letters": "u\u0308ber{:d}",
-    "bytes that are no text": os.fsdecode(b"caf\xe9\xff-{:d}.dcm"),
+    "bytes that are no text": os.fsdecode(b"m\xfcde\xff-{:d}.dcm"),
     "as long as may be": "x" * 248 + "{:03d}.dcm",
     "capitals": "IMG{:d}.DCM",
     "a dash first": "-rf {:d}",

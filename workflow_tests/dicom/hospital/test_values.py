@@ -153,9 +153,9 @@ def test_scaling_that_varies_and_is_right(zoo, judge, tmp_path):
     """Each slice uses its whole range, as PET does, and its header undoes that."""
 
     def edit(dataset, number):
-        return recoded(
-            zoo, factor=0.5 + 0.01 * number, RescaleSlope=round(0.5 + 0.01 * number, 2)
-        )(dataset, number)
+        return recoded(zoo, factor=0.5 + 0.01 * number, RescaleSlope=round(0.5 + 0.01 * number, 2))(
+            dataset, number
+        )
 
     zoo.write(tmp_path / "in", edit=edit)
     got = judge(tmp_path / "in")
@@ -645,7 +645,5 @@ def test_values_of_noise(zoo, judge, tmp_path):
 
 @pytest.mark.parametrize("value", [0, 1024, 4095])
 def test_one_value_everywhere(zoo, judge, tmp_path, value):
-    zoo.write(
-        tmp_path / "in", edit=lambda d, n: zoo.store(d, np.full((40, 48), value, "u2"))
-    )
+    zoo.write(tmp_path / "in", edit=lambda d, n: zoo.store(d, np.full((40, 48), value, "u2")))
     assert judge(tmp_path / "in").verdict == Reason.NOT_HU
