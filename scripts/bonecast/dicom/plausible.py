@@ -26,7 +26,7 @@ Seen in five real scans: 0.30 to 0.63."""
 
 DENSE_HU = 700
 TISSUE_HU = -300
-MAX_DENSE = 0.20
+MAX_DENSE = 0.14
 """Of the voxels above lung, compact bone and metal are a few per cent (seen in five real scans:
 0.01 to 3.3 %; in a slice of a head 10.6 %). Without the offset of 1024 all soft tissue lies
 there."""
