@@ -6,6 +6,7 @@ positions and the values that are read here from the same files.
 
 import errno
 import re
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ BYTES_PER_VOXEL = 4
 """Of the largest file that dcm2niix writes: fractions in 32 bits."""
 
 PROBE_BYTES = 1 << 20
+
+LIMIT_S = 900
+"""Long after any series is converted, dcm2niix is ended."""
+
+CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
+"""Exit codes of a program that broke down by itself; other signals are sent."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +125,17 @@ def run_dcm2niix(folder: Path, results: Path, room_bytes: int) -> str:
         The program's version.
 
     Raises:
-        Refused: it writes no volume.
+        Refused: it writes no volume, breaks down or does not end.
         RuntimeError: it was ended by a signal, or the disk is full.
     """
     command = [dcm2niix.bin, *OPTIONS, "-o", str(results), str(folder)]
-    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    how = {"capture_output": True, "text": True, "errors": "replace", "timeout": LIMIT_S}
+    try:
+        run = subprocess.run(command, check=False, **how)
+    except subprocess.TimeoutExpired:
+        raise Refused(Reason.CONVERSION_FAILED, f"no end within {LIMIT_S} s") from None
+    if run.returncode in CRASHES:
+        raise Refused(Reason.CONVERSION_FAILED, "dcm2niix broke down")
     if run.returncode < 0:
         raise RuntimeError(f"dcm2niix was ended by signal {-run.returncode}")
     if run.returncode > 0 or not any(results.glob("*.nii")):
@@ -162,9 +175,9 @@ def _no_room(room_bytes: int) -> str:
 def compare(path: Path, pile: Pile) -> Agreement:
     """Compare a converted volume with the slices decoded here: shape, positions, every value.
 
-    Where slices are unevenly spaced no matrix can say where they lie: then the corners of one
-    slice are compared, the first or the last, whichever dcm2niix began with. Of a tilted series,
-    whose unstraightened volume dcm2niix places wrongly, only rows and columns are.
+    Where slices are unevenly spaced, be it by rounding, no matrix can say where they lie: then the
+    corners of one slice are compared, the first or the last, whichever dcm2niix began with. Of a
+    tilted series, whose unstraightened volume dcm2niix places wrongly, only rows and columns are.
 
     Raises:
         Refused: GEOMETRY_MISMATCH where it has another shape.
@@ -198,7 +211,9 @@ def compare(path: Path, pile: Pile) -> Agreement:
 def _position_error_mm(
     affine: np.ndarray, expected: np.ndarray, shape: tuple[int, int, int], stack: geometry.Stack
 ) -> float:
-    if not (stack.n_uneven or stack.is_tilted):
+    # dcm2niix takes the first distance for all, and so errs by this much at the far end.
+    rounded_mm = (stack.largest_gap_mm - stack.smallest_gap_mm) * (shape[2] - 1)
+    if not (stack.n_uneven or stack.is_tilted or rounded_mm > POSITION_TOLERANCE_MM):
         return geometry.corner_distance_mm(affine, expected, shape)
     if stack.is_tilted:
         affine = affine.copy()

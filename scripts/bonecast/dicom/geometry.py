@@ -13,7 +13,12 @@ AXIAL_COSINE = 0.766
 MAX_TILT_DEGREES = float(np.degrees(np.arccos(AXIAL_COSINE)))
 """Axial slices lie within this angle of the body's axis, so no gantry shifts them further."""
 
-DUPLICATE_MM = 0.01
+LENGTH_TOLERANCE = 0.05
+RIGHT_ANGLE = 0.01
+"""Direction cosines are this near to unit length, and the product of the two to 0, or are none
+(PS3.3 C.7.6.2.1.1): two decimals of a header come as near."""
+
+DUPLICATE_MM = 0.05
 """Slices nearer than this lie at the same position."""
 
 SPACING_TOLERANCE = 0.10
@@ -40,6 +45,7 @@ class Stack:
             slices drift more than MAX_BEND_MM from an even grid.
         n_missing: slices that whole gaps of the median distance leave room for.
         shear_mm: drift within the slice plane from the first to the last slice.
+        bend_mm: how far a slice lies beside the straight line along which a tilt shifts slices.
         coverage_mm: distance from first to last position.
         smallest_gap_mm, largest_gap_mm: extremes of the distances between neighbouring positions
             (nan for one position).
@@ -52,6 +58,7 @@ class Stack:
     n_missing: int
     shear_mm: float
     coverage_mm: float
+    bend_mm: float = 0.0
     smallest_gap_mm: float = float("nan")
     largest_gap_mm: float = float("nan")
 
@@ -68,11 +75,12 @@ class Stack:
 
 def normal(orientation: np.ndarray) -> np.ndarray:
     """The unit normal of a slice from its six direction cosines."""
-    cross = np.cross(orientation[:3], orientation[3:])
-    length = np.linalg.norm(cross)
-    if not 0.9 < length < 1.1:
+    row, column = orientation[:3], orientation[3:]
+    lengths = np.linalg.norm([row, column], axis=1)
+    if not (np.abs(lengths - 1).max() < LENGTH_TOLERANCE and abs(row @ column) < RIGHT_ANGLE):
         raise ValueError("direction cosines are not orthonormal")
-    return cross / length
+    cross = np.cross(row, column)
+    return cross / np.linalg.norm(cross)
 
 
 def plane_name(orientation: np.ndarray | None) -> str:
@@ -110,6 +118,9 @@ def measure_stack(positions_mm: np.ndarray, orientation: np.ndarray) -> Stack:
     missing = np.rint(steps[uneven] / spacing) - 1
     sideways = positions_mm - np.outer(along, direction)
     drift = np.linalg.norm(sideways - sideways[order[0]], axis=1)
+    centred = along - along.mean()
+    slope = centred @ sideways / max(centred @ centred, DUPLICATE_MM**2)
+    bend = np.linalg.norm(sideways - sideways.mean(axis=0) - np.outer(centred, slope), axis=1)
     return Stack(
         order=order,
         spacing_mm=spacing,
@@ -117,6 +128,7 @@ def measure_stack(positions_mm: np.ndarray, orientation: np.ndarray) -> Stack:
         n_uneven=int(uneven.sum()),
         n_missing=int(np.clip(missing, 0, None).sum()),
         shear_mm=float(drift.max()),
+        bend_mm=float(bend.max()),
         coverage_mm=float(along[order[-1]] - along[order[0]]),
         smallest_gap_mm=float(steps[distinct].min()) if distinct.any() else float("nan"),
         largest_gap_mm=float(steps[distinct].max()) if distinct.any() else float("nan"),

@@ -6,8 +6,9 @@ have in common, and parted further only where positions show that they are no si
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -161,6 +162,8 @@ def _without_twins(group: Group) -> Group:
     twins: list[Header] = []
     for header in group.headers:
         key = tuple(value for name, value in header.text.items() if name != "sop_uid")
+        # Those of frames stand in no text.
+        key += () if header.positions_mm is None else tuple(header.positions_mm.ravel())
         if kept.setdefault(key, header) is not header and header.text["instance_number"]:
             twins.append(header)
     aside = {header.file for header in twins}
@@ -178,7 +181,7 @@ overlap in a third make three parts of at most two slices at a position."""
 DISTINCT = (
     *(("thickness_mm",), ("acquisition",), ("image_type",), ("contrast_agent",)),
     *(("acquisition_date", "acquisition_time"), ("thickness_mm", "acquisition")),
-    *(("image_type", "acquisition"), ("description",)),
+    *(("image_type", "acquisition"), ("description",), ("frame_of_reference",)),
 )
 """Elements whose values may tell the stacks of one identifier apart, best evidence first."""
 
@@ -189,6 +192,9 @@ MIN_REPEATED = 0.25
 """Share of slices at a taken position from which on the order of slices is that of several passes:
 a slice or two that are there again do not cut a stack in pieces."""
 
+PASSES = (*(("acquisition",), ("acquisition_date", "acquisition_time"), ("frame_of_reference",)),)
+"""Elements asked besides where no position is taken twice and passes interleave or lie apart."""
+
 APART_MM = 20.0
 """Acquisitions with a wider gap between them were never meant to be one stack."""
 
@@ -196,10 +202,11 @@ APART_MM = 20.0
 def _partings(headers: list[Header], stack: geometry.Stack) -> Iterator[list[list[Header]]]:
     """Ways to part headers that together are no clean stack."""
     names = DISTINCT if stack.n_duplicates else RECONSTRUCTION
-    if not stack.n_duplicates and _widest_gap_mm(headers) > APART_MM:
-        names = (*names, ("acquisition",))
+    if not stack.n_duplicates:
+        wide = _widest_gap_mm(headers) > APART_MM
+        names = (*names, *(keys for keys in PASSES if wide or _interleave(_by(headers, keys))))
     for keys in names:
-        yield _by(headers, lambda header, keys=keys: tuple(header.text[key] for key in keys))
+        yield _by(headers, keys)
     repeated = stack.n_duplicates >= MIN_REPEATED * len(headers)
     if repeated and all(header.numbers["frames"] == 1 for header in headers):
         yield from _partings_by_order(headers)
@@ -221,11 +228,17 @@ def _partings_by_order(headers: list[Header]) -> Iterator[list[list[Header]]]:
         yield _layers(headers, places, numbers)
 
 
-def _by(headers: list[Header], key: Callable[[Header], Hashable]) -> list[list[Header]]:
+def _by(headers: list[Header], keys: tuple[str, ...]) -> list[list[Header]]:
     parts: dict[Hashable, list[Header]] = defaultdict(list)
     for header in headers:
-        parts[key(header)].append(header)
+        parts[tuple(header.text[key] for key in keys)].append(header)
     return list(parts.values())
+
+
+def _interleave(parts: list[list[Header]]) -> bool:
+    """Whether slices of one part lie between those of another, as those of two breaths do."""
+    reach = sorted((along.min(), along.max()) for along in map(_along_mm, parts))
+    return any(low < high for (_, high), (low, _) in pairwise(reach))
 
 
 def _runs(

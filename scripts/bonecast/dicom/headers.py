@@ -87,9 +87,9 @@ CT_CLASSES = (uid.CTImageStorage, *ENHANCED_CLASSES)
 OTHER_MODALITIES = MODALITIES - {"CT", "OT", "SC"}
 
 MAX_POSITION_MM = 1e5
-MAX_PIXEL_MM = 50.0
+MIN_PIXEL_MM, MAX_PIXEL_MM = 0.01, 50.0
 MAX_FRAMES = 100_000
-"""Larger values, or sizes that are not positive, are no values of a CT and count as missing."""
+"""Values beyond these are none of a CT, or in other units, and count as missing."""
 
 DAMAGE = (
     *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError),
@@ -218,6 +218,8 @@ def as_float(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
+    if "_" in text:  # which Python allows, and DICOM does not
+        return None
     return value if math.isfinite(value) else None
 
 
@@ -261,7 +263,9 @@ _NUMBERS = {tag: name for name, tag in NUMBERS.items()}
 
 
 def _pixel_mm(values: list[float] | None) -> tuple[float, float] | None:
-    if values is None or len(values) != 2 or not 0 < min(values) <= max(values) <= MAX_PIXEL_MM:
+    if values is None or len(values) != 2:
+        return None
+    if not MIN_PIXEL_MM <= min(values) <= max(values) <= MAX_PIXEL_MM:
         return None
     return values[0], values[1]
 
@@ -309,10 +313,11 @@ def add_frame_geometry(header: Header, dataset: Dataset) -> None:
     spacing = groups.value(0, "PixelMeasuresSequence", "PixelSpacing")
     thickness = groups.value(0, "PixelMeasuresSequence", "SliceThickness")
     kvp = groups.value(0, "CTXRayDetailsSequence", "KVP")
-    kernel = groups.value(0, "CTReconstructionSequence", "ConvolutionKernel")
-    if positions and None not in positions:
+    kernels = [groups.value(f, "CTReconstructionSequence", "ConvolutionKernel") for f in frames]
+    kernel = kernels[0] if kernels and kernels.count(kernels[0]) == len(kernels) else "several"
+    # Groups for more frames than there are, or fewer, tell of none where it lies.
+    if positions and None not in positions and len(positions) == header.numbers["frames"]:
         header.positions_mm = _positions_mm([list(map(float, one)) for one in positions])
-        header.numbers["frames"] = len(positions)
     if orientations and None not in orientations:
         values = np.array(orientations, dtype=float)
         # Frames of several orientations are no stack: the object is left without one.

@@ -33,7 +33,8 @@ def id_in_header(scan_id: str, source: str | Path) -> bool:
     Raises:
         OSError: the disk or the permissions are at fault.
     """
-    files = (path for path in list_files(source) or [] if not is_nifti(path))
+    # Whoever opens a pipe waits for ever.
+    files = (path for path in list_files(source) or [] if path.is_file() and not is_nifti(path))
     with quiet_pydicom():
         found = (words for path in islice(files, FILES_TRIED) if (words := _words(path)))
         return any(names(scan_id, words) for words in islice(found, FILES_READ))

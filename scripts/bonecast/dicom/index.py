@@ -33,6 +33,8 @@ class Series:
         stack: geometry of the slices; None where positions or orientation are missing.
         n_damaged: files whose pixel data are missing or cut short.
         n_copies: files left out because they hold an image a second time.
+        n_twins: files that seem to hold an image of the series under another identifier; they are
+            not counted as slices, and compared with it when the series is converted.
         syntax: name of the transfer syntax, `several` where files differ, empty where unknown.
         body_part: vocabulary's words for the parts of the body, empty where unknown.
         study: number of its study in the input, in order of date.
@@ -57,6 +59,7 @@ class Series:
     stack: geometry.Stack | None = None
     n_damaged: int = 0
     n_copies: int = 0
+    n_twins: int = 0
     syntax: str = ""
     body_part: str = ""
     manufacturer: str = ""
@@ -201,6 +204,7 @@ def _describe(group: Group, patient: int, study: int, days: int | None) -> Serie
         stack=stack,
         n_damaged=sum(not header.complete for header in (*headers, *group.twins)),
         n_copies=group.n_copies,
+        n_twins=len(group.twins),
         syntax=syntaxes.pop() if len(syntaxes) == 1 else "several",
         body_part=vocabulary.body_part_words(text["body_part"], words),
         manufacturer=vocabulary.manufacturer_name(text["manufacturer"]),

@@ -6,8 +6,9 @@ The first need that a series does not meet is the reason why it is not measured.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bonecast.dicom.geometry import MAX_TILT_DEGREES
+from bonecast.dicom.geometry import MAX_SHEAR_MM, MAX_TILT_DEGREES
 from bonecast.dicom.index import Series
+from bonecast.dicom.nifti import MAX_VOXELS
 from bonecast.dicom.scoring import Settings, coverage_mm, thickness_mm
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Excluded, Reason
@@ -24,7 +25,10 @@ NOT_CT = {
 NOT_SLICES: dict[DescriptionClass, tuple[Reason, str]] = {
     DescriptionClass.LOCALIZER: (Reason.LOCALIZER, "named so in its header"),
     DescriptionClass.PROJECTION: (Reason.PROJECTION, "named so in its header"),
-    DescriptionClass.FUNCTIONAL_MAP: (Reason.NOT_HU, "a map computed from several acquisitions"),
+    DescriptionClass.FUNCTIONAL_MAP: (
+        Reason.NOT_HU,
+        "a map or difference of acquisitions by its header",
+    ),
 }
 """Classes that words of the header tell."""
 
@@ -93,6 +97,12 @@ def _placed(series: Series, _: Settings) -> None:
         raise Excluded(Reason.NO_GEOMETRY, "positions, orientation or pixel spacing missing")
 
 
+def _of_size(series: Series, _: Settings) -> None:
+    voxels = series.slices * series.rows * series.columns
+    if voxels > MAX_VOXELS:
+        raise Excluded(Reason.NOT_A_VOLUME, f"its headers tell of {voxels:.1e} voxels: too many")
+
+
 def _axial(series: Series, _: Settings) -> None:
     if series.description_class is DescriptionClass.REFORMAT:
         raise Excluded(Reason.NOT_AXIAL, f"{series.orientation} slices")
@@ -133,6 +143,11 @@ def _upright(series: Series, settings: Settings) -> None:
     stack = series.stack
     if not stack.is_tilted:
         return
+    if stack.bend_mm > MAX_SHEAR_MM:
+        raise Excluded(
+            Reason.NO_GEOMETRY,
+            f"slices lie up to {stack.bend_mm:.1f} mm beside a straight stack: no tilt does that",
+        )
     found = (
         f"slices shifted by {stack.shear_mm:.1f} mm over the stack "
         f"({stack.tilt_degrees:.1f} degrees)"
@@ -163,6 +178,7 @@ NEEDS = (
     Need(_of_slices, of_any_volume=False),
     Need(_complete),
     Need(_placed),
+    Need(_of_size),
     Need(_axial, of_any_volume=False),
     Need(lambda series, settings: _at_least(series, settings.min_slices), of_any_volume=False),
     Need(lambda series, settings: _at_least(series, min(settings.min_slices, VOLUME_SLICES))),

@@ -102,6 +102,8 @@ def read_grid(path: Path) -> Grid:
         Excluded: NOT_A_VOLUME, NO_GEOMETRY or NOT_AXIAL.
         OSError: the disk is at fault.
     """
+    if path.is_symlink() and not path.exists():
+        raise Excluded(Reason.NOT_A_VOLUME, "a link that leads nowhere")
     try:
         image = nib.load(path)
         header, shape = image.header, tuple(int(n) for n in image.shape)

@@ -26,6 +26,7 @@ from bonecast.dicom.scaling import (
     rescaling,
     without_foreign_bits,
 )
+from bonecast.dicom.succession import check_succession
 from bonecast.dicom.values import Values
 from bonecast.reasons import Excluded, Reason
 
@@ -80,6 +81,7 @@ class _Read:
     store: "_Store"
     frames: list[Frame] = field(default_factory=list)
     sources: list[Path | None] = field(default_factory=list)
+    numbers: list[float | None] = field(default_factory=list)
     currents_ma: list[float] = field(default_factory=list)
     because: set[str] = field(default_factory=set)
 
@@ -92,7 +94,8 @@ def decode_series(paths: list[Path]) -> DecodedSeries:
 
     Raises:
         Excluded: CORRUPT_PIXELS or UNKNOWN_CODING where a file cannot be decoded; NO_GEOMETRY
-            where slices turn out not to share matrix, pixel size or orientation;
+            where slices turn out not to share matrix, pixel size or orientation, or not to follow
+            each other as their positions say;
             DUPLICATE_SLICES, SCALING_VARIES or NOT_HU.
         OSError: a file vanished, or the disk fails.
     """
@@ -118,6 +121,8 @@ def decode_series(paths: list[Path]) -> DecodedSeries:
             read.frames.append(frame)
             _check_alike(read.frames[0], frame)
         read.sources += [path] if len(frames) == 1 else [None] * len(frames)
+        instance = as_float(str(element(dataset, "InstanceNumber")))
+        read.numbers += [instance] if len(frames) == 1 else [None] * len(frames)
         for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
             if name in dataset:
                 del dataset[name]
@@ -136,6 +141,7 @@ def _stacked(read: _Read, header: Dataset) -> DecodedSeries:
         read.because.add("scaling differs between slices")
     note = "" if first.rescale.declared else "the header has no rescale"
     plausible.check_hounsfield(sum(one.counts for one in frames), note)
+    check_succession([one.hu for one in frames], [read.numbers[order[k]] for k in kept])
     sources = [read.sources[order[k]] for k in kept]
     positions, copies = where[order[kept]], len(order) - len(kept)
     padding = [one.padding for one in frames]
@@ -258,6 +264,8 @@ def _frames(dataset: Dataset, read: _Read) -> Iterator[Frame]:
     """
     elements = Values(dataset)
     pixels = _stored(dataset, elements, read.because)
+    if " \\" in elements.text("PixelSpacing"):
+        read.because.add("blanks between numbers")  # dcm2niix loses the second one
     for number, stored in enumerate(pixels):
         rescale = rescaling(elements, number)
         pads = padding_range(dataset, stored)

@@ -21,6 +21,9 @@ PADDING_ABOVE_HU = 3071
 """A padding value above this cannot be tissue, so its voxels are air. One below is left as it
 is: less than air becomes air anyway, and between the two it cannot be told from tissue."""
 
+BEYOND_METAL_HU = 20000
+"""A sign that is lost adds 65536 to a value; extended scales end far below this."""
+
 OTHER_QUANTITIES = {
     "OD": "optical density",
     "HGML": "mercury or iodine concentration",
@@ -66,7 +69,8 @@ class Frame:
         padding: range of HU that pads and looks like metal, or None.
         padding_voxels: values below air.
         counts: of unclipped HU of every plausible.STRIDE-th row and column, padding left out.
-        high: of stored values of plausible.SIGN_BIT and more that are not declared padding.
+        high: of stored values of plausible.SIGN_BIT and more that are not declared padding, and
+            mean BEYOND_METAL_HU or more: an intercept of -32768 makes tissue of them.
     """
 
     hu: np.ndarray
@@ -229,15 +233,16 @@ def make_frame(
         if bounds[0] > PADDING_ABOVE_HU:
             padding = (min(bounds[0], HU_MAX), min(bounds[1], HU_MAX))
     high = stored[:0].ravel()
-    if stored.dtype == np.uint16 and stored.max() >= plausible.SIGN_BIT:
-        high = stored[stored >= plausible.SIGN_BIT]
+    suspect = max(plausible.SIGN_BIT, (BEYOND_METAL_HU - rescale.intercept) / abs(rescale.slope))
+    if stored.dtype == np.uint16 and stored.max() >= suspect:
+        high = stored[stored >= suspect]
         if pads is not None:
             high = high[(high < pads[0]) | (high > pads[1])]
         # One value alone is padding that the header does not name.
         if high.size and high.min() == high.max() and padding is None:
             value = round(int(high[0]) * rescale.slope + rescale.intercept)
             padding = (min(value, HU_MAX),) * 2
-            sample = sample[sample < plausible.SIGN_BIT]
+            sample = sample[sample < suspect]
     return Frame(
         hu=out,
         rescale=rescale,

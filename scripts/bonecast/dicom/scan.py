@@ -22,7 +22,7 @@ from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 
 from bonecast.dicom import elements
-from bonecast.dicom.elements import MAGIC_OFFSET, PIXEL_DATA, UNDEFINED_LENGTH
+from bonecast.dicom.elements import MAGIC_OFFSET, PIXEL_DATA, PIXEL_VRS, UNDEFINED_LENGTH
 from bonecast.dicom.headers import (
     CT_CLASSES,
     ENHANCED_CLASSES,
@@ -247,7 +247,7 @@ def _find_pixels(stream: BinaryIO, dataset: FileDataset, header: Header) -> tupl
     Args:
         stream: positioned at the pixel data element, where reading of the header ended.
     """
-    implicit, little_endian = dataset.original_encoding
+    little_endian = dataset.original_encoding[1]
     element = stream.read(12)
     if len(element) < 12:
         return None, 0
@@ -255,6 +255,7 @@ def _find_pixels(stream: BinaryIO, dataset: FileDataset, header: Header) -> tupl
     group, number = struct.unpack(f"{order}HH", element[:4])
     if (group << 16 | number) != PIXEL_DATA:
         return None, 0
-    start, at = (8, 4) if implicit else (12, 8)
+    # Not what the file calls itself: as an implicit length these letters would be an odd number.
+    start, at = (12, 8) if element[4:6] in PIXEL_VRS else (8, 4)
     (length,) = struct.unpack(f"{order}I", element[at : at + 4])
     return length, os.fstat(stream.fileno()).st_size - (stream.tell() - 12 + start)

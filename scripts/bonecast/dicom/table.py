@@ -169,7 +169,7 @@ def _series_row(number: int, decision: Decision, listing: str) -> dict[str, str]
         "spacing_min_mm": spread and _rounded(spread.smallest_gap_mm),
         "spacing_max_mm": spread and _rounded(spread.largest_gap_mm),
         "missing_slices": spread and spread.n_missing,
-        "duplicates": stack and stack.n_duplicates,
+        "duplicates": stack and stack.n_duplicates + series.n_twins,
         "copies": series.n_copies,
         "tilt_degrees": spread and _rounded(spread.tilt_degrees, 2),
         "extent_mm": spread and _rounded(coverage_mm(series), 1),
@@ -197,8 +197,13 @@ def _series_row(number: int, decision: Decision, listing: str) -> dict[str, str]
 
 
 def _with_copies(decision: Decision) -> str:
-    copies = decision.series.n_copies
-    return f"{decision.detail}; {copies} duplicate files left out" if copies else decision.detail
+    copies, twins = decision.series.n_copies, decision.series.n_twins
+    words = decision.detail
+    if copies:
+        words += f"; {copies} duplicate files left out"
+    if twins:
+        words += f"; {twins} files to be compared with the image that they seem to repeat"
+    return words
 
 
 def _rounded(value: float | None, decimals: int = 4) -> float | None:

@@ -28,25 +28,29 @@ class DescriptionClass(StrEnum):
 
 
 LOCALIZER_WORDS = re.compile(
-    r"(\b|_)(localizer|localiser|scout\w*|topogram\w*|topo|surview|scanogram)(\b|_)", re.I
+    r"(\b|_)(localizer|localiser|scouts?|topogram\w*|topo|surview|scanogram)(\b|_)", re.I
 )
 
 PROJECTION_WORDS = re.compile(
-    r"(\b|_)((?:ax|cor|sag)?_?(?:m|min)ips?\d*|min_ip|m(ax|in)imum|max\w*.intensity.proj\w*|volren|vrt|"
+    r"(\b|_)((?:thin|slab|ax|cor|sag)?_?(?:m|min)ips?\d*|max_?ip|min_ip|m(ax|in)imum|"
+    r"max\w*.intensity.proj\w*|volren|volume_?render\w*|vrt|"
     r"3d_?render\w*)(\b|_)",
     re.I,
 )
 """Maximum and minimum intensity projections and renderings: not attenuation of a slice."""
 
 FUNCTIONAL_WORDS = re.compile(
-    r"(\b|_)(perfusion|rcbf|rcbv|mtt|ttp|pbv|subtraction|bone.?remov\w*|iodine(?!.?contrast)\w*|vnca?|"
-    r"virtual.?(non|un|nativ)\w*|z.?eff(ective)?|rho|electron.?density|uric.?acid|water.?\(hap\)|"
-    r"mono(e|chrom\w*|energ\w*)|vmi.?\d*|(mono\w*.?)?\d+.?kev|calcium.?suppress\w*|"
-    r"mat_(specific|removed|fractional|value_based|modified)|eff_atomic_num)(\b|_|(?<=\)))",
+    r"(\b|_)(perfusion|r?cb[fv]|mtt|ttp|tmax|pbv|iodine(?!.?contrast)\w*|jod.?(karte|map|bild)\w*|"
+    r"vnca?|virtual.?(non|un|nativ)\w*|z.?eff(ective)?|rho|electron.?density|uric.?acid|"
+    r"water.?\(hap\)|mono(_?e|chrom\w*|energ\w*)(nergetic)?|vmi.?\d*|(mono\w*.?)?\d+.?kev|"
+    r"ca.?supp\w*|calcium.?suppress\w*|subtract(ion|ed)|subtraktion|bone.?(remov|subtract)\w*|"
+    r"knochen.?(entfern|subtra)\w*|"
+    r"mat_(specific|removed|fractional|value_based|modified)|eff_atomic_num)(\b|_|(?<=\)))|\[hu\*",
     re.I,
 )
-"""Maps computed from several energies or times: their values are not HU at the tube voltage. The
-last line has words of image type value 4 of multi-energy CT (PS3.3 C.8.2.1.1.1)."""
+"""Maps computed from several energies or times, differences of acquisitions, images with bone taken
+out: their values are not HU at the tube voltage. Philips marks such units with an asterisk; the
+words from `mat_` on are of image type value 4 of multi-energy CT (PS3.3 C.8.2.1.1.1)."""
 
 SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires|chst)", re.I)
 SOFT_WORDS = re.compile(r"(standard|soft|smooth|body|abdomen)", re.I)
