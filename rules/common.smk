@@ -2,6 +2,7 @@
 # No rules here; the work behind these few lines is in scripts/bonecast/cohort.py.
 import os
 import sys
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -18,7 +19,7 @@ from bonecast.cohort import (
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 from bonecast.dicom.export import private_folder
-from bonecast.inputs import cohort_secret, input_state, secret_state
+from bonecast.inputs import check_scans, cohort_secret, input_state, secret_state
 from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
@@ -184,8 +185,27 @@ def state_of(path):
     return input_state(path, config["cohort"]["input"], COHORT_SECRET)
 
 
+def is_compared():
+    """Whether this run makes results anew where params changed; told once, by the main process."""
+    triggers = {trigger.name for trigger in workflow.rerun_triggers}
+    return workflow.is_main_process and "PARAMS" in triggers
+
+
+@cache
+def check_scans_are_there():
+    """Stop where scans are gone that have results, which would be lost, or where all are gone."""
+    if IS_DEMO or not is_compared():
+        return
+    folder = f"results/{config['cohort']['name']}/participants"
+    try:
+        check_scans(COHORT.values(), folder)
+    except CohortError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def source_state(wildcards):
     """Tells a participant's DICOM folder or NIfTI file from another or an earlier one."""
+    check_scans_are_there()
     return state_of(participant_row(wildcards).path)
 
 

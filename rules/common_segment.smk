@@ -8,8 +8,11 @@ KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
 KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
 
 
+@cache
 def check_supplied_masks():
     """Stop on masks that are named and not there, now rather than going on without them."""
+    if not is_compared():
+        return
     options = ("masks", "bodies", "tissue")
     folders = {f"segment.{option}": located(config["segment"][option]) for option in options}
     try:
@@ -18,13 +21,10 @@ def check_supplied_masks():
         raise WorkflowError(str(error)) from None
 
 
-# Once, not again in each job of a cluster.
-if not IS_TABULAR and workflow.is_main_process:
-    check_supplied_masks()
-
-
 def mask_states(wildcards):
     """Tells the user's masks of a participant from others; no inputs, for paths name patients."""
+    check_scans_are_there()
+    check_supplied_masks()
     kinds = ["tissue"]
     if config["segment"]["backend"] == "masks":
         kinds += ["mask", "bodies"]

@@ -248,11 +248,25 @@ def test_an_input_a_named_series_or_a_mask_that_changes_reruns_its_participant_o
     mask.write_text("")
     os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert plan(config, "segmentations", project=project).jobs == {}
-    table.write_text(rows.replace("Doe_Jane", "lost"))
-    changed("another path", "p3", *every)
-    table.write_text(rows)
     (scans / "Doe_Jane" / "one more.dcm").touch()
     changed("a file more", "p3", *every)
-    (scans / "Doe_Jane" / "one more.dcm").unlink()
-    (scans / "Doe_Jane").rmdir()
-    changed("a folder gone", "p3", *every)
+    (scans / "Doe_Jane").rename(scans / "Doe_J")
+    table.write_text(rows.replace("Doe_Jane", "Doe_J"))
+    changed("another path", "p3", *every)
+
+
+def test_figures_are_made_again_where_scans_and_masks_are_gone(
+    run_snakemake, plan, project, scans, tmp_path, cohort
+):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\np1\np2\np3\n")
+    config = cohort(scans)
+    config["cohort"]["participants"] = str(table)
+    done = run_snakemake(config=config, project=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scans.rename(scans.with_name("unmounted"))
+    stopped = plan(config, project=project)
+    assert not stopped.ok and "--rerun-triggers mtime" in stopped.text
+    (tmp_path / "results" / "study" / "figures" / "flow_diagram.png").unlink()
+    kept = ("figures", "--rerun-triggers", "mtime")
+    assert plan(config, *kept, project=project).jobs == {"draw_flow_diagram": 1, "figures": 1}

@@ -4,8 +4,16 @@ import os
 
 import pytest
 
-from bonecast.cohort import CohortError
-from bonecast.inputs import ABSENT, cohort_secret, input_state, scan_mask, scan_source, secret_state
+from bonecast.cohort import CohortError, Participant
+from bonecast.inputs import (
+    ABSENT,
+    check_scans,
+    cohort_secret,
+    input_state,
+    scan_mask,
+    scan_source,
+    secret_state,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +91,20 @@ def test_a_run_keeps_what_it_saw_first(tmp_path):
     before = input_state(str(path))
     path.write_text("changed meanwhile")
     assert input_state(str(path)) == before != state(path)
+
+
+def test_scans_that_are_gone_stop_a_run_that_would_lose_their_results(tmp_path):
+    scans = [Participant(name, path=str(tmp_path / name)) for name in ("p1", "p2", "p3")]
+    results = tmp_path / "results"
+    with pytest.raises(CohortError, match="none of the 3 scans is there"):
+        check_scans(scans, str(results))
+    (tmp_path / "p1").mkdir()
+    check_scans(scans, str(results))
+    for name, reason in (("p2", "no_input"), ("p3", "localizer")):
+        (results / name).mkdir(parents=True)
+        (results / name / "series.tsv").write_text(f"series\treason\tdetail\nS01\t{reason}\t\n")
+    with pytest.raises(CohortError, match=r"1 of 3 .* p3\. .*--rerun-triggers mtime"):
+        check_scans(scans, str(results))
 
 
 def test_secret_is_a_file_or_the_name_of_the_cohort(tmp_path):

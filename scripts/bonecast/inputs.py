@@ -6,11 +6,12 @@ scan's id, and params hold a digest.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 from bonecast.cohort import CohortError, Participant, find_scan, locate
+from bonecast.reasons import Reason
 
 HOME = str(Path(__file__).resolve().parents[2])
 """The workflow's own folder, searched for paths not found from the working directory."""
@@ -19,6 +20,9 @@ DIGEST_BYTES = 8
 
 ABSENT = "absent"
 """Stands for the digest of a path that leads nowhere."""
+
+MOST_NAMED = 10
+"""Scans named in a message."""
 
 MASK_FOLDERS = {"mask": "masks", "bodies": "bodies", "tissue": "tissue"}
 """Column of the participants table to the option of `segment` that names a folder instead."""
@@ -58,6 +62,41 @@ def mask_path(row: Participant, kind: str, segment: Mapping, home: str) -> str:
     if not (path := getattr(row, kind)) and folder:
         path = str(Path(locate(folder, [home]), f"{row.scan_id}.nii.gz"))
     return path
+
+
+def check_scans(scans: Iterable[Participant], results: str) -> None:
+    """Refuse to go on where scans are gone: a run would list them as missing, and say no more.
+
+    Args:
+        scans: the whole cohort.
+        results: folder that holds one folder of results per scan.
+
+    Raises:
+        CohortError: scans are gone that were found before, or none of all is there.
+    """
+    scans = list(scans)
+    gone = [scan.scan_id for scan in scans if not Path(scan.path).exists()]
+    lost = [name for name in gone if _was_found(Path(results, name, "series.tsv"))]
+    if not lost and len(gone) < len(scans):
+        return
+    found = (
+        f"{len(lost)} of {len(scans)} scans were found before and are gone now: "
+        f"{', '.join(lost[:MOST_NAMED])}{' ...' if len(lost) > MOST_NAMED else ''}"
+        if lost
+        else f"none of the {len(scans)} scans is there"
+    )
+    raise CohortError(
+        f"{found}. Is cohort.input mounted? What was measured stays, and figures and models can be "
+        "made from it without the scans, with: --rerun-triggers mtime. To leave scans out, take "
+        "their rows out of the participants table."
+    )
+
+
+def _was_found(series_table: Path) -> bool:
+    """Whether an earlier run found files of a scan."""
+    if not series_table.is_file():
+        return False
+    return f"\t{Reason.NO_INPUT}\t" not in series_table.read_text(encoding="utf-8")
 
 
 def cohort_secret(cohort: Mapping) -> bytes:

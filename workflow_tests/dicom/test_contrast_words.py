@@ -68,6 +68,11 @@ def test_a_description_that_says_two_things_says_both(text, words):
 @pytest.mark.parametrize(
     ("agent", "route", "word"),
     [
+        ("NaCl", "", "oral"),
+        ("H2O", "", "oral"),
+        ("unknown", "", None),
+        ("none given", "", "native"),
+        ("OFF", "IV", "native"),
         ("", "", None),
         ("", "IV", None),
         ("APPLIED", "", "given"),

@@ -53,6 +53,11 @@ def plant(dataset: Dataset, number: int) -> Dataset:
     kept.CodeMeaning = "for Zweigelstein"
     kept.RequestAttributesSequence = Sequence([deep])
     dataset.CTExposureSequence = Sequence([kept])
+    dataset.add_new(0x60000022, "LO", "Ulmenweg")
+    dataset.add_new(0x60001500, "LO", "xylo")
+    dataset.add_new(0x60003000, "OW", b"Quirina ")
+    dataset.add_new(0x50002500, "LO", "Vandersloot")
+    kept.add_new(0x0018998A, "UN", b"19310417")
     block = dataset.private_block(0x0099, "SECRET", create=True)
     block.add_new(0x01, "LO", "secret")
     return dataset
@@ -115,6 +120,26 @@ def test_the_ct_is_the_same(ct, exported, tmp_path):
     assert np.array_equal(first.data, second.data)
     assert np.allclose(first.affine, second.affine)
     assert after["acquisition"]["kernel"] == before["acquisition"]["kernel"] == "Br36d"
+
+
+def test_overlays_in_unused_bits_of_the_pixels_are_cleared(ct, tmp_path):
+    def draw(dataset: Dataset, number: int) -> Dataset:
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        pixels = np.frombuffer(dataset.PixelData, "<u2") | np.uint16(1 << 13)
+        dataset.PixelData = pixels.tobytes()
+        dataset.add_new(0x60000100, "US", 16)
+        dataset.add_new(0x60000102, "US", 13)
+        return dataset
+
+    paths = ct.write(tmp_path / "in", edit=draw)
+    out = tmp_path / "out"
+    out.mkdir()
+    deidentify_series(paths, "P01", KEY, out)
+    for path, original in zip(sorted(out.iterdir()), paths, strict=True):
+        before = np.frombuffer(pydicom.dcmread(original).PixelData, "<u2")
+        after = np.frombuffer(pydicom.dcmread(path).PixelData, "<u2")
+        assert before.min() >= 1 << 13
+        assert np.array_equal(after, before & 0x0FFF)
 
 
 def test_a_damaged_file_leaves_nothing(ct, tmp_path):

@@ -176,6 +176,7 @@ def test_studies_are_numbered_by_date(ct, tmp_path):
     studies = {
         "later": {"StudyDate": "20240310"},
         "undated": {"StudyDate": None},
+        "placeholder": {"StudyDate": "19010101"},
         "first": {"StudyDate": "20240229"},
         "by_acquisition": {"StudyDate": None, "AcquisitionDate": "20240301"},
     }
@@ -188,4 +189,5 @@ def test_studies_are_numbered_by_date(ct, tmp_path):
         "by_acquisition": (2, 1),
         "later": (3, 10),
         "undated": (4, None),
+        "placeholder": (5, None),
     }

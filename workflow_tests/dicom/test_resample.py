@@ -287,3 +287,14 @@ def test_headers_of_real_series(ct, shared_data, monkeypatch, name, words):
     got = ct.convert_first(source, Resample(max_gap_mm=20))
     assert got.checks["resampled"] == words
     assert got.checks["hu_difference"] == 0
+
+
+def test_two_runs_of_nearly_the_same_distance_do_not_add_up():
+    """Each step is within the tolerance; unmended, the middle would lie 5 mm off."""
+    z_mm = np.concatenate([np.arange(150) * 0.75, 149 * 0.75 + np.arange(1, 151) * 0.82])
+    pile = slices(z_mm - 60)
+    made, words = make_rectangular(pile, Resample())
+    assert words == "distances from 0.75 to 0.82 mm"
+    difference = np.abs(made.hu.astype(int) - truth(made))
+    assert difference.max() <= 6
+    assert make_rectangular(slices(z_mm[:150]), Resample())[1] == ""

@@ -219,6 +219,7 @@ def doubled(dataset, number):
         (lambda d, n: store(d, 1024 - hu_of(d)), ()),
         (lambda d, n: store(d, hu_of(d) + 1024, RescaleSlope=0), ("slope is 0",)),
         (lambda d, n: store(d, hu_of(d) + 1024, RescaleType="OD"), ("optical density",)),
+        (lambda d, n: store(d, hu_of(d) + 1024, RescaleType="HU_MOD"), ("modified",)),
         (
             lambda d, n: store(d, hu_of(d) + 1024, PhotometricInterpretation="PALETTE COLOR"),
             ("colours",),
@@ -255,6 +256,33 @@ def test_plausible_bodies_of_every_build():
         for offset in (1024, -1024, 1000):
             with pytest.raises(Excluded):
                 plausible.check_hounsfield(plausible.count_values(np.rint(values + offset)))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {-1000: (10, 0.95), -750: (60, 0.02), 50: (15, 0.025), -90: (15, 0.003), 250: (100, 0.002)},
+        {-1000: (10, 0.6), 35: (6, 0.31), 900: (350, 0.06), -90: (20, 0.03)},
+        {55: (15, 0.5), -100: (20, 0.08), 150: (50, 0.3), 550: (150, 0.12)},
+        {50: (60, 0.5), -100: (60, 0.1), 130: (80, 0.3), 600: (200, 0.1)},
+    ],
+    ids=["infant in a wide field", "head", "spine in a small field", "the same, sharp kernel"],
+)
+def test_scans_that_are_unlike_a_trunk_are_plausible(parts):
+    rng = np.random.default_rng(4)
+    values = [rng.normal(mean, sd, int(2e5 * share)) for mean, (sd, share) in parts.items()]
+    plausible.check_hounsfield(plausible.count_values(np.rint(np.concatenate(values))))
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1, 225), (1, -250), (1.25, 256), (0.75, -256)])
+def test_a_wrong_scaling_of_a_real_scan_is_found(shared_data, slope, offset):
+    files = sorted((shared_data / "dicom" / "CRLM-CT-1004").iterdir())[::10]
+    read = [pydicom.dcmread(path) for path in files]
+    hu = np.stack([one.pixel_array[::4, ::4] + int(one.RescaleIntercept) for one in read])
+    hu = hu[hu > -1500]  # without padding
+    plausible.check_hounsfield(plausible.count_values(hu))
+    with pytest.raises(Excluded):
+        plausible.check_hounsfield(plausible.count_values(np.rint(hu * slope + offset)))
 
 
 # Padding

@@ -6,6 +6,7 @@ from pydicom import uid
 from bonecast.dicom.vocabulary import (
     SYNTAXES,
     body_part_words,
+    description_class,
     has_contrast,
     image_type_words,
     kernel_is_soft,
@@ -34,6 +35,19 @@ from bonecast.dicom.vocabulary import (
         ("FC51", "FC51", False),
         ("B", "B", True),
         ("11", "11", None),
+        ("QR40", "QR40", True),
+        ("J40f\\2", "J40f/2", True),
+        ("Hr40", "Hr40", True),
+        ("H60s", "H60s", False),
+        ("U90u", "U90u", False),
+        ("Br49", "Br49", False),
+        ("YA", "YA", False),
+        ("D", "D", False),
+        ("L", "L", False),
+        ("CHST", "CHST", False),
+        ("BONE+", "BONE+", False),
+        ("STANDARD+", "STANDARD+", True),
+        ("FC13", "FC13", True),
         ("", "", None),
         ("Doe^Jane", "other", None),
         ("seen 2024-02-29", "other", None),
@@ -118,12 +132,42 @@ def test_modality_is_a_code_or_other():
         ("", "TAP portal", "chest abdomen pelvis"),
         ("", "Sch\xc3\xa4del", "head"),
         ("UNKNOWN", "Abdomen^Routine", "abdomen"),
+        ("", "TC t\u00f3rax abdomen", "chest abdomen"),
+        ("", "Lendenwirbels\u00e4ule nativ", "spine"),
+        ("", "colonna lombare", "spine"),
+        ("", "Thoraco-abdo-pelvien", "chest abdomen pelvis"),
+        ("", "Oberbauch", "abdomen"),
         ("Doe^Jane 2024", "Ward 7, Mrs Doe", ""),
         ("", "", ""),
     ],
 )
 def test_body_parts(examined, description, words):
     assert body_part_words(examined, description) == words
+
+
+@pytest.mark.parametrize(
+    ("image_type", "description", "kind"),
+    [
+        ("DERIVED\\PRIMARY\\AXIAL", "Virtual Unenhanced", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL", "VNCa bone marrow", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL", "Monoenergetic Plus 40 keV", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL", "Mono+ 55keV", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL", "GSI 70KeV", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL", "Z Effective[no unit]", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL", "Water (HAP)", "functional_map"),
+        ("DERIVED\\PRIMARY\\AXIAL\\MAT_REMOVED", "Liver", "functional_map"),
+        ("ORIGINAL\\PRIMARY\\AXIAL\\SUBTRACTION", "Aorta", "functional_map"),
+        ("DERIVED\\SECONDARY\\AXIAL", "MIPs axial 8mm", "projection"),
+        ("DERIVED\\SECONDARY\\AXIAL", "MIP10", "projection"),
+        ("DERIVED\\SECONDARY\\REFORMATTED\\MAXIMUM", "AX 3mm", "projection"),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Topogramm 0.6", "localizer"),
+        ("DERIVED\\PRIMARY\\AXIAL", "DE_Abdomen F_0.5", "derived_ct"),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Abdomen iodine contrast", "axial_ct"),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Abdomen max. inspiration", "axial_ct"),
+    ],
+)
+def test_series_that_are_no_slices_of_hu_by_their_words(image_type, description, kind):
+    assert description_class(image_type, description, "CT", True, "axial") == kind
 
 
 def test_every_transfer_syntax_of_images_has_a_name():

@@ -29,7 +29,8 @@ def organs(path):
         (152, 98, 138, 93, None, None, "portal"),  # the Siemens test scan, 96 s
         (152, 98, None, 93, None, None, "contrast"),  # its cava alone does not tell
         (146, 128, None, 122, None, None, "portal"),  # the CRLM test scan
-        (150, None, 160, 58, 190, 240, "contrast"),  # a liver that has not enhanced
+        (150, 120, None, 58, 190, 240, "contrast"),  # a liver that has not enhanced
+        (150, 130, 160, 58, 190, 240, "portal"),  # a fatty liver: the portal vein tells
         (200, None, 140, 90, 180, 220, "contrast"),  # between the phases
         (110, 105, 108, 95, 130, 900, "late"),  # urine of 900 HU
         (400, 60, 150, 80, 390, 410, "arterial"),  # a bright cortex at 80 kV is no urine

@@ -77,6 +77,17 @@ def test_a_scan_that_is_there_twice_is_to_be_checked(tmp_path, tables):
     assert read_checks([], None, None, scans.iloc[[3]]).same == []
 
 
+def test_interpolated_scans_are_named(tmp_path, tables):
+    rows = [("a", "2", "tilt of 12.0 degrees"), ("b", "", None), ("c", "", "1 missing slice")]
+    scans = pd.DataFrame(rows, columns=["participant_id", "session_id", "ct_resampled"])
+    checks = read_checks([write(tmp_path, "c")], None, None, scans)
+    assert checks.resampled == [
+        {"participant_id": "a_ses-2", "text": "tilt of 12.0 degrees"},
+        {"participant_id": "c", "text": "1 missing slice"},
+    ]
+    assert checks.to_check == set()
+
+
 def test_an_outlier_is_named_by_its_scan(tmp_path, tables):
     text = tables[0].read_text().replace("D001\t\t", "D001\t02\t")
     tables[0].write_text(text)

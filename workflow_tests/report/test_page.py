@@ -114,10 +114,14 @@ def test_what_to_check_links_to_every_picture(paths, config, results, tmp_path):
     with_tables = replace(
         paths, outliers=tmp_path / "outliers.tsv", reference=tmp_path / "reference.tsv"
     )
-    text = render(gather(with_tables, "tiny", True, config), with_tables, config)
+    facts = gather(with_tables, "tiny", True, config)
+    facts.all_scans["ct_resampled"] = ["tilt of 12.0 degrees", *[None] * (len(facts.all_scans) - 1)]
+    text = render(facts, with_tables, config)
     section = text.partition('id="checks"')[2].partition("</section>")[0]
     # The outlier, and the one whose level names are ambiguous.
     assert "2 participants to look at" in section
+    assert "Interpolated to a rectangular volume: 1 participant" in section
+    assert "tilt of 12.0 degrees" in section
     assert "9,000 mm³" in section and "27,000 mm³" in section
     for name in results.participants:
         assert f'href="participants/{name}/qc.png"' in section

@@ -75,6 +75,7 @@ NATIVE = _words(
     *(r"nativ(?:e|es|er|en|o|a)?", "natif", "plain", "nc", "ncct", "nect", "tnc", "ncc"),
     *(r"un-?enh\w*", r"non?[ -]?enh\w*", r"non?[ -.]?con\w*", r"non?[ -]?kontrast\w*"),
     rf"{WITHOUT} (?:any )?{INJECTED}",
+    r"(?:without|w/ ?o|wo) con",
     r"(?:without|w/ ?o|ohne)(?! ?(?:gap|mar|imar|omar|filter|gating|tilt|arm|arms|aec|clip|metal))",
     *(rf"(?:o|s)[./] ?{MEDIUM}", "okm", "spc"),
     *(rf"pre[ -]?{MEDIUM}", rf"(?:before|vor|avant|antes|prima) {MEDIUM}"),
@@ -90,7 +91,7 @@ IMAGE_CONTRAST = _words(r"(?:high|low|hi|lo|hohe\w*|soft tissue) ?-?contrast\w*"
 GIVEN = _words(
     rf"(?:with |w/ ?|w |mit |m\. ?|avec |con |com |med |met |post[ -]?|nach |apres ){INJECTED}",
     MEDIUM,
-    *(r"enhanced", "cect", r"inject\w*"),
+    *(r"(?:with|w/?) ?con", r"enhanced", "cect", r"inject\w*"),
 )
 GIVEN_SIGN = re.compile(r"(?<![a-z0-9])(?:c|iv|km) ?\+(?![a-z0-9])|\+ ?(?:c|iv|km|ce)(?![a-z0-9])")
 
@@ -140,7 +141,14 @@ PATTERNS = (
 
 NO_AGENT = {"none", "no", "nil", "nein", "non", "kein", "keine", "keines", "ohne", "n", "n/a", "na"}
 NO_AGENT |= {"0", "-", "without", "not applied", "not given", "nicht appliziert", "aucun", "false"}
+NO_AGENT |= {"off", "none given", "none used", "not administered", "not used", "sans", "pas", "sin"}
 """What is typed as a contrast agent where there was none."""
+
+UNTOLD_AGENT = {"unknown", "unk", "unspecified", "unbekannt", "inconnu", "?", "other", "see report"}
+"""What is typed where nobody knows: it says as little as an empty field."""
+
+INERT = {"h2o", "nacl", "saline", "normal saline", "kochsalz", "air", "co2"}
+"""What is drunk or flushed and enhances no blood."""
 
 AGENTS = _words(
     *(r"omni\w*", r"visipaque\w*", r"isovue\w*", r"iopami\w*", r"solutrast\w*", r"ultravist\w*"),
@@ -183,15 +191,17 @@ def contrast_words(text: str) -> frozenset[ContrastWord]:
 
 
 def agent_word(agent: str, route: str = "") -> ContrastWord | None:
-    """What the contrast agent and its route say: NATIVE, GIVEN or ORAL; None where both are empty.
+    """What the contrast agent and its route say: NATIVE, GIVEN or ORAL; None where nothing.
 
     Args:
         agent: (0018,0010), or the meanings of its codes.
         route: (0018,1040), or the meanings of its codes.
     """
     name = folded(agent)
-    if not name:
+    if not name or name in UNTOLD_AGENT:
         return None
+    if name in INERT:
+        return ContrastWord.ORAL
     words = contrast_words(agent)
     if name in NO_AGENT or ContrastWord.NATIVE in words:
         return ContrastWord.NATIVE

@@ -13,13 +13,16 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from dicomanonymizer.simpledicomanonymizer import anonymize_dataset, initialize_actions, keep
 from pydicom import uid
+from pydicom.datadict import dictionary_has_tag, repeater_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 
 from bonecast.dicom import vocabulary
 from bonecast.dicom.chosen import chosen_files
@@ -61,6 +64,9 @@ WORDS = {
     "ConvolutionKernel": lambda text: vocabulary.kernel_name(text).replace("/", "\\"),
 }
 """Free text that stays in our own words."""
+
+GRAPHICS = (0x5000, 0x6000)
+"""Groups of curves and overlays (50xx, 60xx)."""
 
 STANDARD_UIDS = "1.2.840.10008."
 """Identifiers of the standard itself: they say what a thing is, not whose."""
@@ -156,6 +162,7 @@ def deidentify(dataset: Dataset, name: str, key: bytes) -> Dataset:
         raise ValueError("no pixels")
     words = identity_words(dataset)
     syntax = dataset.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian)
+    _clear_overlay_bits(dataset, syntax)
     _clean(dataset, key, words)
     dataset.PatientName = dataset.PatientID = name
     dataset.PatientIdentityRemoved = "YES"
@@ -189,8 +196,33 @@ def _complete(dataset: Dataset, substitute: str) -> None:
             setattr(dataset, name, dataset.file_meta.get(meta) or default)
 
 
+def _clear_overlay_bits(dataset: Dataset, syntax: str) -> None:
+    """Clear overlays that lie in unused bits of the pixels (retired in 2004): they may be text.
+
+    Raises:
+        ValueError: in values that are not 16 bits.
+    """
+    stored = range(dataset.HighBit + 1 - dataset.BitsStored, dataset.HighBit + 1)
+    groups = [tag.group for tag in list(dataset.keys()) if tag.group & 0xFF00 == GRAPHICS[1]]
+    bits = {
+        int(dataset[group, 0x0102].value)
+        for group in dict.fromkeys(groups)
+        if (group, 0x0102) in dataset and (group, 0x3000) not in dataset
+    } - {*stored}
+    if not bits:
+        return
+    if dataset.BitsAllocated != 16 or uid.UID(syntax).is_compressed:
+        raise ValueError("an overlay within pixels of another size than 16 bits")
+    order = ">" if syntax == uid.ExplicitVRBigEndian else "<"
+    pixels = np.frombuffer(dataset.PixelData, f"{order}u2")
+    unused = np.array(0xFFFF ^ sum(1 << bit for bit in bits), pixels.dtype)
+    dataset.PixelData = (pixels & unused).astype(pixels.dtype).tobytes()
+
+
 def _clean(dataset: Dataset, key: bytes, words: set[str]) -> None:
     """Apply the profile to a data set and to those nested in it."""
+    for tag in [tag for tag in list(dataset.keys()) if _is_unknown(tag)]:
+        del dataset[tag]
     for element in _elements(dataset):
         if element.VR == "SQ":
             for item in element.value:
@@ -217,6 +249,17 @@ def _clean_text(dataset: Dataset) -> None:
         listed = element.keyword in CODES or (element.tag.group, element.tag.element) in _profile()
         if element.VR in FREE_TEXT and element.keyword not in WORDS and not listed:
             del dataset[element.tag]
+
+
+def _is_unknown(tag: BaseTag) -> bool:
+    """Whether an element is of no use for a CT and outside the profile's table.
+
+    Of overlays and curves the table removes the data and the comments, not labels and descriptions
+    typed beside them. A public element that the standard's dictionary lacks may be anything.
+    """
+    if tag.is_private:
+        return False  # the profile removes it
+    return tag.group & 0xFF00 in GRAPHICS or not (dictionary_has_tag(tag) or repeater_has_tag(tag))
 
 
 def _elements(dataset: Dataset) -> Iterator[DataElement]:

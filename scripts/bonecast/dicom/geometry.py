@@ -23,6 +23,10 @@ SPACING_TOLERANCE_MM = 0.05
 MAX_SHEAR_MM = 1.0
 """Sideways drift over the whole stack from which slices are no longer a rectangular volume."""
 
+MAX_BEND_MM = 1.0
+"""The same along the normal: two runs of slightly different distances, each within the tolerance
+of a single step, add up to centimetres in the middle of the stack."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -32,7 +36,8 @@ class Stack:
         order: indices that sort the slices along the normal.
         spacing_mm: median distance between neighbouring positions (nan for one position).
         n_duplicates: slices that lie where another one does.
-        n_uneven: distances that differ from the median.
+        n_uneven: distances that differ from the median; by less than the tolerance, too, where
+            slices drift more than MAX_BEND_MM from an even grid.
         n_missing: slices that whole gaps of the median distance leave room for.
         shear_mm: drift within the slice plane from the first to the last slice.
         coverage_mm: distance from first to last position.
@@ -96,7 +101,12 @@ def measure_stack(positions_mm: np.ndarray, orientation: np.ndarray) -> Stack:
     distinct = steps > DUPLICATE_MM
     spacing = float(np.median(steps[distinct])) if distinct.any() else float("nan")
     tolerance = max(SPACING_TOLERANCE * spacing, SPACING_TOLERANCE_MM)
-    uneven = distinct & (np.abs(steps - spacing) > tolerance)
+    deviation = np.abs(steps - spacing)
+    uneven = distinct & (deviation > tolerance)
+    places = along[order][np.concatenate([[True], distinct])]
+    bend = np.abs(places - np.linspace(places[0], places[-1], len(places))).max()
+    if not uneven.any() and bend > MAX_BEND_MM:
+        uneven = distinct & (deviation > deviation[distinct].max() / 2)
     missing = np.rint(steps[uneven] / spacing) - 1
     sideways = positions_mm - np.outer(along, direction)
     drift = np.linalg.norm(sideways - sideways[order[0]], axis=1)

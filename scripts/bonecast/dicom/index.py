@@ -18,6 +18,9 @@ from bonecast.dicom.scan import read_headers
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
 
+FIRST_CT_YEAR = 1971
+"""No patient was scanned earlier; such dates are placeholders."""
+
 
 @dataclass
 class Series:
@@ -161,12 +164,13 @@ def _number_studies(headers: list[Header]) -> dict[str, tuple[int, int | None]]:
 
 
 def _date(text: str) -> datetime.date | None:
-    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29)."""
+    """A date as DICOM writes it, or wrote it before 1993 (2024.02.29); None for placeholders."""
     match = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", text, re.ASCII)
     try:
-        return datetime.date(*map(int, match.groups())) if match else None
+        date = datetime.date(*map(int, match.groups())) if match else None
     except ValueError:
         return None
+    return date if date and date.year >= FIRST_CT_YEAR else None
 
 
 def _describe(group: Group, patient: int, study: int, days: int | None) -> Series:

@@ -19,16 +19,24 @@ MIN_SHARE = 0.001
 """Every CT of a body holds fat or air, soft tissue and bone: at least this share of voxels
 below, within and above. Values without HU offset, or windowed to 8 bits, do not."""
 
+TISSUE_HU = -300
+"""Above lung and air."""
+
 WATER_LIKE_HU = (-150, 150)
-MIN_WATER_LIKE = 0.05
-"""Fat, organs, muscle and blood: less of them than this share of voxels is no scan of a trunk.
-Seen in five real scans: 0.30 to 0.63."""
+MIN_WATER_LIKE, MIN_WATER_LIKE_OF_TISSUE = 0.02, 0.4
+"""Fat, organs, muscle and blood: less of them than these shares of all voxels and of those of
+tissue is no body. Seen in seven real scans: 0.24 to 0.58 of all, 0.74 to 0.96 of tissue, 0.66 in a
+small field around the spine. A child in a wide field is mostly air, so the first is low."""
 
 DENSE_HU = 700
-TISSUE_HU = -300
-MAX_DENSE = 0.10
-"""Of the voxels above lung, compact bone and metal are a few per cent (seen in five real scans:
-0.01 to 3.3 %). Without the offset of 1024 all soft tissue lies there."""
+MAX_DENSE, MAX_DENSE_WITHOUT_AIR = 0.4, 0.1
+"""Of the voxels of tissue, compact bone and metal are a few per cent (seen in seven real scans:
+0 to 3.2 %; of a head up to a sixth). Without the offset of 1024 all soft tissue lies there, and
+nothing where air is."""
+
+AIR_HU = (-1100, TISSUE_HU)
+MIN_AIR = 0.01
+"""Share of voxels from which there is air in view."""
 
 OFFSETS_HU = (1024, 1000, -1024, -1000)
 """Offsets that are left out, or taken twice, in practice."""
@@ -73,13 +81,13 @@ def check_hounsfield(counts: np.ndarray, note: str = "") -> None:
 
 
 def _problem(counts: np.ndarray) -> str:
-    low = RANGE_HU[0]
+    origin = RANGE_HU[0]
     total = max(int(counts.sum()), 1)
 
     def share(first: int | None, last: int | None) -> float:
         """Of the voxels from `first` up to, not including, `last`."""
-        start = 0 if first is None else first - low
-        return counts[start : None if last is None else last - low].sum() / total
+        start = 0 if first is None else first - origin
+        return counts[start : None if last is None else last - origin].sum() / total
 
     needed = {
         f"fat or air (below {FAT_OR_AIR_HU} HU)": share(None, FAT_OR_AIR_HU),
@@ -93,13 +101,17 @@ def _problem(counts: np.ndarray) -> str:
             return f"{100 * found:.2f} % of voxels are {words}: too few for a body"
     tissue = max(share(TISSUE_HU, None), 1 / total)
     dense = share(DENSE_HU, None) / tissue
-    if dense > MAX_DENSE:
+    has_air = share(*AIR_HU) >= MIN_AIR
+    if dense > (MAX_DENSE if has_air else MAX_DENSE_WITHOUT_AIR):
         return f"{100 * dense:.0f} % of tissue is above {DENSE_HU} HU: too much for a body"
     water = share(WATER_LIKE_HU[0], WATER_LIKE_HU[1] + 1)
-    if water < MIN_WATER_LIKE:
-        return "{:.1f} % of voxels are {} to {} HU: too few for a body".format(
-            100 * water, *WATER_LIKE_HU
-        )
+    for found, least, of in (
+        (water, MIN_WATER_LIKE, "voxels"),
+        (water / tissue, MIN_WATER_LIKE_OF_TISSUE, "tissue"),
+    ):
+        if found < least:
+            low, high = WATER_LIKE_HU
+            return f"{100 * found:.1f} % of {of} at {low} to {high} HU: too little for a body"
     return ""
 
 

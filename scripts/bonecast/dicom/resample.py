@@ -171,4 +171,6 @@ def _even_spacing(steps_mm: np.ndarray, median_mm: float) -> tuple[float, list[s
     if len(odd):
         between = f"{odd.min():.1f} to {odd.max():.1f}" if len(odd) > 1 else f"{odd[0]:.1f}"
         words.append(f"{len(odd)} uneven distance{'s' if len(odd) > 1 else ''} of {between} mm")
+    if not words:
+        words = [f"distances from {steps_mm.min():.2f} to {steps_mm.max():.2f} mm"]
     return float(steps_mm[fits].sum() / whole[fits].sum()), words

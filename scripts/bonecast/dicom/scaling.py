@@ -29,6 +29,7 @@ OTHER_QUANTITIES = {
     "ED": "electron density",
     "EDW": "electron density",
     "PCT": "per cent",
+    "HU_MOD": "modified Hounsfield units",
 }
 """Rescale types (PS3.3 C.11.1.1.2) that are not Hounsfield units."""
 

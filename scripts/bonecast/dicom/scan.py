@@ -110,14 +110,14 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
         The header, or what else the file is. Never raises for what a file holds.
 
     Raises:
-        OSError: the disk or the permissions are at fault, or the file has vanished.
+        OSError: the disk or the permissions are at fault, or the file has vanished. Its attribute
+            `file` is the index in the listing.
     """
     try:
         # Not to wait for ever where a name stands for a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
-        # Without the name of the file, which may be a patient's.
-        fault = OSError(error.errno, f"file {file + 1} of the listing: {error.strerror}")
+        fault = _placed(error, file)
         # A link that leads nowhere came so; a file that was listed and is gone did not.
         if not (isinstance(fault, VANISHED) and os.path.islink(path)):  # noqa: PTH114
             raise_storage_fault(fault)
@@ -136,11 +136,18 @@ def read_header(path: str | Path, file: int) -> Header | FileKind:
     except MemoryError:
         raise
     except Exception as error:
-        raise_storage_fault(error)
+        raise_storage_fault(_placed(error, file) if isinstance(error, OSError) else error)
         # A damaged file can fail anywhere in the parser; it is counted, never fatal.
         return FileKind.UNREADABLE
     finally:
         os.close(descriptor)
+
+
+def _placed(error: OSError, file: int) -> OSError:
+    """The error with its file's place in the listing, not its name, which may be a patient's."""
+    fault = OSError(error.errno, f"file {file + 1} of the listing: {error.strerror}")
+    fault.file = file
+    return fault
 
 
 def read_unusual(descriptor: int, file: int) -> Header | FileKind:

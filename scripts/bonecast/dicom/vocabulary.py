@@ -28,21 +28,34 @@ class DescriptionClass(StrEnum):
 
 
 LOCALIZER_WORDS = re.compile(
-    r"(\b|_)(localizer|localiser|scout|topogram|surview|scanogram)(\b|_)", re.I
+    r"(\b|_)(localizer|localiser|scout\w*|topogram\w*|topo|surview|scanogram)(\b|_)", re.I
 )
 
-PROJECTION_WORDS = re.compile(r"(\b|_)(mip|minip|min_ip|volren|vrt|3d_?render\w*)(\b|_)", re.I)
+PROJECTION_WORDS = re.compile(
+    r"(\b|_)((?:ax|cor|sag)?_?(?:m|min)ips?\d*|min_ip|m(ax|in)imum|max\w*.intensity.proj\w*|volren|vrt|"
+    r"3d_?render\w*)(\b|_)",
+    re.I,
+)
 """Maximum and minimum intensity projections and renderings: not attenuation of a slice."""
 
 FUNCTIONAL_WORDS = re.compile(
-    r"(\b|_)(perfusion|rcbf|rcbv|mtt|ttp|iodine|vnc|virtual.?non.?contrast|z.?eff|rho|"
-    r"mono\w*.?\d+.?kev|calcium.?suppress\w*)(\b|_)",
+    r"(\b|_)(perfusion|rcbf|rcbv|mtt|ttp|pbv|subtraction|bone.?remov\w*|iodine(?!.?contrast)\w*|vnca?|"
+    r"virtual.?(non|un|nativ)\w*|z.?eff(ective)?|rho|electron.?density|uric.?acid|water.?\(hap\)|"
+    r"mono(e|chrom\w*|energ\w*)|vmi.?\d*|(mono\w*.?)?\d+.?kev|calcium.?suppress\w*|"
+    r"mat_(specific|removed|fractional|value_based|modified)|eff_atomic_num)(\b|_|(?<=\)))",
     re.I,
 )
-"""Maps computed from several energies or times: their values are not HU at the tube voltage."""
+"""Maps computed from several energies or times: their values are not HU at the tube voltage. The
+last line has words of image type value 4 of multi-energy CT (PS3.3 C.8.2.1.1.1)."""
 
-SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires)", re.I)
+SHARP_WORDS = re.compile(r"(bone|lung|edge|sharp|detail|ultra|hires|chst)", re.I)
 SOFT_WORDS = re.compile(r"(standard|soft|smooth|body|abdomen)", re.I)
+SOFT_CODES = {"STND", "A", "B", "C"}
+SHARP_CODES = {"D", "E", "F", "L", "YA", "YB", "YC", "YD"}
+"""Whole names: Philips' A to C are smooth to standard, D to F, L (lung) and YA to YD sharpen."""
+
+SIEMENS = re.compile(r"[BHIQJDTUS][A-Za-z]?(\d{2})(?!\d)")
+"""B30f, Br36d, Hr40, Qr40, J30f, D30f, T20f, U90u: letters, then the sharpness."""
 
 KERNEL = re.compile(r"[A-Za-z]{0,3}\d{1,3}[A-Za-z]{0,2}(/\d{1,2})?|[A-Z]{1,2}")
 """A kernel's designation: B30f, Br38f/3, FC08, UB, 11."""
@@ -50,6 +63,9 @@ KERNEL = re.compile(r"[A-Za-z]{0,3}\d{1,3}[A-Za-z]{0,2}(/\d{1,2})?|[A-Z]{1,2}")
 KERNEL_WORDS = {
     *("STANDARD", "STND", "SOFT", "DETAIL", "BONE", "BONEPLUS", "LUNG", "EDGE", "CHST", "ULTRA"),
     *("SMOOTH", "SHARP", "BODY SHARP", "BODY STANDARD", "HD STANDARD", "HD BONE", "HD LUNG"),
+    *("STANDARD+", "SOFT+", "BONE+", "HD SOFT", "HD DETAIL", "B_SOFT_A", "B_SOFT_B", "B_SOFT_C"),
+    *("B_VSOFT_A", "B_VSOFT_B", "B_VSOFT_C", "B_SHARP_A", "B_SHARP_B", "B_SHARP_C", "LUNG_A"),
+    *("LUNG_B", "LUNG_C", "BODY SOFT", "BODY"),
 }
 
 SIEMENS_SOFT_LIMIT = 45
@@ -113,13 +129,14 @@ def kernel_name(text: str) -> str:
 
 def kernel_is_soft(kernel: str) -> bool | None:
     """Whether a kernel of `kernel_name` keeps edges unsharpened; None where that is unknown."""
-    if SHARP_WORDS.search(kernel):
+    name = kernel.upper()
+    if SHARP_WORDS.search(kernel) or name in SHARP_CODES:
         return False
-    if SOFT_WORDS.search(kernel) or kernel.upper() in ("STND", "A", "B", "C"):
+    if SOFT_WORDS.search(kernel) or name in SOFT_CODES:
         return True
     if match := re.match(r"FC(\d{2})", kernel, re.I):
         return int(match[1]) < CANON_SOFT_LIMIT
-    if match := re.match(r"[BIQ][a-z]?(\d{2})", kernel):
+    if match := SIEMENS.match(kernel):
         return int(match[1]) <= SIEMENS_SOFT_LIMIT
     return None
 
@@ -213,7 +230,7 @@ def description_class(
 BODY_PARTS = {
     "whole_body": r"whole.?body|ganzk\w+|corps.?entier|polytrauma\w*",
     "spine": (
-        r"[ctl]?.?spine|spin(al)?|lumbar\w*|vertebra\w*|wirbel\w*|[bhl]ws|rachis|columna|colonna|"
+        r"[ctl]?.?spine|spin(al)?|lumbar\w*|vertebra\w*|\w*wirbel\w*|[bhl]ws|rachis|columna|colonna|"
         r"sacrum|cervicothoracic|thoracolumbar"
     ),
     "head": (
@@ -222,15 +239,16 @@ BODY_PARTS = {
     ),
     "neck": r"neck|carotid\w*|larynx|thyroid|hals|cou|cuello|collo|nek",
     "chest": (
-        r"chest\w*|thorax\w*|thorac\w+|lungs?|heart|cardiac|coronar\w*|aorta|torax|torace|sternum|"
-        r"ribs?|breast|trunk|torso|tap|cap"
+        r"chest\w*|thorax\w*|thorac\w+|thx|lungs?|lungen\w*|heart|cardiac|coronar\w*|aorta|t[oó]rax|"
+        r"torace|poumons?|sternum|ribs?|breast|trunk|torso|tap|cap|ctpa"
     ),
     "abdomen": (
-        r"abd|abdom\w*|liver|kidneys?|renal|pancreas|kub|bauch|buik|addome|urogra\w*|uro|"
-        r"trunk|torso|tap|cap"
+        r"abdo?|abd[oô]m\w*|liver|kidneys?|renal|pancreas|kub|\w*bauch|buik|addome|urogra\w*|uro|"
+        r"leber|nieren?|foie|reins|h[ií]gado|fegato|colon|colono\w*|trunk|torso|tap|cap"
     ),
     "pelvis": (
-        r"pelvis|pelvic|pelv|becken|bassin|bacino|bekken|bladder|prostate|hips?|h[uü]fte|tap|cap"
+        r"pelvis|pelvic|pelve?|pelvien(ne)?|becken|bassin|bacino|bekken|bladder|prostate|hips?|"
+        r"h[uü]fte|tap|cap"
     ),
     "limb": (
         r"extremit\w*|limb|arm|forearm|elbow|wrist|hand|finger|shoulder|clavicle|leg|thigh|femur|"

@@ -26,6 +26,7 @@ class Checks:
         corrected: dicts with participant_id, text and used (false: it could not be).
         same: dicts with participant_id, other (an earlier scan with the same image) and own
             (whether that is of the same participant).
+        resampled: dicts with participant_id and text, scans interpolated by conversion.
         n_compared, n_vertebrae: values compared with the cohort, and of how many vertebrae.
         n_outlying: participants with an outlier.
         fewest: scans behind the least common level that was compared; None where none was.
@@ -39,6 +40,7 @@ class Checks:
     outliers: list[dict] = field(default_factory=list)
     corrected: list[dict] = field(default_factory=list)
     same: list[dict] = field(default_factory=list)
+    resampled: list[dict] = field(default_factory=list)
     n_compared: int = 0
     n_outlying: int = 0
     fewest: int | None = None
@@ -87,6 +89,7 @@ def read_checks(
         rows,
         corrected,
         same,
+        _resampled(scans),
         n_compared=int(counts.sum()),
         n_outlying=len(outlying),
         fewest=int(counts.min()) if len(counts) else None,
@@ -106,6 +109,14 @@ def _same_scans(scans: pd.DataFrame | None) -> list[dict]:
         for name, other in same
         if other
     ]
+
+
+def _resampled(scans: pd.DataFrame | None) -> list[dict]:
+    """Scans whose slices formed no rectangular volume."""
+    if scans is None or "ct_resampled" not in scans:
+        return []
+    words = zip(scan_ids(scans), scans["ct_resampled"].fillna(""), strict=True)
+    return [{"participant_id": name, "text": text} for name, text in words if text]
 
 
 def _read(path: Path | None) -> pd.DataFrame:

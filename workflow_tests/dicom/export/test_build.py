@@ -247,6 +247,22 @@ def test_a_failing_disk_stops_the_run_and_names_the_file_in_the_private_folder_a
     assert not (export.home / "fault.txt").exists()
 
 
+def test_a_file_that_may_not_be_read_is_named_in_the_private_folder_alone(export, monkeypatch):
+    paths = export.add("a", number=3)
+    real = os.open
+
+    def refusing(path, *rest, **options):
+        if str(path) == str(paths[0]):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr("bonecast.dicom.scan.os.open", refusing)
+    with pytest.raises(Refusal, match="Permission denied") as caught:
+        export.build()
+    assert paths[0].name not in str(caught.value)
+    assert (export.home / "fault.txt").read_text() == f"Permission denied: {paths[0]}\n"
+
+
 def test_two_runs_at_once_are_refused(export):
     export.add("a", number=1)
 

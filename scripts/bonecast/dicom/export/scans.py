@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from bonecast.dicom.export.names import Identity, decode
 from bonecast.dicom.export.people import Person, Seen
 from bonecast.dicom.export.store import headers_of
-from bonecast.dicom.index import series_of
+from bonecast.dicom.index import FIRST_CT_YEAR, series_of
 from bonecast.dicom.vocabulary import DescriptionClass
 from bonecast.reasons import Reason
 
@@ -23,9 +23,6 @@ MEASURABLE = (
     DescriptionClass.REFORMAT,
 )
 """Classes counted as CT series: localizers and captures are CT by modality only."""
-
-FIRST_CT_YEAR = 1971
-"""No patient was scanned earlier; such dates are placeholders."""
 
 ROWS_AT_A_TIME = 20_000
 """Headers that are objects at once, unless one scan has more."""

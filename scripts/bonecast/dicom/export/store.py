@@ -196,7 +196,13 @@ def _read_chunk(
     read: Callable[[list[Path]], list[Header | FileKind]],
 ) -> pa.Table:
     there = [at for at in chunk if files.sizes[at] >= 0]
-    found = read([Path(root, os.fsdecode(files.paths[at])) for at in there])
+    paths = [Path(root, os.fsdecode(files.paths[at])) for at in there]
+    try:
+        found = read(paths)
+    except OSError as error:
+        if (place := getattr(error, "file", None)) is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(paths[place])) from None
     by_file = dict(zip(there, found, strict=True))
     rows = []
     for at in chunk:
