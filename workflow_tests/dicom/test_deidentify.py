@@ -164,3 +164,14 @@ def test_real_scans(ct, shared_data, tmp_path, name):
         uids = {str(element.value) for element in before if element.VR == "UI" and element.value}
         uids = {one for one in uids if not one.startswith("1.2.840.10008.")}
         assert uids and not any(one.encode() in content for one in uids)
+
+
+def test_free_text_that_the_profile_leaves_is_in_our_own_words(ct, tmp_path):
+    typed = {"ConvolutionKernel": "for Wagenknecht", "SoftwareVersions": "patched by Wagenknecht"}
+    typed |= {"Manufacturer": "SIEMENS of Wagenknecht", "ManufacturerModelName": "Somatom Force"}
+    deidentify_series(ct.write(tmp_path / "in", **typed), "P01", KEY, tmp_path)
+    path = next(tmp_path.glob("*.dcm"))
+    dataset = pydicom.dcmread(path)
+    assert b"Wagenknecht" not in path.read_bytes()
+    assert (dataset.Manufacturer, dataset.ManufacturerModelName) == ("Siemens", "Somatom Force")
+    assert not dataset.ConvolutionKernel and "SoftwareVersions" not in dataset

@@ -3,8 +3,9 @@
 The profile's table (DICOM PS3.15 table E.1-1, edition 2026c) and its actions are those of the
 dicom-anonymizer library. The library acts on the top level of a data set and makes random
 identifiers. Here it is led through nested sequences too, identifiers become keyed digests, so
-that a second export gives the same files, and what still holds a word of the patient's names and
-numbers, in an element that the profile does not list, is removed.
+that a second export gives the same files. The profile leaves some free text, such as kernel and
+software: it is removed, or replaced by a word of `vocabulary`'s lists. What still holds a word of
+the patient's names and numbers is removed too.
 """
 
 import re
@@ -23,6 +24,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
+from bonecast.dicom import vocabulary
 from bonecast.dicom.chosen import chosen_files
 from bonecast.dicom.headers import DAMAGE, quiet_pydicom, raise_storage_fault
 from bonecast.dicom.table import read_choice
@@ -49,6 +51,19 @@ MIN_WORD = 4
 
 TEXT = ("AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT", "UN")
 """Kinds of value (VR) that may hold words."""
+
+FREE_TEXT = ("LO", "LT", "SH", "ST", "UC", "UN", "UT")
+"""Those of them that people type."""
+
+CODES = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
+"""Free text by its kind that stays: without it a sequence of codes says nothing."""
+
+WORDS = {
+    "Manufacturer": vocabulary.manufacturer_name,
+    "ManufacturerModelName": vocabulary.model_name,
+    "ConvolutionKernel": lambda text: vocabulary.kernel_name(text).replace("/", "\\"),
+}
+"""Free text that stays in our own words."""
 
 GRAPHICS = (0x5000, 0x6000)
 """Groups of curves and overlays (50xx, 60xx)."""
@@ -214,11 +229,25 @@ def _clean(dataset: Dataset, key: bytes, words: set[str]) -> None:
                 _clean(item, key, words)
         elif element.VR == "UI" and element.value:
             element.value = _keyed(element.value, key)
+    _clean_text(dataset)
     present = {(element.tag.group, element.tag.element) for element in dataset}
     rules = {tag: rule for tag, rule in _profile().items() if len(tag) > 2 or tag in present}
     anonymize_dataset(dataset, base_rules_gen=lambda: rules)
     for element in _elements(dataset):
         if element.VR in TEXT and any(word in _text(element) for word in words):
+            del dataset[element.tag]
+
+
+def _clean_text(dataset: Dataset) -> None:
+    """Take out free text that the profile would leave, or put it in our own words."""
+    for element in _elements(dataset):
+        if element.keyword in WORDS and element.value:
+            parts = element.value if isinstance(element.value, MultiValue) else [element.value]
+            said = WORDS[element.keyword]("\\".join(map(str, parts)))
+            element.value = "" if said == "other" else said
+            continue
+        listed = element.keyword in CODES or (element.tag.group, element.tag.element) in _profile()
+        if element.VR in FREE_TEXT and element.keyword not in WORDS and not listed:
             del dataset[element.tag]
 
 
