@@ -172,7 +172,7 @@ COHORT_SECRET = secret_of_cohort()
 
 
 def source_made_here(wildcards):
-    """The demo's scan as rule input. Other scans are no inputs: their paths name patients."""
+    """The demo's scan as an input. Other scans are none, for their paths name patients."""
     path = participant_row(wildcards).path
     return path if made_by_demo(path) else []
 

@@ -69,11 +69,12 @@ def test_a_named_series_of_a_real_folder_is_converted(ct, shared_data, tmp_path)
         (source / name).mkdir(parents=True)
         for path in (shared_data / "dicom" / name).iterdir():
             (source / name / path.name).symlink_to(path)
-    index, decisions = ct.decide(source)
+    best = Settings(study="best")
+    index, decisions = ct.decide(source, best)
     lost = next(n for n, one in enumerate(decisions) if not one.chosen)
     assert decisions[lost].reason is Reason.NOT_PREFERRED
     assert re.search(r"longer coverage \([+-]14\.1\)", decisions[lost].detail)
-    write_series(index, select_series(index, Settings(), series_id(lost)), table)
+    write_series(index, select_series(index, best, series_id(lost)), table)
     record = ct.convert_table(source, table, tmp_path / "out")
     assert (record["status"], record["series"]) == ("ok", series_id(lost))
     assert record["shape"][2] == index.series[lost].slices

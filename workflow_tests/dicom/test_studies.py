@@ -77,7 +77,7 @@ def test_series_of_one_study_compete_with_each_other_only(studies):
         *(Reason.OTHER_STUDY, None, Reason.NOT_PREFERRED)
     ]
     assert decisions[1].score == 90.5
-    assert select_series(index, Settings())[1].score < 80
+    assert select_series(index, Settings(study="best"))[1].score < 80
 
 
 def test_mixed_patients_stay_refused_and_show_scores(studies):

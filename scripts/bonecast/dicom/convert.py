@@ -58,7 +58,8 @@ def convert_participant(
         ct_path: where to write the CT.
         resample: what may be made rectangular.
         secret: mixed into the scanner's pseudonym.
-        days: of the input's first study from the participant's first scan, where known.
+        days: of the scan from the participant's first one, as the user gives it; None: the days of
+            its study from the first one of the input.
 
     Returns:
         The content of `ct.json`.
@@ -83,8 +84,7 @@ def convert_participant(
             "detail": error.detail,
         }
     images.save(converted.volume, ct_path)
-    known = [day for day in (choice.days, days) if day is not None]
-    facts = {"days_offset": sum(known) if known else None}
+    facts = {"days_offset": choice.days if days is None else days}
     return record | {
         "status": "ok",
         "stage": "convert",

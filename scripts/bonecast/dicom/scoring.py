@@ -43,7 +43,7 @@ class Settings:
         max_thickness_mm: thicker slices, or slices further apart, are not measured.
         preferred_thickness_mm: range of thickness that scores in full.
         preferred_kvp: tube voltage that scores in full.
-        study: best, first or last: which of several studies in one input is measured.
+        study: first, last or best: which of several studies in one input is measured.
         weights: of the merits, by name.
         resample: tilt, uneven: whether such series are made rectangular; max_gap_mm: the widest
             distance between slices that is bridged.
@@ -54,7 +54,7 @@ class Settings:
     max_thickness_mm: float = 6.0
     preferred_thickness_mm: tuple[float, float] = (0.5, 3.0)
     preferred_kvp: float = 120.0
-    study: str = "best"
+    study: str = "first"
     weights: Mapping[str, float] = field(default_factory=WEIGHTS.copy)
     resample: Mapping[str, object] = field(default_factory=RESAMPLE.copy)
 

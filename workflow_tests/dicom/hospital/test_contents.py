@@ -5,6 +5,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from bonecast.dicom.select import Settings
 from bonecast.reasons import Reason
 
 OTHER = "1.2.826.0.1.3680043.8.498.77"
@@ -283,13 +284,13 @@ def no_image_type(zoo, folder):
 
 
 def examination_of_another_day(zoo, folder):
-    """Which of two is measured may be configured; by default the better one, here the longer."""
+    """Which of two is measured may be configured; by default the earlier one."""
     zoo.write(folder / "a")
     zoo.write(
-        folder / "b", slices=10, StudyInstanceUID="1.2.3", SeriesInstanceUID=OTHER,
-        StudyDate="20200101",
+        folder / "b", slices=14, StudyInstanceUID="1.2.3", SeriesInstanceUID=OTHER,
+        StudyDate="20250101",
     )  # fmt: skip
-    return "ok", "chosen, not_preferred"
+    return "ok", "chosen, other_study"
 
 
 SCENES = (
@@ -379,7 +380,7 @@ def test_whose_scans_lie_in_one_folder(zoo, judge, tmp_path, second, verdict):
         tmp_path / "in" / "b", slices=10, StudyInstanceUID="1.2.3", SeriesInstanceUID=OTHER,
         **second,
     )  # fmt: skip
-    got = judge(tmp_path / "in")
+    got = judge(tmp_path / "in", Settings(study="best"))
     assert got.verdict == verdict
     if verdict == "ok":
         zoo.assert_shows(got.volume, zoo.planes())
