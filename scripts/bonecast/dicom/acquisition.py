@@ -75,6 +75,10 @@ def acquisition_facts(
     }
 
 
+NO_MACHINE = {"ANONYMIZED", "ANONYMISED", "REMOVED", "UNKNOWN", "NONE"}
+"""What stands for a serial number or a station in de-identified files."""
+
+
 def scanner_key(dataset: Dataset, secret: bytes) -> str | None:
     """A pseudonym of the scanner: the same for the same machine, and no way back without `secret`.
 
@@ -86,10 +90,12 @@ def scanner_key(dataset: Dataset, secret: bytes) -> str | None:
         "" if (value := element(dataset, name)) is None else str(value).strip().upper()
         for name in ("DeviceSerialNumber", "StationName", "Manufacturer", "ManufacturerModelName")
     )
+    serial, station = ("" if name in NO_MACHINE else name for name in (serial, station))
     if not serial and not station:
         return None
     key = hashlib.blake2b(secret, digest_size=32).digest()
-    words = "\0".join([serial, station, *make])
+    # A station that is renamed is the same machine.
+    words = "\0".join([serial or station, *make])
     return "SC-" + hashlib.blake2b(words.encode(), key=key, digest_size=4).hexdigest()
 
 
