@@ -95,6 +95,7 @@ def test_a_shift_of_level_names_redoes_only_what_it_must(
     analysis = config | {"measure": {"level_shift": 1, "level_shift_scans": "all"}}
     assert plan(analysis, "features", project=project).jobs.keys() <= {
         "features",
+        "write_ledger",
         "collect_measurements",
         "find_segmentation_outliers",
         "total",

@@ -17,6 +17,7 @@ def plan_seconds(participants: int) -> float:
     """Wall time in seconds of a dry run over a cohort of that many participants with masks."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder, "participants.tsv")
+        Path(folder, "p000000").mkdir()
         rows = (f"p{number:06d}" for number in range(participants))
         table.write_text("\n".join(["participant_id", *rows]))
         config = Path(folder, "config.yaml")

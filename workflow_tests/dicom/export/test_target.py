@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-PLANTED = ("Zweigelstein", "Quirina", "HX7734119", "19310417", "4711", "Zw-IM", "20230615")
+PLANTED = ("Zweigelstein", "Quirina", "HX7734119", "19310417", "47110815993", "Zw-IM", "20230615")
 
 
 @pytest.fixture
 def planted(export):
     """An export whose names, ids, dates and files can be searched for."""
-    for number, study in enumerate(("4711", "4712")):
+    for number, study in enumerate(("47110815993", "47110815994")):
         export.add(
             "Zweigelstein Quirina",
             slices=12,
