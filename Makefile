@@ -18,8 +18,8 @@ demo: $(INSTALLED) ## run the whole workflow on the demo cohort, ending in a rep
 	@start=$$(date +%s); $(BIN)/snakemake --logger rich && cat results/demo/summary.txt \
 		&& $(call SECONDS_SINCE,Run time)
 
-test: $(INSTALLED) ## run every test
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## run every test, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 faults: $(INSTALLED) ## kill runs at random moments and compare what they end with (long)
 	$(BIN)/python workflow_tests/faults/kill_often.py
