@@ -45,8 +45,8 @@ rule collect_measurements:
         "<benchmarks>/collect_measurements.tsv"
     resources:
         # Both tables in memory: some 20 levels of 2 kB a participant.
-        mem_mb=2000 + len(PARTICIPANTS) // 10,
-        runtime=20,
+        mem_mb=growing(2000 + len(PARTICIPANTS) // 10),
+        runtime=growing(20),
     params:
         participants=participants_table(),
         settings={
@@ -83,8 +83,8 @@ rule write_ledger:
         "<benchmarks>/write_ledger.tsv"
     resources:
         # Some 20 series of 1 kB a scan.
-        mem_mb=1000 + len(PARTICIPANTS) // 10,
-        runtime=10,
+        mem_mb=growing(1000 + len(PARTICIPANTS) // 10),
+        runtime=growing(10),
     params:
         roi=config["measure"]["density"]["rois"][0],
         code=code_digest(

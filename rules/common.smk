@@ -70,6 +70,15 @@ if config["cohort"]["name"] == DEMO_COHORT["name"] and (IS_TABULAR or not IS_DEM
     )
 
 
+def growing(base, per_thread=0):
+    """A resource (MB or minutes) that grows with each attempt: a cluster kills what takes more."""
+
+    def amount(wildcards, threads, attempt):
+        return (base + per_thread * threads) * attempt
+
+    return amount
+
+
 def made_by_demo(path):
     """Whether a rule of the demo makes this file or folder."""
     return IS_DEMO and (

@@ -13,8 +13,8 @@ rule convert_series:
         "image"
     resources:
         # A thousand slices of 512 x 512 are held twice, three times where they are resampled.
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         source=source_state,
         resample=lookup("ingest/resample", within=config),

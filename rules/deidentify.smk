@@ -13,8 +13,8 @@ rule deidentify_series:
     benchmark:
         "<benchmarks>/participants/{participant}/deidentify_series.tsv"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
         source=source_state,
         secret=own_secret,

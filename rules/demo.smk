@@ -12,8 +12,8 @@ rule write_demo_cohort:
         "demo/benchmarks/write_demo_cohort.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=growing(3000),
+        runtime=growing(20),
     params:
         seed=config["demo"]["seed"],
         participants=PARTICIPANTS,
@@ -47,8 +47,8 @@ rule check_demo:
     benchmark:
         "<benchmarks>/check_demo.tsv"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("phantom/agreement.py"),
     message:

@@ -8,8 +8,8 @@ rule participants:
         "<logs>/participants.log",
     threads: config["export"]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         settings={key: value for key, value in config["export"].items() if key != "threads"},
         code=code_digest(

@@ -25,8 +25,8 @@ rule draw_flow_diagram:
     benchmark:
         "<benchmarks>/figures/draw_flow_diagram.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
@@ -62,8 +62,8 @@ rule draw_example_segmentations:
     benchmark:
         "<benchmarks>/figures/draw_example_segmentations.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         roi=lookup("measure/density/rois/0", within=config),
         levels=lookup("measure/summary_levels", within=config),
@@ -99,8 +99,8 @@ rule draw_deformities_by_level:
     benchmark:
         "<benchmarks>/figures/draw_deformities_by_level.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
@@ -135,8 +135,8 @@ rule draw_hu_by_level_and_age:
     benchmark:
         "<benchmarks>/figures/draw_hu_by_level_and_age.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         roi=lookup("measure/density/rois/0", within=config),
         levels=lookup("measure/summary_levels", within=config),
@@ -172,8 +172,8 @@ rule draw_roi_agreement:
     benchmark:
         "<benchmarks>/figures/draw_roi_agreement.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         rois=lookup("measure/density/rois", within=config),
         dpi=lookup("figures/dpi", within=config),
@@ -213,8 +213,8 @@ rule draw_body_composition:
     benchmark:
         "<benchmarks>/figures/draw_body_composition.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
@@ -250,8 +250,8 @@ rule draw_vbmd_by_age:
     benchmark:
         "<benchmarks>/figures/draw_vbmd_by_age.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(

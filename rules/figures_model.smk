@@ -17,8 +17,8 @@ rule draw_block_comparison:
     benchmark:
         "<benchmarks>/figures/draw_block_comparison_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -51,8 +51,8 @@ rule draw_block_differences:
     benchmark:
         "<benchmarks>/figures/draw_block_differences_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -86,8 +86,8 @@ rule draw_roc_by_horizon:
     benchmark:
         "<benchmarks>/figures/draw_roc_by_horizon_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -120,8 +120,8 @@ rule draw_calibration:
     benchmark:
         "<benchmarks>/figures/draw_calibration_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -154,8 +154,8 @@ rule draw_decision_curves:
     benchmark:
         "<benchmarks>/figures/draw_decision_curves_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         thresholds=lookup("model/thresholds", within=config),
@@ -188,8 +188,8 @@ rule draw_outcome_by_risk_group:
     benchmark:
         "<benchmarks>/figures/draw_outcome_by_risk_group_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -223,8 +223,8 @@ rule draw_subgroup_performance:
     benchmark:
         "<benchmarks>/figures/draw_subgroup_performance_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -258,8 +258,8 @@ rule draw_importance:
     benchmark:
         "<benchmarks>/figures/draw_importance_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),
@@ -293,8 +293,8 @@ rule draw_predicted_observed:
     benchmark:
         "<benchmarks>/figures/draw_predicted_observed_{endpoint}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         model=model_settings(FIGURE_KEYS),
         dpi=lookup("figures/dpi", within=config),

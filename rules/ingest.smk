@@ -11,8 +11,8 @@ rule index_series:
         "image"
     threads: config["ingest"]["threads"]
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         source=source_state,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},

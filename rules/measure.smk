@@ -19,8 +19,8 @@ rule match_calibration:
     group:
         "image"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         source=source_state,
         standard=config["measure"]["calibration"]["standard"],
@@ -67,8 +67,8 @@ rule measure_scan:
     benchmark:
         "<benchmarks>/participants/{participant}/measure_scan.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         levels=config["measure"]["levels"],
         density=config["measure"]["density"],
@@ -112,8 +112,8 @@ rule compile_radiomics:
     benchmark:
         "<benchmarks>/compile_radiomics.tsv"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     params:
         radiomics=RADIOMICS,
         cache=RADIOMICS_CACHE,
@@ -137,8 +137,8 @@ rule measure_radiomics:
     benchmark:
         "<benchmarks>/participants/{participant}/measure_radiomics.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         levels=config["measure"]["levels"],
         radiomics=RADIOMICS,

@@ -10,8 +10,8 @@ rule admit_patients:
     benchmark:
         "<benchmarks>/models/{endpoint}/admit_patients.tsv"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         settings=model_settings(ADMISSION_KEYS),
         set_aside=ROBUSTNESS_PARTICIPANTS if ROBUST_ONLY else [],
@@ -51,8 +51,8 @@ rule validate_models:
         design="|".join(HELD_OUT_JOBS) or "none",
     threads: VALIDATION_THREADS
     resources:
-        mem_mb=lambda wildcards, threads: 2000 + 1000 * threads,
-        runtime=240,
+        mem_mb=growing(2000, per_thread=1000),
+        runtime=growing(240),
     params:
         settings=model_settings(VALIDATION_KEYS),
         code=code_digest(*VALIDATION_CODE),
@@ -74,8 +74,8 @@ rule bootstrap_optimism:
         "<benchmarks>/models/{endpoint}/bootstrap_optimism.tsv"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, threads: 2000 + 1000 * threads,
-        runtime=240,
+        mem_mb=growing(2000, per_thread=1000),
+        runtime=growing(240),
     params:
         settings=model_settings(OPTIMISM_KEYS),
         code=code_digest(*VALIDATION_CODE, "model/metrics", "model/optimism.py"),
@@ -98,8 +98,8 @@ rule validate_external:
     benchmark:
         "<benchmarks>/models/{endpoint}/validate_external.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_digest(*VALIDATION_CODE, "model/external.py", "model/saved.py"),
     message:
@@ -123,8 +123,8 @@ rule fit_final_models:
         "<benchmarks>/models/{endpoint}/fit_final_models.tsv"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=model_settings(
             (*RECIPE_KEYS, "learners", "stability_bootstrap", "hazard_ratio_models")
@@ -169,8 +169,8 @@ rule judge_models:
         "<benchmarks>/models/{endpoint}/judge_models.tsv"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=model_settings(JUDGE_KEYS),
         code=code_digest("levels.py", "model"),

@@ -13,8 +13,8 @@ rule predict_risks:
     benchmark:
         "<benchmarks>/predicted/{endpoint}/predict_risks.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         block=lookup("predict/block", within=config),
         settings=model_settings(PREDICTION_KEYS),

@@ -60,8 +60,8 @@ rule write_publication_tables:
     benchmark:
         "<benchmarks>/models/{endpoint}/write_publication_tables.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         config={
             "images": not IS_TABULAR,

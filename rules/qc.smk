@@ -19,8 +19,8 @@ rule draw_qc:
     benchmark:
         "<benchmarks>/participants/{participant}/draw_qc.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         levels=config["measure"]["levels"],
         density=config["measure"]["density"],
@@ -53,8 +53,8 @@ rule export_for_editing:
     benchmark:
         "<benchmarks>/participants/{participant}/export_for_editing.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         corrections=CORRECTIONS_FOLDER,
         code=code_digest("segment/editing.py", "report/palette.py"),
@@ -84,8 +84,8 @@ rule find_segmentation_outliers:
     benchmark:
         "<benchmarks>/find_segmentation_outliers.tsv"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         participants=participants_table(),
         roi=lookup("measure/density/rois/0", within=config),
@@ -118,8 +118,8 @@ rule draw_contact_sheet:
     benchmark:
         "<benchmarks>/figures/draw_contact_sheet.tsv"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code_digest(
             "report/contact_sheet.py",

@@ -46,8 +46,8 @@ rule write_report:
     benchmark:
         "<benchmarks>/write_report.tsv"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         cohort=config["cohort"]["name"],
         synthetic=IS_DEMO and not IS_TABULAR,

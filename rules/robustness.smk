@@ -15,8 +15,8 @@ rule perturb_radiomics:
     benchmark:
         "<benchmarks>/participants/{participant}/perturb_radiomics.tsv"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         radiomics=RADIOMICS,
         perturbing={key: value for key, value in ROBUSTNESS.items() if key != "participants"},
@@ -60,8 +60,8 @@ rule summarise_robustness:
     benchmark:
         "<benchmarks>/summarise_robustness.tsv"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         participants=ROBUSTNESS_PARTICIPANTS,
         radiomics=RADIOMICS,

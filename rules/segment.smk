@@ -11,8 +11,8 @@ rule fetch_weights:
         "<benchmarks>/segmentation/fetch_weights.tsv"
     localrule: True
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         weights_dir=config["segment"]["weights_dir"],
         options=config["segment"]["totalsegmentator"],
@@ -36,8 +36,8 @@ rule segment_batch:
     threads: config["segment"]["threads"]
     resources:
         # TotalSegmentator holds a whole body with all its classes at the scan's resolution.
-        mem_mb=16000 if config["segment"]["backend"] == "totalsegmentator" else 6000,
-        runtime=120,
+        mem_mb=growing(16000 if config["segment"]["backend"] == "totalsegmentator" else 6000),
+        runtime=growing(120),
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:
         participants=lambda wildcards: BATCHES[wildcards.batch],
@@ -77,8 +77,8 @@ rule label_vertebrae:
     benchmark:
         "<benchmarks>/participants/{participant}/label_vertebrae.tsv"
     resources:
-        mem_mb=3000,
-        runtime=15,
+        mem_mb=growing(3000),
+        runtime=growing(15),
     params:
         backend=config["segment"]["backend"],
         model=located(config["segment"]["model"]),

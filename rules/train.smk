@@ -11,8 +11,8 @@ rule train_embedded_model:
         "training/benchmarks/train_embedded_model.tsv"
     threads: workflow.cores
     resources:
-        mem_mb=12000,
-        runtime=600,
+        mem_mb=growing(12000),
+        runtime=growing(600),
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:
         settings=config["train"],
