@@ -35,8 +35,7 @@ rule segment_batch:
         "<benchmarks>/segmentation/segment_batch_{batch}.tsv"
     threads: config["segment"]["threads"]
     resources:
-        # TotalSegmentator holds a whole body with all its classes at the scan's resolution.
-        mem_mb=growing(16000 if config["segment"]["backend"] == "totalsegmentator" else 6000),
+        mem_mb=SEGMENTATION_MB,
         runtime=growing(120),
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:

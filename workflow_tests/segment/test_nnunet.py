@@ -405,3 +405,14 @@ def test_embedded_model_is_small_and_documented(model):
     assert sum(path.stat().st_size for path in files) < 15e6
     assert {"recipe.json", "dice.json", "training_log.txt"} <= {path.name for path in files}
     assert class_names(model) == dict(enumerate(CLASSES))
+
+
+def test_only_a_gpu_leaves_threads_for_reading_and_writing(model):
+    assert [Network(model, "cpu", threads).helpers for threads in (2, 8)] == [1, 1]
+    assert [Network(model, "cuda", threads).helpers for threads in (1, 2, 8)] == [1, 1, 4]
+
+
+def test_kernels_of_a_gpu_are_not_chosen_by_a_race(model):
+    torch.backends.cudnn.benchmark = True
+    Network(model, "cpu", 1).load()
+    assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (False, True)

@@ -66,6 +66,22 @@ def test_one_scan_ahead_and_one_behind_are_held_at_most(noise, fakes):
     assert alone.most_held == 1
 
 
+def test_a_backend_with_helpers_has_more_read_and_written_at_a_time_in_the_same_order(noise, fakes):
+    slow = {f"{name}.{stage}": "slow" for name in noise for stage in ("read", "finish")}
+    backend = fakes.open_fake({"trouble": slow})
+    backend.helpers = 2
+    begun, written = [], []
+    outcomes = pipeline.run(
+        backend, noise, lambda outcome, _: written.append(outcome.name), begin=begun.append
+    )
+    first = next(outcomes)
+    # It is given back once two later ones wait to be written and two more are being read.
+    assert (first.name, len(begun)) == (list(noise)[0], 5)
+    assert [first.name, *(outcome.name for outcome in outcomes)] == begun == list(noise)
+    assert sorted(written) == sorted(noise)
+    assert 3 < backend.most_held <= 5
+
+
 def test_overlapping_gives_what_one_after_the_other_gives(tmp_path, model, lumbar):
     ct, _ = lumbar
     scans = {}

@@ -32,6 +32,8 @@ class Backend(Protocol):
             spacing_mm, label_map (index to class name). Complete once loaded.
         fallbacks: optional; ways to need less memory, in the order in which they are tried
             when memory runs out, each a keyword that `infer` takes.
+        helpers: optional; how many scans may be read at a time, and how many written, while
+            the network works on another. Known once loaded; 1 where it is missing.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Backend(Protocol):
         """Read the weights. Called once, in the main thread. Optional."""
 
     def read(self, path: Path) -> Any:
-        """A scan as the network wants it: loaded, resampled, normalised. Reader thread."""
+        """A scan as the network wants it: loaded, resampled, normalised. In a reader thread."""
 
     def infer(self, prepared: Any) -> Any:
         """The network itself. Main thread. With `fallbacks`, also `infer(prepared, fallback)`."""
@@ -50,7 +52,7 @@ class Backend(Protocol):
     def finish(self, inferred: Any) -> dict[str, Volume]:
         """Label maps on the scan's grid: "classes", and "bodies", "tissue" where there are any.
 
-        Runs in the writer thread.
+        Runs in a writer thread.
         """
 
 

@@ -153,6 +153,11 @@ class Network:
             return (SMALLER_TILES,)
         return (RESULTS_ON_CPU, SMALLER_TILES, CPU_DEVICE)
 
+    @property
+    def helpers(self) -> int:
+        """Scans read, and written, at a time: on a GPU the CPU threads have nothing else to do."""
+        return max(1, self.threads // 2) if self.device == "cuda" else 1
+
     def load(self) -> None:
         """Read the weights; later calls do nothing.
 
@@ -183,6 +188,10 @@ class Network:
             use_folds=tuple(self.weights),
             checkpoint_name=f"checkpoint_{self.checkpoint}.pth",
         )
+        # nnU-Net has each process try which of CUDA's kernels is fastest: two runs then differ in
+        # some voxels. The first of these alone is not slower and always the same.
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
         self._predictor = predictor
 
     @property

@@ -1,14 +1,16 @@
 """Scans through one backend: the next is read and the last written while the network runs.
 
-At most one scan is held ahead of the network and one behind it, whatever their number.
+On a CPU one scan is held ahead of the network and one behind it. A GPU is faster than one thread
+reads and writes: there as many are held on either side as the backend has helpers.
 """
 
 import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,36 +76,37 @@ def run(
         MemoryError and the like: the machine failed, not the scan, whatever was tried.
         OSError: a result could not be written.
     """
+    helpers = getattr(backend, "helpers", 1)
     stages = _Stages(backend, write, tell)
     if not overlap:
         for name, path in scans.items():
             begin(name)
             yield stages.store(stages.network(*stages.read(name, path)))
         return
-    names = list(scans)
     with (
-        ThreadPoolExecutor(1, "reader", initializer=give_way) as reader,
-        ThreadPoolExecutor(1, "writer", initializer=give_way) as writer,
+        ThreadPoolExecutor(helpers, "reader", initializer=give_way) as reader,
+        ThreadPoolExecutor(helpers, "writer", initializer=give_way) as writer,
     ):
-        behind: Future | None = None
-        ahead: Future | None = None
-        for i, name in enumerate(names):
-            if ahead is None:
+        coming, ahead, behind = deque(scans), deque(), deque()
+
+        def read_on() -> None:
+            while coming and len(ahead) < helpers:
+                name = coming.popleft()
                 begin(name)
-                ahead = reader.submit(stages.read, name, scans[name])
-            outcome, prepared = ahead.result()
-            ahead = None
-            if i + 1 < len(names):
-                begin(names[i + 1])
-                ahead = reader.submit(stages.read, names[i + 1], scans[names[i + 1]])
+                ahead.append(reader.submit(stages.read, name, scans[name]))
+
+        read_on()
+        while ahead:
+            outcome, prepared = ahead.popleft().result()
+            read_on()
             inferred = stages.network(outcome, prepared)
             del prepared
-            if behind is not None:
-                yield behind.result()
-            behind = writer.submit(stages.store, inferred)
+            if len(behind) == helpers:
+                yield behind.popleft().result()
+            behind.append(writer.submit(stages.store, inferred))
             del inferred
-        if behind is not None:
-            yield behind.result()
+        while behind:
+            yield behind.popleft().result()
 
 
 class _Stages:
