@@ -66,6 +66,7 @@ def read_with_pydicom(folder: str, wanted: str) -> None:
 def read_with_gdcm(folder: str) -> None:
     """GDCM's scanner, and its answers taken over into Python as text."""
     import gdcm
+
     from bonecast.dicom.headers import WANTED
 
     def read(paths: list[str]) -> None:
@@ -176,7 +177,7 @@ def source_of(cohort: Path, slices: int) -> str:
 
 
 def headers_of(folder: Path, kind: str, files: int) -> str | None:
-    """Put that many files into a folder; returns what they are, None where there is no such data."""
+    """Put so many files into a folder; returns what they are, None without such data."""
     if kind == "drawn":
         run(command(__file__, "files", folder, files))
         return f"{files} files, drawn"

@@ -123,7 +123,7 @@ def contest(options) -> list[dict]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(command(__file__, "draw", folder))
-        names, packages = ["TotalSegmentator statistics"], [versions("TotalSegmentator")]
+        names, packages = ["TotalSegmentator"], [versions("TotalSegmentator")]
         if python:
             names.append("pyradiomics")
             packages.append(version_of_peer("pyradiomics-bhklab"))

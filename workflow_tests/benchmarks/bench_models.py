@@ -68,14 +68,15 @@ def ours(patients, outcome, block: str, train, settings, seed: int):
 
 def usual(patients, outcome, block: str, train, settings, seed: int):
     """Linear predictors of the patients held out."""
-    from bonecast.model.learners.penalised_cox import LAMBDA_RATIO
-    from bonecast.model.recipe import deal_folds
     from sklearn.impute import SimpleImputer
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sksurv.linear_model import CoxnetSurvivalAnalysis
     from sksurv.util import Surv
+
+    from bonecast.model.learners.penalised_cox import LAMBDA_RATIO
+    from bonecast.model.recipe import deal_folds
 
     x, known = patients.x, outcome.take(train)
     y = Surv.from_arrays(known.event == 1, known.time)
@@ -104,11 +105,12 @@ def work(way: str, folder: str, number: str) -> None:
     import warnings
 
     import numpy as np
+    from sksurv.metrics import concordance_index_censored
+
     from bonecast.model.learners.base import LearnerSettings
     from bonecast.model.outcome import SURVIVAL, Outcome
     from bonecast.model.recipe import deal_folds
     from bonecast.model.transform import Patients
-    from sksurv.metrics import concordance_index_censored
 
     warnings.simplefilter("ignore")
     cohort = dict(np.load(Path(folder, "cohort.npz")))
@@ -146,7 +148,7 @@ def contest(options) -> list[dict]:
         packages = versions("scikit-learn", "scikit-survival")
         everyone = [
             Contender("Bonecast", "ours", bonecast_version(), partial(fold_of, "ours", name)),
-            Contender("GridSearchCV over Coxnet", "peer", packages, partial(fold_of, "usual", name)),
+            Contender("GridSearchCV", "peer", packages, partial(fold_of, "usual", name)),
         ]
         source = f"{options.patients} patients, simulated"
         return compete("models", "one outer fold, four blocks", source, everyone, options.rounds)

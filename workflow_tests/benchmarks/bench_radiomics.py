@@ -72,6 +72,7 @@ def ours(ct, labels, spacing_mm) -> Callable:
 def pictologics(ct, labels, spacing_mm) -> Callable:
     """The library's own way with several regions of one scan."""
     import numpy as np
+
     from bonecast.measure.radiomics.features import use_compiled_kernels
     from bonecast.measure.radiomics.names import FEATURES, TEXTURE_FAMILIES, column
 

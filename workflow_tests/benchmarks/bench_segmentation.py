@@ -34,6 +34,7 @@ CASES = {"cpu": "batch on the CPU", "cuda": "batch on a GPU"}
 def draw_scans(folder: str, count: str) -> None:
     """Small lumbar phantom scans, each of another patient."""
     import numpy as np
+
     from bonecast.images import save
     from bonecast.phantom.anatomy import draw_torso
     from bonecast.phantom.torso import Scanner, image_torso
@@ -78,7 +79,7 @@ def run_ours(folder: Path, device: str, threads: int, number: int) -> Taken:
 
 
 def run_peer(folder: Path, device: str, number: int) -> Taken:
-    """One process a scan, as its command is called for one; what it wrote stays in <folder>/peer."""
+    """One process a scan; what it wrote stays in <folder>/peer."""
     words = [_predict(), "-d", "1", "-c", "3d_fullres", "-f", "0", "-device", device]
     # One helper process each for reading and writing: more only cost a single scan time.
     words += ["--disable_tta", "-npp", "1", "-nps", "1", "-o", folder / "peer"]

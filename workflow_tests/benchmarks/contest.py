@@ -27,9 +27,9 @@ RESULTS = PROJECT / "results" / "bench"
 """Where each part leaves its rows; not tracked."""
 
 COLUMNS = (
-    "part case contender role round wall_s cpu_s peak_mb facts input version machine python load"
-    " date"
-).split()
+    "part", "case", "contender", "role", "round", "wall_s", "cpu_s", "peak_mb", "facts",
+    "input", "version", "machine", "python", "load", "date",
+)  # fmt: skip
 """`role` is ours, peer or step (of a whole run); `facts` are name=value, separated by blanks;
 `load` is the mean number of running processes in the minute before."""
 

@@ -17,6 +17,7 @@ def torso():
         A dict of `bonecast.images.Volume`.
     """
     import numpy as np
+
     from bonecast.images import Volume
     from bonecast.phantom.anatomy import draw_torso
     from bonecast.phantom.demo import true_masks
@@ -63,6 +64,7 @@ def write_series(folder: str, slices: str) -> None:
 def write_small_files(folder: str, files: str) -> None:
     """DICOM files of 64 x 64 pixels with the header of the demo's."""
     import numpy as np
+
     from bonecast.images import Volume
 
     affine = np.diag([5.0, 5.0, 3.0, 1.0])
