@@ -87,7 +87,7 @@ def contest(options) -> list[dict]:
 
 
 def add_options(parser) -> None:
-    parser.add_argument("--scans", type=int, default=4, choices=range(1, len(SCANS) + 1))
+    parser.add_argument("--scans", type=int, default=4, choices=range(2, len(SCANS) + 1))
     parser.add_argument("--cores", type=int, default=2)
 
 

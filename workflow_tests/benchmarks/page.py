@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contest import PROJECT, read_rows, say, write_rows
-from summary import WHOLE, Line, Step, costs, lines, merge, number, scans_of, steps
+from summary import SNAKEMAKE, WHOLE, Line, Step, costs, lines, merge, number, scans_of, steps
 
 TABLE = PROJECT / "docs" / "benchmarks.tsv"
 PAGE = PROJECT / "docs" / "benchmarks.md"
@@ -53,7 +53,7 @@ def _block(part: str, rows: list[dict]) -> str:
     if not rows:
         return "Not measured yet.\n"
     told = [_steps_table(rows)] if part == "pipeline" else [_contest_table(lines(rows))]
-    return "\n".join([*told, *_measured(rows), ""])
+    return "\n".join([*told, "\n\n".join(_measured(rows)), ""])
 
 
 def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -93,8 +93,8 @@ def _step(step: Step) -> list[str]:
         str(step.jobs or ""),
         number(step.cpu_s),
         number(step.start_cpu_s) if step.jobs else "",
-        number(step.wall_s),
-        f"{step.peak_mb:,.0f}",
+        "" if step.name == SNAKEMAKE else number(step.wall_s),
+        "" if step.name == SNAKEMAKE else f"{step.peak_mb:,.0f}",
         "" if step.name == WHOLE else percent,
     ]
 
@@ -121,7 +121,7 @@ def _measured(rows: list[dict]) -> list[str]:
         rounds = len({row["round"] for row in found})
         packages = dict.fromkeys(", ".join(every["version"]).split(", "))
         told.append(
-            f"\n{' and '.join(every['date'])}, {machine}, load {min(loads):g} to {max(loads):g};"
+            f"{' and '.join(every['date'])}, {machine}, load {min(loads):g} to {max(loads):g};"
             f" medians of {rounds} round{'s' if rounds > 1 else ''} in turns (least to largest)."
             f" Python {' and '.join(every['python'])}, {', '.join(packages)}."
             f" Input: {'; '.join(every['input'])}."

@@ -1,8 +1,8 @@
 """Runs every part of the benchmarks, then writes docs/benchmarks.md: `make bench`.
 
 A part that fails is told about and the rest goes on. What was measured lies in results/bench;
-a part whose table is there with as many rounds is not run again unless --again is given, so an
-interrupted run goes on where it was.
+a part whose table is there, of the same commit and with as many rounds, is not run again unless
+--again is given, so an interrupted run goes on where it was.
 """
 
 import argparse
@@ -11,15 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-from contest import RESULTS, ROUNDS, read_rows, say
+from contest import RESULTS, ROUNDS, bonecast_version, read_rows, say
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("ingest", "segmentation", "measure", "radiomics", "models", "pipeline")
 
 
 def is_measured(part: str, rounds: int) -> bool:
-    """Whether the part's table is there, with at least so many rounds."""
+    """Whether the part's table is there, of this commit and with at least so many rounds."""
     rows = read_rows(RESULTS / f"{part}.tsv")
+    if not any(row["version"].startswith(bonecast_version()) for row in rows):
+        return False
     return len({row["round"] for row in rows}) >= rounds
 
 
