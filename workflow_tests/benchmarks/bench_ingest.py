@@ -1,8 +1,8 @@
 """From a folder of DICOM to a volume, against dcm2niix and dicom2nifti; headers against pydicom.
 
-Ours are the jobs that make `ct.nii.gz`, as Snakemake runs them: they list every series and choose
-one, let dcm2niix convert it, decode every file as well and compare voxels and positions with what
-dcm2niix made, and look whether the values can be HU. The peers convert what they are given.
+Ours is the job that makes `ct.nii.gz`, as Snakemake runs it: it lists every series and chooses
+one, lets dcm2niix convert it, decodes every file as well and compares voxels and positions with
+what dcm2niix made, and looks whether the values can be HU. The peers convert what they are given.
 Counted are whole processes, start and imports included; Snakemake's main process is not.
 
 Headers: thousands of cached files, counted from the list of their paths on, one process each.
@@ -100,7 +100,7 @@ def _read(folder: str, way: Callable[[list[str]], object]) -> None:
 
 
 def convert_with_ours(cohort: Path, number: int) -> Taken:
-    """The jobs up to the converted scan, in a new folder."""
+    """The job that makes the converted scan, in a new folder."""
     with tempfile.TemporaryDirectory(dir=cohort.parent) as name:
         config = {
             "cohort": {"name": "bench", "input": str(cohort), "clinical": None},

@@ -1,10 +1,11 @@
 """All measuring of one large scan, against what a user would run instead.
 
-Ours are the jobs that measure a scan, as Snakemake runs them with every family (attenuation,
-internal calibration, shape, strength, composition, radiomics) and its picture: whole processes, start, imports and
-reading included; Snakemake's main process is not. The peers, a process each, read the same files:
-TotalSegmentator's statistics (volume and mean HU) of the same vertebrae, and pyradiomics with
-`preCrop` (intensity and texture), on PEER_REGIONS of them and scaled to all.
+Ours is the job that measures a scan, as Snakemake runs it with every family (attenuation, internal
+calibration, shape, strength, composition, radiomics) and the picture for judging the masks: the
+whole process, start, imports and reading included; Snakemake's main process is not. The peers, a
+process each, read the same files: TotalSegmentator's statistics (volume and mean HU) of the same
+vertebrae, and pyradiomics with `preCrop` (intensity and texture), on PEER_REGIONS of them and
+scaled to all.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
 """One process for a batch of scans, against one `nnUNetv2_predict` process a scan.
 
 Same model, same small phantom scans, same device, in turns. Needs no environment of ours: Python
-3.12 or newer with nnunetv2, torch, nibabel, scipy and isal. On another machine, for example one
+3.12 or newer with nnunetv2 (which brings torch, nibabel, scipy) and isal. On a machine
 with a GPU: `python workflow_tests/benchmarks/bench_segmentation.py --device cuda --out gpu.tsv`,
 and then here `python workflow_tests/benchmarks/page.py gpu.tsv`.
 """

@@ -276,7 +276,7 @@ def main(
         options: adds options of the part's own.
 
     Raises:
-        SystemExit: nothing could be measured.
+        SystemExit: nothing could be measured, or what comes before it failed.
     """
     if sys.argv[1:2] == ["--work"]:
         sys.path.insert(0, str(PROJECT / "scripts"))
@@ -287,7 +287,10 @@ def main(
     parser.add_argument("--out", type=Path, default=RESULTS / f"{part}.tsv", help="table to write")
     options(parser)
     arguments = parser.parse_args()
-    rows = contest(arguments)
+    try:
+        rows = contest(arguments)
+    except ContestError as error:
+        raise SystemExit(f"{part}: {error}") from None
     if not rows:
         raise SystemExit(f"{part}: nothing was measured")
     write_rows(rows, arguments.out)

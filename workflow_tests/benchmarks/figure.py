@@ -131,7 +131,7 @@ def _name(line: Line) -> str:
 
 def _numbers(axis, place: float, texts: Sequence[str]) -> None:
     """A row of the columns beside the axis."""
-    for x, text in zip((1.06, 1.12), texts, strict=True):
+    for x, text in zip((1.055, 1.13), texts, strict=True):
         beside = axis.get_yaxis_transform()
         axis.text(x, place, text, va="center", ha="right", fontsize=7, transform=beside)
 

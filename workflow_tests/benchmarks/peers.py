@@ -21,8 +21,8 @@ def python_of_peers() -> str | None:
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], check=True)
         subprocess.run([*install, str(WANTED)], check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        say(f"LEFT OUT, for they could not be installed: dicom2nifti, pyradiomics ({error})")
+    except (OSError, subprocess.CalledProcessError):
+        say("LEFT OUT, for they cannot be installed: dicom2nifti, pyradiomics")
         return None
     stamp.write_text(wanted, encoding="utf-8")
     return str(python)

@@ -1,6 +1,8 @@
 """The code that tells what a table of results says, on tables small enough to check by hand."""
 
 import importlib
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -190,3 +192,36 @@ def test_the_figure_is_drawn(modules, summary, rounds, run_of_two_scans, tmp_pat
     for word in ("short: peer", "3.00", "ingest_scan, 2 jobs", "Snakemake itself", "40.0"):
         assert word in text, word
     assert (tmp_path / "benchmarks.png").stat().st_size > 10_000
+
+
+def test_a_job_tells_what_it_took_and_when_its_work_began(modules, tmp_path):
+    script = tmp_path / ".snakemake" / "scripts" / "tmpab_1c2.measure_scan.py"
+    script.parent.mkdir(parents=True)
+    until = "while time.process_time() < {}: pass"
+    child = (
+        "subprocess.run([sys.executable, '-c', 'import time\\nwhile time.process_time() < .3: 0'])"
+    )
+    lines = [
+        "import subprocess, sys, time",
+        until.format(0.3),
+        f"open({str(tmp_path / 'a.log')!r}, 'w').close()",
+        child,
+    ]
+    script.write_text("\n".join([*lines, until.format(0.5)]), encoding="utf-8")
+    environment = {"PYTHONPATH": str(BENCHMARKS / "trace"), "BONECAST_TRACE": str(tmp_path)}
+    modules["contest"].run([sys.executable, script], environment)
+    (told,) = tmp_path.glob("*.json")
+    job = json.loads(told.read_text(encoding="utf-8"))
+    assert job["rule"] == "measure_scan"
+    assert 0.3 <= job["start_cpu_s"] < 0.5 and job["cpu_s"] >= 0.8
+    assert 3 < job["peak_mb"] < 200
+
+
+def test_peers_are_pinned_with_hashes():
+    wanted = (BENCHMARKS / "peers.in").read_text(encoding="utf-8").splitlines()
+    lock = (BENCHMARKS / "peers.txt").read_text(encoding="utf-8")
+    pinned = re.findall(
+        r"^([\w.-]+==[^\s\\]+)[^\n]*\\\n\s+--hash=sha256:\w{64}", lock, re.MULTILINE
+    )
+    assert {line for line in wanted if not line.startswith("#")} <= set(pinned)
+    assert len(pinned) == len(re.findall(r"^\w", lock, re.MULTILINE))
