@@ -33,7 +33,7 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -q workflow_tests/test_house.py
 
-bench: $(INSTALLED) ## time every part against its peers, into docs/benchmarks.md (25 minutes)
+bench: $(INSTALLED) ## time every part against its peers, into docs/benchmarks.md (long)
 	$(BIN)/python workflow_tests/benchmarks/run_all.py --rounds $(ROUNDS)
 	-$(BIN)/python workflow_tests/benchmarks/bench_dag.py
 
