@@ -3,6 +3,7 @@
 # Newer versions of everything: make lock UPGRADE=--upgrade
 
 VENV ?= .venv
+ROUNDS ?= 5
 PYTHON ?= $(shell envs/find_python)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -32,15 +33,9 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -q workflow_tests/test_house.py
 
-bench: $(INSTALLED) ## time planning, ingest, conversion, segmentation, measuring and models; list what each rule of the demo took
-	$(BIN)/python workflow_tests/benchmarks/bench_dag.py
-	$(BIN)/python workflow_tests/benchmarks/bench_convert.py
-	$(BIN)/python workflow_tests/benchmarks/bench_segmentation.py
-	$(BIN)/python workflow_tests/benchmarks/bench_ingest.py
-	$(BIN)/python workflow_tests/benchmarks/bench_measure.py
-	$(BIN)/python workflow_tests/benchmarks/bench_radiomics.py
-	$(BIN)/python workflow_tests/benchmarks/bench_models.py
-	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
+bench: $(INSTALLED) ## time every part against its peers, into docs/benchmarks.md (long)
+	$(BIN)/python workflow_tests/benchmarks/run_all.py --rounds $(ROUNDS)
+	-$(BIN)/python workflow_tests/benchmarks/bench_dag.py
 
 coverage: $(INSTALLED) ## simulated cohorts of known risk: do the intervals hold (long)
 	$(BIN)/python workflow_tests/benchmarks/bench_simulation.py

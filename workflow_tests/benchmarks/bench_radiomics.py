@@ -1,253 +1,191 @@
-"""Times radiomics of 17 regions in a chest-and-abdomen scan against two peers: `make bench`.
+"""Radiomics of the 17 bodies of one scan in memory, against two libraries.
 
-All three compute the same families (intensity statistics and texture) at 1 mm with bins of 25 HU,
-in turns, one thread each, from the two arrays of a scan and its labels on: whatever a contender
-makes of them first counts. pyradiomics takes long and the same for every region: it is timed on
-`PEER_REGIONS` of them. pyradiomics is no dependency: name the Python of an environment that has
-`pyradiomics-bhklab` with --peer or in BONECAST_PYRADIOMICS_PYTHON, or it is left out.
+Counted from the two arrays of a scan and its labels on, after a first region that is not counted,
+with one thread: imports, reading and compiled kernels are there before. All three compute intensity
+statistics and texture at 1 mm with bins of 25 HU. pyradiomics takes the same for every region: it
+is timed on PEER_REGIONS of them and scaled to all.
 """
 
-import argparse
-import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
+from bench_measure import PEER_REGIONS, extractor
+from contest import (
+    ONE_THREAD,
+    PROJECT,
+    Contender,
+    bonecast_version,
+    command,
+    compete,
+    main,
+    report,
+    run,
+    timed,
+    versions,
+)
+from drawn import FIRST, LEVELS, SLICES
+from peers import python_of_peers, version_of_peer
 
-PROJECT = Path(__file__).resolve().parents[2]
-SHAPE, SPACING_MM = (512, 512, 300), (0.8, 0.8, 1.0)
-REGIONS = 17
-FIRST = 8
-"""Label of the uppermost region: T1 in VerSe's codes."""
-PEER_REGIONS = 3
+KERNELS = PROJECT / "results" / ".kernels"
 BIN_HU = 25
-PEERS = {
-    "pictologics": "pictologics run_rois",
-    "pyradiomics": "pyradiomics-bhklab preCrop",
-}
 
 
-def draw(folder: Path) -> None:
-    """A noisy scan with a column of elliptic cylinders of about 25,000 voxels in it."""
-    rng = np.random.default_rng(1)
-    ct = rng.normal(40, 25, SHAPE).astype(np.float32)
-    labels = np.zeros(SHAPE, np.uint8)
-    x, y, z = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
-    for number in range(REGIONS):
-        middle = (number + 0.5) * SHAPE[2] / REGIONS
-        across = ((x - 256) * SPACING_MM[0] / 25) ** 2
-        deep = ((y - 300 - 30 * np.sin(number / 4)) * SPACING_MM[1] / 20) ** 2
-        labels[(across + deep <= 1) & (np.abs(z - middle) <= 8)] = FIRST + number
-    ct += 110 * (labels > 0) + 30 * (labels > 0) * np.sin(x / 5) * np.cos(y / 4) * np.sin(z / 3)
-    np.save(folder / "ct.npy", np.round(ct).astype(np.int16))
-    np.save(folder / "labels.npy", labels)
+def draw(folder: str) -> None:
+    """The torso's scan and bodies as arrays, with the size of a voxel in mm."""
+    import numpy as np
+    from drawn import torso
+
+    volumes = torso()
+    np.save(Path(folder, "ct.npy"), volumes["ct"].data)
+    bodies = volumes["bodies"].data
+    np.save(Path(folder, "labels.npy"), np.where(bodies < FIRST + LEVELS, bodies, 0))
+    np.save(Path(folder, "spacing.npy"), volumes["ct"].spacing_mm)
 
 
-def ours(ct, labels):
+def ours(ct, labels, spacing_mm) -> Callable:
     """What the rule does from the scan and its mask on."""
-    sys.path.insert(0, str(PROJECT / "scripts"))
     from bonecast.levels import VERSE_CODES
     from bonecast.measure.frame import CROP_MARGIN_MM, boxes, grow
     from bonecast.measure.radiomics.features import features_of_region, use_compiled_kernels
     from bonecast.measure.radiomics.grid import Surroundings, resample_region
     from bonecast.measure.radiomics.settings import RadiomicsSettings
 
-    use_compiled_kernels(PROJECT / "results" / ".kernels")
+    use_compiled_kernels(KERNELS)
     settings = RadiomicsSettings()
 
-    def run(only=None):
+    def measure(only: int | None = None) -> dict:
         found = {}
         for level, tight in boxes(labels).items():
             label = VERSE_CODES[level]
             if only in (None, label):
-                box = grow(tight, CROP_MARGIN_MM, SPACING_MM, SHAPE)
-                around = Surroundings(ct[box], box, SHAPE, SPACING_MM)
+                box = grow(tight, CROP_MARGIN_MM, spacing_mm, ct.shape)
+                around = Surroundings(ct[box], box, ct.shape, spacing_mm)
                 region = resample_region(around, labels[box] == label, settings.spacing_mm)
                 found[label] = features_of_region(region, settings)
         return found
 
-    return run
+    return measure
 
 
-def pictologics(ct, labels):
+def pictologics(ct, labels, spacing_mm) -> Callable:
     """The library's own way with several regions of one scan."""
-    sys.path.insert(0, str(PROJECT / "scripts"))
+    import numpy as np
+
     from bonecast.measure.radiomics.features import use_compiled_kernels
     from bonecast.measure.radiomics.names import FEATURES, TEXTURE_FAMILIES, column
 
-    use_compiled_kernels(PROJECT / "results" / ".kernels")
+    use_compiled_kernels(KERNELS)
     import pictologics as library
 
+    resample = {
+        "new_spacing": (1.0, 1.0, 1.0),
+        "interpolation": "linear",
+        "mask_interpolation": "linear",
+        "round_intensities": True,
+    }
+    discretise = {"method": "FBS", "bin_width": float(BIN_HU), "min_val": -1000.0}
     steps = [
-        {
-            "step": "resample",
-            "params": {
-                "new_spacing": (1.0, 1.0, 1.0),
-                "interpolation": "linear",
-                "mask_interpolation": "linear",
-                "round_intensities": True,
-            },
-        },
-        {
-            "step": "discretise",
-            "params": {"method": "FBS", "bin_width": float(BIN_HU), "min_val": -1000.0},
-        },
+        {"step": "resample", "params": resample},
+        {"step": "discretise", "params": discretise},
         {"step": "extract_features", "params": {"families": ["intensity", "texture"]}},
     ]
     pipeline = library.RadiomicsPipeline(load_standard=False)
     pipeline.add_config("bench", steps)
+    families = ("intensity", *TEXTURE_FAMILIES)
 
-    def run(only=None):
-        image = library.Image(ct.astype(np.float64), spacing=SPACING_MM, origin=(0.0, 0.0, 0.0))
-        rois = library.Image(labels, spacing=SPACING_MM, origin=(0.0, 0.0, 0.0))
+    def measure(only: int | None = None) -> dict:
+        where = {"spacing": spacing_mm, "origin": (0.0, 0.0, 0.0)}
+        image, rois = library.Image(ct.astype(np.float64), **where), library.Image(labels, **where)
         found = pipeline.run_rois(image, rois, labels=None if only is None else [only])
         return {
             int(label): {
                 column(long, tag): float(results["bench"][long])
-                for family in ("intensity", *TEXTURE_FAMILIES)
+                for family in families
                 for long, tag in FEATURES[family].items()
             }
             for label, results in found.items()
         }
 
-    return run
+    return measure
 
 
-def pyradiomics(ct, labels):
+def pyradiomics(ct, labels, spacing_mm) -> Callable:
     """As its manual has it for many regions of a large scan: `preCrop`."""
-    import logging
-
+    import numpy as np
     import SimpleITK as sitk
-    from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-    logging.getLogger("radiomics").setLevel(logging.ERROR)
-    extractor = RadiomicsFeatureExtractor(
-        binWidth=BIN_HU,
-        resampledPixelSpacing=[1.0, 1.0, 1.0],
-        interpolator="sitkLinear",
-        preCrop=True,
-        # Hashes of the whole scan for its log: two thirds of the time.
-        additionalInfo=False,
-    )
-    extractor.disableAllFeatures()
-    for family in ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"):
-        extractor.enableFeatureClassByName(family)
+    found = extractor()
     image, mask = (sitk.GetImageFromArray(np.ascontiguousarray(a.T)) for a in (ct, labels))
     for volume in (image, mask):
-        volume.SetSpacing(SPACING_MM)
+        volume.SetSpacing(spacing_mm)
 
-    def run(only=None):
-        return {
-            label: {
-                "rad_stat_mean_q4le": float(
-                    extractor.execute(image, mask, label=label)["original_firstorder_Mean"]
-                )
-            }
-            for label in range(FIRST, FIRST + PEER_REGIONS)
-            if only in (None, label)
-        }
+    def measure(only: int | None = None) -> dict:
+        some = range(FIRST, FIRST + PEER_REGIONS)
+        return {one: found.execute(image, mask, label=one) for one in some if only in (None, one)}
 
-    return run
+    return measure
 
 
-def work(name: str, folder: Path) -> None:
+def work(name: str, folder: str) -> None:
     """One process: a first region that is not timed, then the whole scan."""
-    run = globals()[name](np.load(folder / "ct.npy"), np.load(folder / "labels.npy"))
-    run(FIRST)
-    wall, cpu = time.perf_counter(), time.process_time()
-    found = run()
-    whole = REGIONS / len(found)
-    print(
-        json.dumps(
-            {
-                "wall_s": (time.perf_counter() - wall) * whole,
-                "cpu_s": (time.process_time() - cpu) * whole,
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                "found": found,
-            }
-        )
+    import numpy as np
+
+    ct, labels, spacing = (
+        np.load(Path(folder, f"{file}.npy")) for file in ("ct", "labels", "spacing")
+    )
+    measure = WAYS[name](ct, labels, tuple(map(float, spacing)))
+    measure(FIRST)
+    seconds, found = timed(measure)
+    if name != "pyradiomics":
+        table = [
+            [float(values[column]) for column in sorted(values)]
+            for _, values in sorted(found.items())
+        ]
+        np.save(Path(folder, f"found_{name}.npy"), table)
+    report(**{key: value * LEVELS / len(found) for key, value in seconds.items()})
+
+
+def agreement(folder: str) -> None:
+    """How many values there are, in how many regions all agree to the last bit with pictologics'
+    own, and the largest relative difference in the others."""
+    import numpy as np
+
+    mine, theirs = (np.load(Path(folder, f"found_{name}.npy")) for name in list(WAYS)[:2])
+    away = np.abs(mine - theirs) / np.maximum(np.abs(theirs), 1e-12)
+    report(
+        features=mine.shape[1],
+        regions_same=int((away == 0).all(axis=1).sum()),
+        largest_difference=float(away.max()),
     )
 
 
-def measured(name: str, python: str, processes: int, folder: Path) -> list[dict]:
-    """Results of as many processes at once, each with a scan."""
-    command = [python, str(Path(__file__).resolve()), "--work", name, str(folder)]
-    names = ("OMP_NUM_THREADS", "PICTOLOGICS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
-    environment = os.environ | dict.fromkeys(names, "1")
-    running = [
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        )
-        for _ in range(processes)
+WAYS = {"ours": ours, "pictologics": pictologics, "pyradiomics": pyradiomics}
+
+
+def contest(options) -> list[dict]:
+    who = [
+        ("Bonecast", "ours", bonecast_version(), command(__file__, "ours")),
+        ("pictologics run_rois", "peer", versions("pictologics"), command(__file__, "pictologics")),
     ]
-    results = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
-    assert all(result["found"] == results[0]["found"] for result in results)
-    return results
-
-
-def largest_difference(first: dict, second: dict) -> float:
-    """Largest relative difference of features that both have."""
-    return max(
-        abs(value - second[label][name]) / max(abs(value), 1e-12)
-        for label, values in first.items()
-        for name, value in values.items()
-        if name in second[label]
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--peer", default=os.environ.get("BONECAST_PYRADIOMICS_PYTHON"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--work", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.work:
-        task, folder = arguments.work
-        draw(Path(folder)) if task == "draw" else work(task, Path(folder))
-        return
-    pythons = {"ours": sys.executable, "pictologics": sys.executable}
-    if arguments.peer:
-        pythons["pyradiomics"] = arguments.peer
-    else:
-        print("pyradiomics left out: no --peer given")
+    if python := python_of_peers():
+        words = command(__file__, "pyradiomics", python=python)
+        who.append(("pyradiomics, preCrop", "peer", version_of_peer("pyradiomics-bhklab"), words))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        # In a process of its own: a child's peak memory is at least what its parent held.
-        subprocess.run([sys.executable, __file__, "--work", "draw", name], check=True)
-        best: dict[tuple[str, int], dict] = {}
-        found = {}
-        for _ in range(arguments.rounds):
-            for processes in (1, 2):
-                for contender, python in pythons.items():
-                    results = measured(contender, python, processes, folder)
-                    found[contender] = results[0]["found"]
-                    scan = {
-                        "wall_s": max(result["wall_s"] for result in results) / processes,
-                        "cpu_s": sum(result["cpu_s"] for result in results) / processes,
-                        "peak_mb": max(result["peak_mb"] for result in results),
-                    }
-                    key = contender, processes
-                    if key not in best or scan["wall_s"] < best[key]["wall_s"]:
-                        best[key] = scan
-    print(f"{REGIONS} regions, best of {arguments.rounds} rounds in turns, per scan:")
-    print("processes  contender                    wall_s   cpu_s  peak_mb  wall/ours  cpu/ours")
-    for (contender, processes), scan in sorted(best.items(), key=lambda item: item[0][1]):
-        mine = best["ours", processes]
-        wall, cpu = scan["wall_s"] / mine["wall_s"], scan["cpu_s"] / mine["cpu_s"]
-        print(
-            f"{processes:9d}  {PEERS.get(contender, 'Bonecast'):26s}  {scan['wall_s']:7.3f}  "
-            f"{scan['cpu_s']:6.3f}  {scan['peak_mb']:7.0f}  {wall:9.1f}  {cpu:8.1f}"
-        )
-    for contender in pythons.keys() - {"ours"}:
-        difference = largest_difference(found[contender], found["ours"])
-        names = len(next(iter(found[contender].values())))
-        print(f"{PEERS[contender]}: {names} features compared, differ by at most {difference:.1e}")
+        run(command(__file__, "draw", name))
+        everyone = [
+            Contender(title, role, package, lambda _, words=words: run([*words, name], ONE_THREAD))
+            for title, role, package, words in who
+        ]
+        source = f"{LEVELS} bodies in 512 x 512 x {SLICES} voxels, drawn"
+        run([*who[0][-1], name], ONE_THREAD)  # compiles what is not compiled yet
+        rows = compete("radiomics", "arrays in memory", source, everyone, options.rounds)
+        about = run(command(__file__, "agreement", name)).facts
+        text = " ".join(f"{key}={value:.4g}" for key, value in about.items())
+        return [row | {"facts": text} if row["role"] == "ours" else row for row in rows]
 
 
 if __name__ == "__main__":
-    main()
+    tasks = {name: partial(work, name) for name in WAYS}
+    main("radiomics", __doc__, contest, tasks | {"draw": draw, "agreement": agreement})
