@@ -79,6 +79,15 @@ def growing(base, per_thread=0):
     return amount
 
 
+# Whether CTs stay on the disk after the last job that reads them.
+KEEPS_SCANS = config["disk"]["keep"] == "all"
+
+
+def passing(path):
+    """An output that goes away when no job of the run needs it any more, if disk.keep says so."""
+    return path if KEEPS_SCANS else temp(path)
+
+
 def made_by_demo(path):
     """Whether a rule of the demo makes this file or folder."""
     return IS_DEMO and (
@@ -244,6 +253,19 @@ def correction_input(wildcards):
     correction = correction_of(wildcards)
     files = {"correction": correction.mask, "corrected_bodies": correction.bodies}
     return {name: ancient(path) if path else [] for name, path in files.items()}
+
+
+def scan_again(wildcards):
+    """The CT for a job that comes later: where CTs go away, one that no batch waits for."""
+    folder = "participants" if KEEPS_SCANS else "again"
+    return f"results/{config['cohort']['name']}/{folder}/{wildcards.participant}/ct.nii.gz"
+
+
+def scan_of(wildcards):
+    """The CT of a participant. That of a correction must not bring its whole batch with it."""
+    if wildcards.participant in CORRECTIONS:
+        return scan_again(wildcards)
+    return f"results/{config['cohort']['name']}/participants/{wildcards.participant}/ct.nii.gz"
 
 
 def participants_table():

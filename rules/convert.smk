@@ -3,7 +3,7 @@ rule convert_series:
         source=source_made_here,
         series="<results>/participants/{participant}/series.tsv",
     output:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=passing("<results>/participants/{participant}/ct.nii.gz"),
         facts="<results>/participants/{participant}/ct.json",
     log:
         "<logs>/participants/{participant}/convert_series.log",
@@ -25,3 +25,16 @@ rule convert_series:
         "Converting the CT of {wildcards.participant}"
     script:
         "../scripts/convert_series.py"
+
+
+# Only where disk.keep has CTs taken away: one for a job that comes later.
+use rule convert_series as convert_again with:
+    output:
+        ct=temp("<results>/again/{participant}/ct.nii.gz"),
+        facts=temp("<results>/again/{participant}/ct.json"),
+    log:
+        "<logs>/participants/{participant}/convert_again.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/convert_again.tsv"
+    message:
+        "Converting the CT of {wildcards.participant} once more"

@@ -41,7 +41,7 @@ rule match_calibration:
 
 rule measure_scan:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=scan_of,
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         tissue="<results>/participants/{participant}/tissue.nii.gz",
@@ -128,7 +128,7 @@ rule measure_radiomics:
         crops="<results>/participants/{participant}/bodies.npz.gz",
         density="<results>/participants/{participant}/density.tsv",
         # Only where filters or splines look further than the crops reach.
-        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
+        ct=scan_of if RADIOMICS_NEEDS_SCAN else [],
         compiled="<results>/cache/radiomics.json",
     output:
         radiomics="<results>/participants/{participant}/radiomics.tsv",

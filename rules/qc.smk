@@ -3,7 +3,7 @@
 
 rule draw_qc:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=scan_of,
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         segmentation="<results>/participants/{participant}/segmentation.json",
@@ -43,7 +43,7 @@ rule draw_qc:
 # Not part of `all`: `snakemake results/<cohort>/editing/<participant_id>` asks for one.
 rule export_for_editing:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=scan_again,
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
     output:

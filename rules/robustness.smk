@@ -6,7 +6,7 @@ rule perturb_radiomics:
     input:
         crops="<results>/participants/{participant}/bodies.npz.gz",
         radiomics="<results>/participants/{participant}/radiomics.tsv",
-        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
+        ct=scan_again if RADIOMICS_NEEDS_SCAN else [],
         compiled="<results>/cache/radiomics.json",
     output:
         perturbed="<results>/participants/{participant}/radiomics_perturbed.tsv",

@@ -65,7 +65,7 @@ rule label_vertebrae:
         unpack(segmentation_input),
         unpack(correction_input),
         tissue_labels=tissue_labels_input(),
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=scan_of,
         facts="<results>/participants/{participant}/ct.json",
     output:
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
