@@ -70,7 +70,11 @@ def settings(folder: Path, backend: str) -> dict:
         kinds = {"masks": "vertebrae", "bodies": "bodies", "tissue": "tissue"}
         segment |= {k: str(folder / v) for k, v in kinds.items() if (folder / v).is_dir()}
     cohort = {"name": backend, "input": str(folder / "dicom")}
-    return {"cohort": cohort, "segment": segment, "measure": {"calibration": {"method": "internal"}}}
+    return {
+        "cohort": cohort,
+        "segment": segment,
+        "measure": {"calibration": {"method": "internal"}},
+    }
 
 
 def run(folder: Path, backend: str, targets: list[str]) -> list[dict]:
