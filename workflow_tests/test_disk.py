@@ -8,8 +8,8 @@ from bonecast.phantom.anatomy import draw_torso
 from bonecast.phantom.demo import true_masks
 from bonecast.phantom.torso import Scanner, image_torso
 
-NETWORK = {"convert_series", "segment_batch"}
-AFTER_A_MASK = {"label_vertebrae", "measure_scan", "measure_radiomics"}
+NETWORK = {"ingest_scan", "segment_batch"}
+AFTER_A_MASK = {"label_vertebrae", "measure_scan"}
 FIGURE = "results/study/figures/vbmd_by_age.png"
 
 
@@ -55,9 +55,9 @@ def test_cts_go_and_later_runs_make_those_that_they_need(
     figures = jobs(FIGURE, figures={"dpi": 100})
     assert figures == {"draw_vbmd_by_age": 1}
     again = jobs("features", measure={"strength": {"law": "kopperdahl2002"}})
-    assert again["convert_series"] == again["measure_scan"] == 3
+    assert again["ingest_scan"] == again["measure_scan"] == 3
     editing = "results/study/editing/p1"
-    assert jobs(editing) == {"convert_again": 1, "export_for_editing": 1}
+    assert jobs(editing) == {"ingest_again": 1, "export_for_editing": 1}
     run(editing)
     assert jobs("features", editing) == {}
     assert cts(tmp_path) == []
@@ -66,7 +66,7 @@ def test_cts_go_and_later_runs_make_those_that_they_need(
     folder.mkdir(parents=True)
     (folder / "p2.nii.gz").write_text("corrected")
     corrected = jobs("features")
-    for rule in AFTER_A_MASK | {"convert_again", "collect_measurements"}:
+    for rule in AFTER_A_MASK | {"ingest_again", "collect_measurements"}:
         assert corrected.get(rule) == 1, rule
     assert not NETWORK & corrected.keys()
     run("features")
@@ -76,7 +76,7 @@ def test_cts_go_and_later_runs_make_those_that_they_need(
     (scans / "p4.nii.gz").touch()
     added = jobs("features")
     assert added["segment_batch"] == 1
-    assert {added[rule] for rule in AFTER_A_MASK | {"convert_series"}} == {2}
+    assert {added[rule] for rule in AFTER_A_MASK | {"ingest_scan"}} == {2}
 
 
 def test_the_same_is_measured_and_the_same_scan_is_made_again(run_snakemake, tmp_path):
