@@ -8,11 +8,9 @@ of it and its children, and the highest resident memory of any of them, as /usr/
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -103,29 +101,28 @@ def run(folder: Path, backend: str, targets: list[str]) -> list[dict]:
     return [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
 
 
-def by_rule(processes: list[dict]) -> dict[str, dict[str, float]]:
-    """Of each rule: jobs, CPU seconds and highest memory of one job (largest), by name."""
-    rules: dict[str, list[dict]] = defaultdict(list)
-    for process in processes:
-        script = Path(process["argv"][0]).name
-        if script.startswith("tmp") and script.endswith(".py"):
-            rules[script.removesuffix(".py").partition(".")[2]].append(process)
+def by_rule(processes: list[dict]) -> dict[str, dict]:
+    """CPU seconds and highest memory of the job of each rule, by its name."""
+    named = ((Path(process["argv"][0]).name, process) for process in processes)
     return {
-        rule: {
-            "jobs": len(jobs),
-            "cpu_s": sum(job["cpu_s"] for job in jobs) / len(jobs),
-            "peak_mb": max(job["peak_mb"] for job in jobs),
-        }
-        for rule, jobs in rules.items()
+        name.removesuffix(".py").partition(".")[2]: process
+        for name, process in named
+        if name.startswith("tmp") and name.endswith(".py")
     }
 
 
-def sizes(folder: Path) -> dict[str, int]:
-    """Bytes of every file below a folder, by its path from there."""
+def size_of(folder: Path) -> int:
+    """Bytes of every file below a folder, links followed."""
+    walk = os.walk(folder, followlinks=True)
+    return sum(Path(parent, name).stat().st_size for parent, _, names in walk for name in names)
+
+
+def sizes(folder: Path) -> dict[str, float]:
+    """MB of every file that a scan leaves, by its path in the folder of results."""
     return {
-        path.relative_to(folder).as_posix(): path.stat().st_size
+        path.relative_to(folder).as_posix(): path.stat().st_size / 1e6
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and ("scan" in path.parts or path.stem == "scan")
     }
 
 
@@ -133,19 +130,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", type=int, nargs=3, default=(512, 512, 400))
     parser.add_argument("--spacing", type=float, nargs=3, default=(0.75, 0.75, 1.0), metavar="MM")
-    parser.add_argument("--backend", choices=("masks", "nnunet"), default="masks")
-    parser.add_argument("--folder", type=Path, help="with dicom/ drawn before; default: draw anew")
+    parser.add_argument("--backend", choices=("masks", "nnunet"), default="nnunet")
+    parser.add_argument("--input", type=Path, help="a scan to take instead; backend nnunet")
+    parser.add_argument("--name", help="of the scan in the table; default: its shape")
+    parser.add_argument("--folder", type=Path, help="where to draw and run; kept")
     arguments = parser.parse_args()
+    scan = arguments.name or "x".join(map(str, arguments.shape))
     with tempfile.TemporaryDirectory() as name:
         folder = (arguments.folder or Path(name)).resolve()
-        if not (folder / "dicom").is_dir():
+        if arguments.input:
+            (folder / "dicom").mkdir(parents=True, exist_ok=True)
+            suffix = "".join(arguments.input.suffixes) if arguments.input.is_file() else ""
+            (folder / "dicom" / f"scan{suffix}").symlink_to(arguments.input.resolve())
+        elif not (folder / "dicom").is_dir():
             draw(folder, tuple(arguments.shape), tuple(arguments.spacing))
-        rows = by_rule(run(folder, arguments.backend, ["features"]))
-        print(f"# {shlex.join(sys.argv[1:])}")
-        for rule, row in rows.items():
-            print(f"{rule}\t{row['jobs']}\t{row['cpu_s']:.1f}\t{row['peak_mb']:.0f}")
-        for path, size in sizes(folder / "results" / arguments.backend).items():
-            print(f"{path}\t{size}")
+        rows = [("mb", "input", size_of(folder / "dicom") / 1e6)]
+        for rule, job in by_rule(run(folder, arguments.backend, ["features"])).items():
+            rows += [("cpu_s", rule, job["cpu_s"]), ("peak_mb", rule, job["peak_mb"])]
+        results = folder / "results" / arguments.backend
+        rows += [("mb", path, size) for path, size in sizes(results).items()]
+        for kind, of, value in rows:
+            print(scan, arguments.backend, kind, of, f"{value:.4g}", sep="\t")
 
 
 if __name__ == "__main__":
