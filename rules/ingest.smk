@@ -1,6 +1,6 @@
 rule ingest_scan:
     input:
-        source=source_made_here,
+        source=SOURCE_MADE_HERE,
     output:
         series="<results>/participants/{participant}/series.tsv",
         ct=passing("<results>/participants/{participant}/ct.nii.gz"),
@@ -19,9 +19,8 @@ rule ingest_scan:
     params:
         source=source_state,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
-        override=lambda wildcards: participant_row(wildcards).series,
+        told=told_of_scan,
         secret=secret_state(COHORT_SECRET),
-        days=participant_days,
         code=code_digest("dicom", "images.py", "phases.py"),
     message:
         "Listing the series of {wildcards.participant} and converting one"

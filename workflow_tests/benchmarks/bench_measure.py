@@ -1,10 +1,10 @@
 """Times all measuring of one large scan against what a user would run instead: `make bench`.
 
-Ours: rules measure_scan and measure_radiomics with every family, run by Snakemake; counted are the
-CPU seconds of their processes, start and reading included. The peers, each in a process of its own,
-reading included too: TotalSegmentator's statistics of the same vertebrae, and pyradiomics with
-`preCrop`, on `PEER_REGIONS` of them and scaled to all. pyradiomics is no dependency: name the
-Python of an environment that has `pyradiomics-bhklab` with --peer or in
+Ours: rule measure_scan with every family and the picture of the segmentation, run by Snakemake;
+counted are the CPU seconds of its process, start and reading included. The peers, each in a
+process of its own, reading included too: TotalSegmentator's statistics of the same vertebrae, and
+pyradiomics with `preCrop`, on `PEER_REGIONS` of them and scaled to all. pyradiomics is no
+dependency: name the Python of an environment that has `pyradiomics-bhklab` with --peer or in
 BONECAST_PYRADIOMICS_PYTHON, or it is left out.
 """
 
@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-RULES = ("measure_scan", "measure_radiomics")
+RULES = ("measure_scan",)
 LEVELS = 17
 FIRST = 8
 """Label of the uppermost vertebra: T1 in VerSe's codes; they go on to L5."""

@@ -2,7 +2,7 @@
 
 Draws a torso from T1 to the sacrum as a scanner would store it, or takes a folder of scans, and
 runs the real rules over it. Of every process that a rule starts are counted: user and system time
-of it and its children, and the highest resident memory of any of them, as /usr/bin/time tells.
+of it and its children, and the highest resident memory of any of them, as GNU time tells.
 """
 
 import argparse
@@ -27,7 +27,9 @@ import atexit, json, os, resource, sys
 def tell():
     own, child = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu = own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime
-    peak = max(own.ru_maxrss, child.ru_maxrss) / 1024
+    # Not ru_maxrss: a process inherits its parent's, as it was when it was forked.
+    own_peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    peak = max(int(own_peak.split()[1]), child.ru_maxrss) / 1024
     line = {"argv": sys.argv[:1], "cpu_s": cpu, "peak_mb": peak}
     with open(os.environ["BONECAST_ACCOUNT"], "a") as file:
         file.write(json.dumps(line) + "\\n")
@@ -122,7 +124,7 @@ def sizes(folder: Path) -> dict[str, float]:
     return {
         path.relative_to(folder).as_posix(): path.stat().st_size / 1e6
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and ("scan" in path.parts or path.stem == "scan")
+        if path.is_file() and ("scan" in path.parts or path.name.startswith("scan."))
     }
 
 
