@@ -63,17 +63,8 @@ localrules:
 
 rule segmentations:
     input:
-        collect(
-            "<results>/participants/{participant}/{file}",
-            participant=PARTICIPANTS,
-            file=[
-                "vertebrae.nii.gz",
-                "bodies.nii.gz",
-                "tissue.nii.gz",
-                "segmentation.json",
-                "qc.png",
-            ],
-        ),
+        # The other masks are made with the first, and the picture of all.
+        everyones("vertebrae.nii.gz", "qc.png"),
 
 
 rule features:

@@ -1,27 +1,15 @@
 rule collect_measurements:
     input:
-        ct=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
-        segmentation=expand(
-            "<results>/participants/{participant}/segmentation.json",
-            participant=PARTICIPANTS,
-        ),
-        density=expand("<results>/participants/{participant}/density.tsv", participant=PARTICIPANTS),
-        morphometry=expand(
-            "<results>/participants/{participant}/morphometry.tsv", participant=PARTICIPANTS
-        ),
-        strength=expand(
-            "<results>/participants/{participant}/strength.tsv", participant=PARTICIPANTS
-        ),
-        calibration=expand(
-            "<results>/participants/{participant}/calibration.json", participant=PARTICIPANTS
-        ),
-        composition=expand(
-            "<results>/participants/{participant}/composition.tsv", participant=PARTICIPANTS
-        ),
-        radiomics=expand(
-            "<results>/participants/{participant}/radiomics.tsv",
-            participant=PARTICIPANTS if config["measure"]["radiomics"]["enabled"] else [],
-        ),
+        # Every file that is read, not one of each job: what was made again with the same content
+        # does not count, and which of a job's files has other content is not known before.
+        ct=everyones("ct.json"),
+        segmentation=everyones("segmentation.json"),
+        density=everyones("density.tsv"),
+        morphometry=everyones("morphometry.tsv"),
+        strength=everyones("strength.tsv"),
+        calibration=everyones("calibration.json"),
+        composition=everyones("composition.tsv"),
+        radiomics=everyones("radiomics.tsv") if HAS_RADIOMICS else [],
     output:
         vertebrae="<results>/tables/vertebrae.parquet",
         scans="<results>/tables/scans.parquet",
@@ -48,7 +36,7 @@ rule collect_measurements:
         mem_mb=growing(2000 + len(PARTICIPANTS) // 10),
         runtime=growing(20),
     params:
-        participants=participants_table(),
+        participants=participants_table,
         settings={
             "rois": config["measure"]["density"]["rois"],
             "summary_levels": config["measure"]["summary_levels"],
@@ -65,7 +53,7 @@ rule collect_measurements:
 
 rule write_ledger:
     input:
-        series=expand("<results>/participants/{participant}/series.tsv", participant=PARTICIPANTS),
+        series=everyones("series.tsv"),
         scans="<results>/tables/scans.parquet",
         exclusions="<results>/tables/exclusions.tsv",
         vertebrae="<results>/tables/vertebrae.parquet",

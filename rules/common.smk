@@ -79,6 +79,15 @@ def growing(base, per_thread=0):
     return amount
 
 
+# Whether CTs stay on the disk after the last job that reads them.
+KEEPS_SCANS = config["disk"]["keep"] == "all"
+
+
+def passing(path):
+    """An output that goes away when no job of the run needs it any more, if disk.keep says so."""
+    return path if KEEPS_SCANS else temp(path)
+
+
 def made_by_demo(path):
     """Whether a rule of the demo makes this file or folder."""
     return IS_DEMO and (
@@ -162,9 +171,21 @@ def existing(path):
     return path if path and (made_by_demo(path) or os.path.exists(path)) else []
 
 
-def participant_days(wildcards):
-    """Days of a participant's row from their first scan, None where not given."""
-    return participant_row(wildcards).days
+def everyones(*files):
+    """Files of every scan as an input function: in a cohort of thousands only the job that takes
+    them spends the time to list them, not every job that reads the rules."""
+
+    def paths(wildcards):
+        folder = f"results/{config['cohort']['name']}/participants"
+        return [f"{folder}/{name}/{file}" for file in files for name in PARTICIPANTS]
+
+    return paths
+
+
+def told_of_scan(wildcards):
+    """What the participants table says that decides how a scan is ingested, for params."""
+    row = participant_row(wildcards)
+    return {"series": row.series, "days": row.days}
 
 
 def secret_of_cohort():
@@ -180,10 +201,14 @@ def secret_of_cohort():
 COHORT_SECRET = secret_of_cohort()
 
 
-def source_made_here(wildcards):
-    """The demo's scan as an input. Other scans are none, for their paths name patients."""
+def demo_scan(wildcards):
+    """The demo's scan as an input."""
     path = participant_row(wildcards).path
     return path if made_by_demo(path) else []
+
+
+# Other scans are no inputs, for their paths name patients.
+SOURCE_MADE_HERE = demo_scan if IS_DEMO else []
 
 
 def state_of(path):
@@ -239,14 +264,33 @@ def correction_of(wildcards):
     return CORRECTIONS.get(wildcards.participant, Correction())
 
 
-def correction_input(wildcards):
-    """The corrected masks of a participant. Their content counts, not their date: see params."""
-    correction = correction_of(wildcards)
-    files = {"correction": correction.mask, "corrected_bodies": correction.bodies}
-    return {name: ancient(path) if path else [] for name, path in files.items()}
+def correction_input(kind):
+    """The corrected mask of a participant. Its content counts, not its date: see params."""
+
+    def path(wildcards):
+        found = getattr(correction_of(wildcards), kind)
+        return ancient(found) if found else []
+
+    # A function would be called for every scan of a cohort that has no corrections.
+    return path if CORRECTIONS else []
 
 
-def participants_table():
+SCAN = "<results>/participants/{participant}/ct.nii.gz"
+# For a job that comes later: where CTs go away, one that no batch waits for.
+SCAN_AGAIN = SCAN if KEEPS_SCANS else "<results>/again/{participant}/ct.nii.gz"
+
+
+def scan_of(wildcards):
+    """The CT of a participant. That of a correction must not bring its whole batch with it."""
+    folder = "again" if wildcards.participant in CORRECTIONS else "participants"
+    return f"results/{config['cohort']['name']}/{folder}/{wildcards.participant}/ct.nii.gz"
+
+
+# A function would be called for every scan, also where it has nothing to decide.
+SCAN_OF_MASKS = scan_of if CORRECTIONS and not KEEPS_SCANS else SCAN
+
+
+def participants_table(wildcards):
     """What is known of every scan of the cohort as plain lists, for params."""
     columns = ("participant_id", "session_id", "days", "baseline")
     columns += ("site", "sex", "height_m", "weight_kg")

@@ -4,6 +4,9 @@ import glob
 from bonecast.cohort import check_masks
 from bonecast.inputs import mask_path
 
+# What names a participant's vertebrae: the batch it was segmented in, or the user's masks.
+HAS_MASKS = config["segment"]["backend"] == "masks"
+
 KNOWN_MASK_LABELS = ("verse", "totalsegmentator", "totalsegmentator_bodies")
 KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4_types")
 
@@ -33,9 +36,7 @@ def mask_states(wildcards):
     """Tells the user's masks of a participant from others; no inputs, for paths name patients."""
     check_scans_are_there()
     check_supplied_masks()
-    kinds = ["tissue"]
-    if config["segment"]["backend"] == "masks":
-        kinds += ["mask", "bodies"]
+    kinds = ["tissue", "mask", "bodies"] if HAS_MASKS else ["tissue"]
     row = participant_row(wildcards)
     return {
         kind: state_of(mask_path(row, kind, config["segment"], WORKFLOW_HOME)) for kind in kinds
@@ -94,10 +95,16 @@ def model_files(wildcards):
     return [f"{folder}/plans.json", f"{folder}/dataset.json", *weights]
 
 
-def segmentation_input(wildcards):
-    """What names a participant's vertebrae: the batch it was segmented in, or the user's masks."""
-    if config["segment"]["backend"] == "masks":
-        return {"labels": mask_labels_input()}
-    participant = participant_row(wildcards).scan_id
+def batch_of_scan(wildcards):
+    """The batch a participant was segmented in."""
     folder = f"results/{config['cohort']['name']}/segmentation"
-    return {"batch": f"{folder}/batch_{BATCH_OF[participant]}.tsv"}
+    return f"{folder}/batch_{BATCH_OF[participant_row(wildcards).scan_id]}.tsv"
+
+
+def told_of_masks(wildcards):
+    """What the user's tables and folders say of a participant's masks, for params."""
+    return {
+        "masks": mask_states(wildcards),
+        "level_shift": participant_row(wildcards).level_shift,
+        "correction": correction_of(wildcards).digests(),
+    }

@@ -3,7 +3,7 @@
 
 rule deidentify_series:
     input:
-        source=source_made_here,
+        source=SOURCE_MADE_HERE,
         series="<results>/participants/{participant}/series.tsv",
         facts="<results>/participants/{participant}/ct.json",
     output:

@@ -45,8 +45,8 @@ rule draw_flow_diagram:
 
 rule draw_example_segmentations:
     input:
+        # Made anew whenever a picture is, of which a few are shown.
         scans="<results>/tables/scans.parquet",
-        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
     output:
         pdf="<results>/figures/example_segmentations.pdf",
         svg="<results>/figures/example_segmentations.svg",
@@ -67,12 +67,16 @@ rule draw_example_segmentations:
     params:
         roi=lookup("measure/density/rois/0", within=config),
         levels=lookup("measure/summary_levels", within=config),
+        participants=PARTICIPANTS,
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
             "report/figures_measure.py",
             "report/palette.py",
+            "report/qc.py",
+            "report/qc_page.py",
             "report/style.py",
             "report/tables.py",
+            "results.py",
             "sessions.py",
         ),
     message:
@@ -193,10 +197,8 @@ rule draw_roi_agreement:
 
 rule draw_body_composition:
     input:
+        # Made anew whenever a picture is, of which one is shown.
         scans="<results>/tables/scans.parquet",
-        pictures=expand(
-            "<results>/participants/{participant}/composition.png", participant=PARTICIPANTS
-        ),
         analysis_set=ANALYSIS_SET,
     output:
         pdf="<results>/figures/body_composition.pdf",
@@ -216,13 +218,16 @@ rule draw_body_composition:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        participants=PARTICIPANTS,
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
+            "measure/composition/picture.py",
             "report/figures_composition.py",
             "report/figures_measure.py",
             "report/palette.py",
             "report/style.py",
             "report/tables.py",
+            "results.py",
             "sessions.py",
         ),
     message:

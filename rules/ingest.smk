@@ -1,9 +1,9 @@
 rule ingest_scan:
     input:
-        source=source_made_here,
+        source=SOURCE_MADE_HERE,
     output:
         series="<results>/participants/{participant}/series.tsv",
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=passing("<results>/participants/{participant}/ct.nii.gz"),
         facts="<results>/participants/{participant}/ct.json",
     log:
         "<logs>/participants/{participant}/ingest_scan.log",
@@ -19,11 +19,24 @@ rule ingest_scan:
     params:
         source=source_state,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
-        override=lambda wildcards: participant_row(wildcards).series,
+        told=told_of_scan,
         secret=secret_state(COHORT_SECRET),
-        days=participant_days,
         code=code_digest("dicom", "images.py", "phases.py"),
     message:
         "Listing the series of {wildcards.participant} and converting one"
     script:
         "../scripts/ingest_scan.py"
+
+
+# Only where disk.keep has CTs taken away: the CT of one scan for a job that comes later.
+use rule ingest_scan as ingest_again with:
+    output:
+        series=temp("<results>/again/{participant}/series.tsv"),
+        ct=temp("<results>/again/{participant}/ct.nii.gz"),
+        facts=temp("<results>/again/{participant}/ct.json"),
+    log:
+        "<logs>/participants/{participant}/ingest_again.log",
+    benchmark:
+        "<benchmarks>/participants/{participant}/ingest_again.tsv"
+    message:
+        "Converting the CT of {wildcards.participant} once more"

@@ -8,7 +8,7 @@ RADIOMICS_CACHE = "results/.kernels"
 # Only with a table of scanners. Scanner and day of a scan are compared here and written nowhere.
 rule match_calibration:
     input:
-        source=source_made_here,
+        source=SOURCE_MADE_HERE,
         series="<results>/participants/{participant}/series.tsv",
         table=calibration_table_input(),
     output:
@@ -42,7 +42,7 @@ rule match_calibration:
 
 rule measure_scan:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=SCAN_OF_MASKS,
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         tissue="<results>/participants/{participant}/tissue.nii.gz",

@@ -4,7 +4,7 @@
 # Not part of `all`: `snakemake results/<cohort>/editing/<participant_id>` asks for one.
 rule export_for_editing:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=SCAN_AGAIN,
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
     output:
@@ -27,11 +27,8 @@ rule export_for_editing:
 
 rule find_segmentation_outliers:
     input:
+        # Made of the ct.json and segmentation.json of every scan, which are read once more.
         vertebrae="<results>/tables/vertebrae.parquet",
-        segmentations=expand(
-            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
-        ),
-        facts=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
     output:
         outliers=report(
             "<results>/tables/segmentation_outliers.tsv",
@@ -48,9 +45,9 @@ rule find_segmentation_outliers:
         mem_mb=growing(2000),
         runtime=growing(20),
     params:
-        participants=participants_table(),
+        participants=participants_table,
         roi=lookup("measure/density/rois/0", within=config),
-        code=code_digest("measure/outliers.py", "measure/tables.py", "levels.py"),
+        code=code_digest("measure/outliers.py", "measure/tables.py", "levels.py", "results.py"),
     message:
         "Comparing every vertebra with the cohort"
     script:
@@ -59,10 +56,8 @@ rule find_segmentation_outliers:
 
 rule draw_contact_sheet:
     input:
-        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
-        segmentations=expand(
-            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
-        ),
+        # Made of segmentation.json, which is read too.
+        pictures=everyones("qc.png"),
         outliers="<results>/tables/segmentation_outliers.tsv",
     output:
         pdf="<results>/figures/contact_sheet.pdf",
@@ -82,10 +77,12 @@ rule draw_contact_sheet:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        participants=PARTICIPANTS,
         code=code_digest(
             "report/contact_sheet.py",
             "report/palette.py",
             "report/qc_page.py",
+            "results.py",
             "sessions.py",
         ),
     message:

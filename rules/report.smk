@@ -27,11 +27,6 @@ rule write_report:
             endpoint=MODELLED_ENDPOINTS,
             file=PUBLICATION_FILES,
         ),
-        segmentations=expand(
-            "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
-        ),
-        ct=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
-        pictures=expand("<results>/participants/{participant}/qc.png", participant=PARTICIPANTS),
         figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
     output:
         report=report(
@@ -50,10 +45,16 @@ rule write_report:
         runtime=growing(10),
     params:
         cohort=config["cohort"]["name"],
+        participants=PARTICIPANTS,
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
         code=code_digest(
-            "report", "model/outcome.py", "reasons.py", "level_states.py", "sessions.py"
+            "report",
+            "model/outcome.py",
+            "reasons.py",
+            "level_states.py",
+            "results.py",
+            "sessions.py",
         ),
     message:
         "Writing the report"

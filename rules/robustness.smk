@@ -4,7 +4,7 @@
 
 rule perturb_radiomics:
     input:
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=SCAN_AGAIN,
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
         bodies="<results>/participants/{participant}/bodies.nii.gz",
         radiomics="<results>/participants/{participant}/radiomics.tsv",

@@ -61,10 +61,12 @@ rule segment_batch:
 
 rule label_vertebrae:
     input:
-        unpack(segmentation_input),
-        unpack(correction_input),
+        batch=[] if HAS_MASKS else batch_of_scan,
+        labels=mask_labels_input() if HAS_MASKS else [],
+        correction=correction_input("mask"),
+        corrected_bodies=correction_input("bodies"),
         tissue_labels=tissue_labels_input(),
-        ct="<results>/participants/{participant}/ct.nii.gz",
+        ct=SCAN_OF_MASKS,
         facts="<results>/participants/{participant}/ct.json",
     output:
         vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
@@ -84,9 +86,7 @@ rule label_vertebrae:
         mask_labels=config["segment"]["mask_labels"],
         tissue_labels=config["segment"]["tissue_labels"],
         count_from=config["segment"]["count_from"],
-        masks=mask_states,
-        level_shift=lambda wildcards: participant_row(wildcards).level_shift,
-        correction=lambda wildcards: correction_of(wildcards).digests(),
+        told=told_of_masks,
         code=code_digest(
             "corrections.py",
             "segment/corrections.py",

@@ -9,17 +9,18 @@ from bonecast.measure.outliers import (
     size_table,
 )
 from bonecast.measure.tables import write_table
+from bonecast.results import files_of_scans
 from bonecast.runtime import job, read_json
+from bonecast.sessions import scan_id
 
 if __name__ == "__main__":
     with job(snakemake) as log:
-        scans = zip(
-            *(snakemake.params.participants[key] for key in ("participant_id", "session_id")),
-            map(read_json, snakemake.input.segmentations),
-            map(read_json, snakemake.input.facts),
-            strict=True,
-        )
-        vertebrae = pd.read_parquet(snakemake.input.vertebrae)
+        table = snakemake.input.vertebrae
+        people = [snakemake.params.participants[key] for key in ("participant_id", "session_id")]
+        names = list(map(scan_id, *people))
+        files = (files_of_scans(table, names, f) for f in ("segmentation.json", "ct.json"))
+        scans = zip(*people, *(map(read_json, paths) for paths in files), strict=True)
+        vertebrae = pd.read_parquet(table)
         outliers, reference = find_outliers(size_table(scans, vertebrae, snakemake.params.roi))
         write_table(outliers, OUTLIER_COLUMNS, snakemake.output.outliers)
         write_table(reference, REFERENCE_COLUMNS, snakemake.output.reference)

@@ -18,8 +18,8 @@ if __name__ == "__main__":
                 snakemake.output.series,
                 snakemake.output.ct,
                 Settings(**params.settings),
-                params.override,
-                params.days,
+                params.told["series"],
+                params.told["days"],
                 secret,
                 snakemake.threads,
             )

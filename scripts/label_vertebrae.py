@@ -19,7 +19,7 @@ from bonecast.segment.totalsegmentator_labels import label_from_totalsegmentator
 def label(snakemake, ct):
     """The participant's vertebrae by the configured backend."""
     if snakemake.params.backend == "masks":
-        labels = snakemake.input.get("labels") or snakemake.params.mask_labels
+        labels = snakemake.input.labels or snakemake.params.mask_labels
         mask, bodies = (own_mask(snakemake, kind) for kind in ("mask", "bodies"))
         with nothing_quoted():
             return label_from_mask(ct, mask, bodies, labels)
@@ -38,7 +38,7 @@ def own_mask(snakemake, kind):
 def with_tissue(snakemake, ct, found):
     """The same with the user's own tissue map, where there is one."""
     path = own_mask(snakemake, "tissue")
-    labels = snakemake.input.get("tissue_labels") or snakemake.params.tissue_labels
+    labels = snakemake.input.tissue_labels or snakemake.params.tissue_labels
     if not path:
         return found
     with nothing_quoted():
@@ -48,14 +48,14 @@ def with_tissue(snakemake, ct, found):
 def name(snakemake, ct):
     """The backend's vertebrae, names checked and shifted as the participants table says."""
     found = with_tissue(snakemake, ct, label(snakemake, ct))
-    return reviewed(found, snakemake.params.level_shift, found.tissue, TISSUE_CODES)
+    return reviewed(found, snakemake.params.told["level_shift"], found.tissue, TISSUE_CODES)
 
 
 def correct(snakemake, ct, about, log):
     """The participant's vertebrae, by a person where there is a correction."""
     files = {
-        "mask": snakemake.input.get("correction"),
-        "bodies": snakemake.input.get("corrected_bodies"),
+        "mask": snakemake.input.correction,
+        "bodies": snakemake.input.corrected_bodies,
     }
     files = {kind: Path(path) for kind, path in files.items() if path}
     if not files:
@@ -73,7 +73,7 @@ def correct(snakemake, ct, about, log):
     found = with_tissue(snakemake, ct, found)
     found.provenance["correction"] = about["correction"] | found.provenance["correction"]
     # Its names are final: what is corrected was exported after the shift.
-    checked = None if snakemake.params.level_shift is None else 0
+    checked = None if snakemake.params.told["level_shift"] is None else 0
     return reviewed(found, checked, found.tissue, TISSUE_CODES)
 
 

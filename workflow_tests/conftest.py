@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,15 @@ REPO = Path(__file__).resolve().parents[1]
 # Before any test imports numba, and for the workflows that tests start: radiomics kernels are
 # compiled once per machine, not once per test.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(REPO / "results" / ".kernels"))
+
+
+EMPTY_ADAPTER = """
+from pathlib import Path
+from bonecast.runtime import job
+with job(snakemake):
+    for path in map(Path, snakemake.output):
+        path.mkdir(parents=True, exist_ok=True) if not path.suffix else path.touch()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +107,20 @@ def run_snakemake(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
 
     return run
+
+
+@pytest.fixture
+def project(repo, tmp_path) -> Path:
+    """A copy of the workflow whose adapters make empty outputs."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(repo / name, copy / name)
+    for name in ("rules", "scripts", "resources"):
+        shutil.copytree(repo / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for adapter in (copy / "scripts").glob("*.py"):
+        adapter.write_text(EMPTY_ADAPTER)
+    return copy
 
 
 @pytest.fixture

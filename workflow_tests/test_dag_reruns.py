@@ -2,32 +2,6 @@
 
 import os
 import re
-import shutil
-from pathlib import Path
-
-import pytest
-
-EMPTY_ADAPTER = """
-from pathlib import Path
-from bonecast.runtime import job
-with job(snakemake):
-    for path in map(Path, snakemake.output):
-        path.mkdir(parents=True, exist_ok=True) if not path.suffix else path.touch()
-"""
-
-
-@pytest.fixture
-def project(repo, tmp_path) -> Path:
-    """A copy of the workflow whose adapters make empty outputs."""
-    copy = tmp_path / "project"
-    copy.mkdir()
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(repo / name, copy / name)
-    for name in ("rules", "scripts", "resources"):
-        shutil.copytree(repo / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for adapter in (copy / "scripts").glob("*.py"):
-        adapter.write_text(EMPTY_ADAPTER)
-    return copy
 
 
 def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(

@@ -76,7 +76,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
         "preferred_thickness_mm": [0.5, 3.0]
     }
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
-    params = {"settings": settings, "override": ""} | calibration
+    params = {"settings": settings, "told": {"series": "", "days": None}} | calibration
     cohort = {"input": str(source.parent), "participants": str(people)}
     cohort |= {"name": "study", "secret": None}
     for rule, inputs, outputs in (
@@ -89,7 +89,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=OutputFiles(fromdict=outputs),
-            params=SimpleNamespace(**params, days=None),
+            params=SimpleNamespace(**params),
             config={"cohort": cohort},
             log=[str(folder / f"{rule}.log")],
         )

@@ -111,16 +111,23 @@ def test_a_disk_that_fills_up_is_named_and_the_run_ends_well_once_there_is_space
 def test_a_file_that_vanishes_between_two_jobs_fails_one_job_only(finished, undisturbed):
     source = finished.folder / "dicom" / "A009"
     victim, kept = next(source.rglob("SE02/*.dcm")), finished.folder / "kept"
-    ask(finished, "A009/ct.nii.gz", "B022/ct.nii.gz")
+    (finished.folder / "scanners.tsv").write_text(
+        "scanner\tslope\tintercept\tstandard\nS1\t0.8\t0\tk2hpo4\n"
+    )
+    (finished.folder / "more.yaml").write_text("cohort: {calibration: scanners.tsv}\n")
+    rows = [participant(finished, name) / "calibration_row.json" for name in ("A009", "B022")]
+    targets = [str(path.relative_to(finished.folder)) for path in rows]
+    finished.arguments = (*targets, "--configfile", "study.yaml", "more.yaml")
     victim.rename(kept)
     assert not finished.run()
-    assert "the input changed after its series were listed" in log(finished, "convert_series")
-    assert "--forcerun index_series" in finished.output
+    assert "the input changed after its series were listed" in log(finished, "match_calibration")
+    assert "--forcerun ingest_scan" in finished.output
     # The other one went on.
-    assert (participant(finished, "B022") / "ct.nii.gz").exists()
-    assert not (participant(finished) / "ct.json").exists()
+    assert [path.exists() for path in rows] == [False, True]
     kept.rename(victim)
     finished.complete()
+    for path in rows:
+        path.unlink()
     assert differences(undisturbed, finished.results) == []
 
 
@@ -130,12 +137,13 @@ def test_a_folder_that_vanishes_while_it_is_read_fails_the_job_and_excludes_nobo
     source, away = finished.folder / "dicom" / "A009", finished.folder / "away"
     ask(finished, "A009/series.tsv", "A009/ct.nii.gz")
     main = finished.start()
-    while not (participant(finished) / "series.tsv").exists():
+    # Beside the names that results get when the job has ended.
+    while not list(participant(finished).glob(".ingest_scan.*.part/series.tsv")):
         assert main.poll() is None, finished.output[-3000:]
         time.sleep(0.01)
     source.rename(away)
     assert main.wait() != 0
-    assert not (participant(finished) / "ct.json").exists()
+    assert not (participant(finished) / "series.tsv").exists()
     away.rename(source)
     finished.complete()
     assert differences(undisturbed, finished.results) == []

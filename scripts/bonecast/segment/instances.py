@@ -217,13 +217,12 @@ def drop_small(labels: np.ndarray, voxel_mm3: float) -> np.ndarray:
 
 def ordered_centres(labels: np.ndarray, spacing_mm) -> list[tuple[int, np.ndarray]]:
     """Labels with their centres (mm from the corner of the array), from head to foot."""
-    ids = np.unique(labels)
-    ids = ids[ids > 0]
-    if not len(ids):
-        return []
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids)) * spacing_mm
-    order = np.argsort(-centres[:, 2])
-    return [(int(ids[i]), centres[i]) for i in order]
+    found = []
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is not None:
+            inside = np.argwhere(labels[box] == label).mean(axis=0)
+            found.append((label, (inside + [part.start for part in box]) * spacing_mm))
+    return sorted(found, key=lambda item: -item[1][2])
 
 
 def relabel(labels: np.ndarray, order: list[int]) -> np.ndarray:

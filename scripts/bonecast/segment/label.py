@@ -47,8 +47,7 @@ class Labelled:
     def levels(self) -> dict[str, dict]:
         """Per level: code, voxels of body and whole vertebra, whether the border cuts its body."""
         boxes = ndimage.find_objects(self.bodies.data)
-        counts = np.bincount(self.bodies.data.ravel(), minlength=256)
-        whole = np.bincount(self.whole.data.ravel(), minlength=256)
+        whole = dict(enumerate(ndimage.find_objects(self.whole.data), start=1))
         last = np.array(self.bodies.data.shape)
         levels = {}
         for code, box in enumerate(boxes, start=1):
@@ -56,8 +55,8 @@ class Labelled:
                 cut = any(b.start == 0 or b.stop == n for b, n in zip(box, last, strict=True))
                 levels[VERSE_NAMES[code]] = {
                     "code": code,
-                    "n_voxels": int(whole[code]),
-                    "n_body_voxels": int(counts[code]),
+                    "n_voxels": voxels_of(code, self.whole.data, whole.get(code)),
+                    "n_body_voxels": voxels_of(code, self.bodies.data, box),
                     "touches_border": bool(cut),
                 }
         if self.review is not None:
@@ -65,6 +64,11 @@ class Labelled:
                 about["level_confidence"] = self.review.confidence[level]
                 about["flags"] = [str(flag) for flag in self.review.flags[level]]
         return levels
+
+
+def voxels_of(code: int, data: np.ndarray, box: tuple[slice, ...] | None) -> int:
+    """How many voxels have a code, all of which lie in a box; 0 without one."""
+    return 0 if box is None else int(np.count_nonzero(data[box] == code))
 
 
 def read_record(raw: Path) -> dict:
