@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bonecast.run.log import Job
+from bonecast.storage import STORAGE_FAULTS
 
 LAST_LINES = 8
 """Of a log: enough to see where it was."""
@@ -40,6 +41,8 @@ class Failure:
         rule: of the job.
         who: its wildcards, such as `participant=A009`, empty where it has none.
         participant: its scan, empty where the job is not of one.
+        is_of_scan: whether it is a scan's own, not a disk's or the cluster's: others may go on
+            without the scan.
         reason: one line.
         log: path of its log from the working folder, empty where unknown.
         last_lines: of the log.
@@ -48,6 +51,7 @@ class Failure:
     rule: str
     who: str
     participant: str
+    is_of_scan: bool
     reason: str
     log: str
     last_lines: list[str]
@@ -66,8 +70,11 @@ def failure_of(job: Job, folder: str | Path) -> Failure:
     path = Path(job.log)
     participant = path.parent.name if path.parent.parent.name == "participants" else ""
     who = begun[2].strip() if begun else f"participant={participant}" if participant else ""
-    reason = _reason(lines, job.rule) or _killed(job, folder) or (CUT_OFF if lines else NO_LOG)
-    return Failure(job.rule, who, participant, reason, job.log, lines[-LAST_LINES:])
+    raised = _reason(lines, job.rule)
+    reason = raised or _killed(job, folder) or (CUT_OFF if lines else NO_LOG)
+    of_storage = any(words in raised for words in STORAGE_FAULTS.values())
+    is_of_scan = bool(participant and raised) and not of_storage
+    return Failure(job.rule, who, participant, is_of_scan, reason, job.log, lines[-LAST_LINES:])
 
 
 def _reason(lines: list[str], rule: str) -> str:

@@ -52,9 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def end_text(log: str | Path, folder: str | Path = ".") -> str:
     """What is told at the end of a run: what failed and what to do; empty where all went well."""
     run = _read(Path(log))
-    run.is_over = True
-    failed = run.of_state(FAILURE)
-    return "\n".join(_failures(run, folder, last_lines=False)) if failed else ""
+    return "\n".join(_failures(run, folder, last_lines=False)) if run.of_state(FAILURE) else ""
 
 
 def full_text(run: Run, folder: Path, now: datetime, is_alive: bool | None) -> str:
@@ -222,7 +220,7 @@ def _failures(run: Run, folder: str | Path, last_lines: bool) -> list[str]:
         told += [f"    | {line}" for line in failure.last_lines] if last_lines else []
     if len(failed) > MAX_FAILURES:
         told.append(f"  ... and {len(failed) - MAX_FAILURES:,} more; all in .snakemake/log")
-    everyone = sorted({failure.participant for failure in shown} - {""})
+    everyone = sorted({failure.participant for failure in shown if failure.is_of_scan})
     return told + ["", *_advice(everyone, len(failed) > MAX_FAILURES)]
 
 
