@@ -53,7 +53,12 @@ rule write_report:
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
         code=code_digest(
-            "report", "model/outcome.py", "reasons.py", "level_states.py", "sessions.py"
+            "report",
+            "model/outcome.py",
+            "reasons.py",
+            "level_states.py",
+            "sessions.py",
+            "versions.py",
         ),
     message:
         "Writing the report"
