@@ -59,6 +59,7 @@ rule write_report:
             "level_states.py",
             "sessions.py",
             "versions.py",
+            "run/benchmarks.py",
         ),
     message:
         "Writing the report"

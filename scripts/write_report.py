@@ -1,5 +1,7 @@
 """Write the report of the cohort as one self-contained page, and its summary in ten lines."""
 
+from pathlib import Path
+
 from bonecast.report.facts import Paths
 from bonecast.report.page import write_report
 from bonecast.runtime import job
@@ -14,7 +16,8 @@ if __name__ == "__main__":
                     for name, files in snakemake.input.items()
                     # The tables of the models are found beside their settings.
                     if files and name not in ("model_tables", "publication")
-                }
+                },
+                benchmarks=Path(place).parent / "benchmarks",
             ),
             report_path=snakemake.output.report,
             summary_path=snakemake.output.summary,

@@ -26,7 +26,8 @@ class Paths:
     """Files of results the report is made from; None or empty for what the run does not have.
 
     `ct` are the records of everyone's conversion (ct.json); `models` are the settings.json of every
-    endpoint, its tables beside it; `analysis_set` and `model_exclusions` are of the first.
+    endpoint, its tables beside it; `analysis_set` and `model_exclusions` are of the first;
+    `benchmarks` is the folder of what each job took.
     """
 
     scans: Path | None = None
@@ -44,6 +45,7 @@ class Paths:
     ct: Sequence[Path] = ()
     pictures: Sequence[Path] = ()
     figures: Sequence[Path] = ()
+    benchmarks: Path | None = None
 
 
 @dataclass
