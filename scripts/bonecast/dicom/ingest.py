@@ -62,10 +62,7 @@ def ingest_scan(
         OSError: a file vanished, or the disk fails.
     """
     settings = settings or Settings()
-    if is_set_aside:
-        index = Index([], {}, "", Reason.SET_ASIDE)
-    else:
-        index = index_source(source, threads)
+    index = Index([], {}, "", Reason.SET_ASIDE) if is_set_aside else index_source(source, threads)
     decisions = select_series(index, settings, override)
     write_series(index, decisions, series_table)
     resample = Resample(**settings.resample)

@@ -27,7 +27,7 @@ def run_facts(benchmarks: str | Path) -> dict:
     """
     found = read_benchmarks(benchmarks)
     return {
-        "written": date.today(),  # noqa: DTZ011 the day where the run was made
+        "written": date.today(),
         "begun": found.begun,
         "ended": found.ended,
         "jobs": sum(use.jobs for use in found.uses),
@@ -41,7 +41,7 @@ def run_facts(benchmarks: str | Path) -> dict:
 
 
 def _row(use: Use) -> dict[str, str]:
-    cpu = "" if use.cpu_s is None else f"{use.cpu_s / 3600:,.3f}"
+    cpu = "" if use.cpu_s is None else f"{use.cpu_s:,.1f}"
     peak = "" if use.peak_mb is None else f"{use.peak_mb / MB_PER_GB:,.2f}"
     return {
         "rule": use.rule,

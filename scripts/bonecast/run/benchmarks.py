@@ -117,4 +117,4 @@ def _number(text: str | None) -> float | None:
 
 
 def _date(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds)  # noqa: DTZ006 local
+    return None if seconds is None else datetime.fromtimestamp(seconds)

@@ -12,7 +12,7 @@ ENOUGH_JOBS = 3
 """Fewer jobs of a rule say little about the others, where many are to come."""
 
 FEW = 20
-"""Jobs of a rule that has not run yet, at most, that an estimate may leave out and say so."""
+"""Jobs to come of a rule that has not run yet, at most, that an estimate may leave out."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Estimate:
     """How long a run goes on.
 
     Attributes:
-        seconds: from now; None where it is too early to say.
-        without: rules of jobs to come whose time nobody knows yet.
+        seconds: from now; None where it cannot be said.
+        without: rules of jobs to come whose time nobody knows yet: `seconds` is the least then.
         at_a_time: mean number of jobs that ran together so far.
     """
 
@@ -96,15 +96,13 @@ def expected_end(run: Run, now: datetime, earlier: Mapping[str, float] | None = 
     overall = at_a_time(run.jobs.values(), now)
     to_come = {rule: p for rule, p in pace.items() if p.left > 0}
     unknown = [rule for rule, p in to_come.items() if p.seconds is None]
-    too_early = overall is None or any(
-        p.left > FEW
-        and (p.seconds is None or (p.done < ENOUGH_JOBS and rule not in (earlier or {})))
+    many_unknown = any(
+        p.left > FEW and p.done < ENOUGH_JOBS and rule not in (earlier or {})
         for rule, p in to_come.items()
     )
-    # Of half a run nobody knows anything, as long as most of what is planned has never run.
-    if too_early or sum(to_come[rule].left for rule in unknown) > sum(
-        p.done for p in pace.values()
-    ):
+    left_unknown = sum(to_come[rule].left for rule in unknown)
+    left_known = sum(p.left for p in to_come.values()) - left_unknown
+    if overall is None or many_unknown or left_unknown > left_known:
         return Estimate(None, unknown, overall)
     behind: dict[str, float] = defaultdict(float)
     for job in run.of_state(RUNNING):

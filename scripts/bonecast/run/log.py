@@ -32,6 +32,8 @@ MESSAGE = re.compile(r'^rule (\w+):\n(?:.*\n)*?    message:\n        (f?)"(.+)"$
 
 RUNNING, DONE, FAILURE = "running", "done", "failed"
 
+FAULT = re.compile("Error|Exception")
+
 ENDED, NOTHING_TO_DO = "Complete log(s):", "Nothing to be done"
 
 
@@ -105,7 +107,7 @@ def newest_log(folder: str | Path) -> Path | None:
     paths = sorted(Path(folder).glob(LOGS), key=lambda path: path.name, reverse=True)
     for path in paths:
         with path.open(encoding="utf-8", errors="replace") as lines:
-            if any(line.startswith("Building DAG of jobs") or "Error" in line for line in lines):
+            if any(line.startswith("Building DAG of jobs") or FAULT.search(line) for line in lines):
                 return path
     return None
 
@@ -192,7 +194,7 @@ class _Reader:
             run.is_over = True
         elif text.startswith(NOTHING_TO_DO):
             run.nothing = True
-        elif ("Error" in text or run.stopped) and not run.totals and not run.is_over:
+        elif (run.stopped or FAULT.search(text)) and not run.totals and not run.is_over:
             run.stopped.append(line)
 
     def _is_quoted(self, text: str) -> bool:

@@ -27,6 +27,7 @@ MAX_EARLIER = 50
 """Benchmarks of earlier runs that are read for a rule without a finished job in this one."""
 
 AGAIN = "the same command as before"
+UNLOCK = f"type {AGAIN} with --unlock, then {AGAIN}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,7 +71,9 @@ def full_text(run: Run, folder: Path, now: datetime, is_alive: bool | None) -> s
     if run.totals:
         told += ["", *_table(run, paces(run, now, earlier), is_going_on)]
     if is_going_on and run.totals:
-        told += ["", *_now(run, now), *_end(expected_end(run, now, earlier), run, now)]
+        told += ["", *_now(run, now), *_end(expected_end(run, now, earlier), now)]
+        if is_alive is None:
+            told.append(f"If Snakemake no longer runs where it was started: {UNLOCK}.")
     if run.of_state(FAILURE):
         told += ["", *_failures(run, folder, last_lines=True)]
     elif not is_going_on:
@@ -113,8 +116,9 @@ def _started_here(log: Path) -> bool:
 def earlier_seconds(run: Run, folder: Path) -> dict[str, float]:
     """Mean seconds of a job of each rule that has none finished in this run, from benchmarks."""
     finished = {job.rule for job in run.of_state(DONE)}
-    found = {}
-    for rule in run.totals.keys() - finished:
+    # A rule without a script is a target: nothing is done in it.
+    found = {rule: 0.0 for rule in run.totals if not (HOME / "scripts" / f"{rule}.py").is_file()}
+    for rule in run.totals.keys() - finished - found.keys():
         paths: list[Path] = []
         for form in (f"participants/*/{rule}.tsv", f"{rule}*.tsv", f"*/{rule}*.tsv"):
             if not paths:
@@ -168,8 +172,8 @@ def _table(run: Run, pace: dict[str, Pace], is_going_on: bool) -> list[str]:
         state: Counter(job.rule for job in run.of_state(state)) for state in (RUNNING, FAILURE)
     }
     width = max(map(len, run.totals))
-    begun = "running" if is_going_on else "cut off"
-    rows = [f"{'rule':{width}}     done       of  {begun}   failed  mean time"]
+    begun = "running" if is_going_on else "" if run.is_over else "cut off"
+    rows = [f"{'rule':{width}}     done       of {begun:>8}   failed  mean time"]
     for rule, total in run.totals.items():
         known = pace[rule]
         running, failed = (states[state][rule] or "" for state in (RUNNING, FAILURE))
@@ -191,23 +195,19 @@ def _now(run: Run, now: datetime) -> list[str]:
     return told + (["  ..."] if len(running) > MAX_RUNNING else [])
 
 
-def _end(estimate: Estimate, run: Run, now: datetime) -> list[str]:
+def _end(estimate: Estimate, now: datetime) -> list[str]:
+    few = ", ".join(estimate.without[:5]) + (", ..." if len(estimate.without) > 5 else "")
     if estimate.seconds is None:
-        few = ", ".join(estimate.without[:5]) + (" ..." if len(estimate.without) > 5 else "")
-        why = f"no job of {few} has ended yet" if few else "too few jobs have ended"
-        return [f"Expected end: too early to say, {why}"]
+        why = f"no job of {few} has ended here yet" if few else "too few jobs have ended"
+        return [f"Expected end: cannot be said, {why}"]
     end = now + timedelta(seconds=estimate.seconds)
+    later = " or later" if few else ""
     told = [
-        f"Expected end: {_clock(end, now)}, in about {span(timedelta(seconds=estimate.seconds))}",
+        f"Expected end: about {_clock(end, now)}{later}, {span(timedelta(seconds=estimate.seconds))} from now",
         "  (jobs to come times the mean time of those of their rule that are done; "
         f"{estimate.at_a_time:.1f} ran at a time so far)",
     ]
-    if estimate.without:
-        left = sum(run.totals[rule] for rule in estimate.without)
-        told.append(
-            f"  (without {left:,} jobs of {len(estimate.without)} rules never run here yet)"
-        )
-    return told
+    return told + ([f"  On top: {few}, never run here yet"] if few else [])
 
 
 def _failures(run: Run, folder: str | Path, last_lines: bool) -> list[str]:
@@ -242,7 +242,7 @@ def _advice(participants: list[str], are_more: bool) -> list[str]:
 
 def _next(run: Run, is_alive: bool | None) -> list[str]:
     if is_alive is False and not run.is_over:
-        what = f"{AGAIN} with --unlock, then {AGAIN}. What is done stays."
+        what = f"{UNLOCK}. What is done stays."
     elif run.stopped:
         what = f"put that right, then type {AGAIN}."
     elif run.done < run.total:
