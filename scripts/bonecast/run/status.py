@@ -149,6 +149,8 @@ def _head(run: Run, now: datetime, is_alive: bool | None) -> list[str]:
         return [f"{what} stopped before any job:", *(f"  {line}" for line in run.stopped[:40])]
     if run.nothing:
         return [f"{what}: nothing was to be done, all that was asked for was there."]
+    if run.is_over and not run.totals:
+        return [f"{what}: over. Its log tells no jobs: was Snakemake started with --quiet?"]
     if run.started is None or run.told is None:
         return [f"{what}: planning, no job has begun."]
     begun = f"{what}, begun {run.started:%Y-%m-%d %H:%M}"
@@ -202,8 +204,9 @@ def _end(estimate: Estimate, now: datetime) -> list[str]:
         return [f"Expected end: cannot be said, {why}"]
     end = now + timedelta(seconds=estimate.seconds)
     later = " or later" if few else ""
+    left = span(timedelta(seconds=estimate.seconds))
     told = [
-        f"Expected end: about {_clock(end, now)}{later}, {span(timedelta(seconds=estimate.seconds))} from now",
+        f"Expected end: about {_clock(end, now)}{later}, {left} from now",
         "  (jobs to come times the mean time of those of their rule that are done; "
         f"{estimate.at_a_time:.1f} ran at a time so far)",
     ]
