@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 SECONDS_SINCE = echo "$(1): $$(($$(date +%s) - start)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults lint bench coverage lock train clean install
+.PHONY: help demo status test faults lint bench coverage lock train clean install
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,6 +18,12 @@ help: ## list these targets
 demo: $(INSTALLED) ## run the whole workflow on the demo cohort, ending in a report
 	@start=$$(date +%s); $(BIN)/snakemake --logger rich && cat results/demo/summary.txt \
 		&& $(call SECONDS_SINCE,Run time)
+
+# The working folder of the run, seen from here.
+RUN ?= .
+
+status: $(INSTALLED) ## how a run goes or went: jobs, expected end, failures with reason (RUN=its folder)
+	@PYTHONPATH=scripts $(BIN)/python -m bonecast.run.status '$(RUN)'
 
 test: $(INSTALLED) ## run every test, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

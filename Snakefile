@@ -49,6 +49,10 @@ include: "rules/report.smk"
 include: "rules/train.smk"
 
 
+onerror:
+    tell_failures(log)
+
+
 localrules:
     all,
     segmentations,

@@ -155,6 +155,11 @@ wildcard_constraints:
     endpoint="|".join(ENDPOINTS),
 
 
+SET_ASIDE = frozenset(config["cohort"]["set_aside"])
+if not IS_TABULAR and (unknown := sorted(SET_ASIDE - COHORT.keys())):
+    raise WorkflowError(f"cohort.set_aside: not in the cohort: {', '.join(unknown)}.")
+
+
 def participant_row(wildcards):
     """The cohort's row of a participant; a mistyped id stops the run before any job starts."""
     try:
@@ -240,7 +245,8 @@ def check_scans_are_there():
 def source_state(wildcards):
     """Tells a participant's DICOM folder or NIfTI file from another or an earlier one."""
     check_scans_are_there()
-    return state_of(participant_row(wildcards).path)
+    row = participant_row(wildcards)
+    return "set aside" if row.scan_id in SET_ASIDE else state_of(row.path)
 
 
 CORRECTIONS_FOLDER = config["cohort"]["corrections"] or f"corrections/{config['cohort']['name']}"
@@ -288,6 +294,14 @@ def scan_of(wildcards):
 
 # A function would be called for every scan, also where it has nothing to decide.
 SCAN_OF_MASKS = scan_of if CORRECTIONS and not KEEPS_SCANS else SCAN
+
+
+def tell_failures(logs):
+    """Print what failed in this run, each with its reason, and what to type next."""
+    from bonecast.run.status import end_text  # only where needed: each job reads this file
+
+    for log in logs:
+        print(end_text(log), file=sys.stderr)
 
 
 def participants_table(wildcards):

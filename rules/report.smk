@@ -54,7 +54,9 @@ rule write_report:
             "reasons.py",
             "level_states.py",
             "results.py",
+            "run/benchmarks.py",
             "sessions.py",
+            "versions.py",
         ),
     message:
         "Writing the report"

@@ -22,6 +22,7 @@ if __name__ == "__main__":
                 params.told["days"],
                 secret,
                 snakemake.threads,
+                is_set_aside=participant in cohort["set_aside"],
             )
         write_json(found.record, snakemake.output.facts)
         log.info(

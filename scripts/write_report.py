@@ -1,5 +1,7 @@
 """Write the report of the cohort as one self-contained page, and its summary in ten lines."""
 
+from pathlib import Path
+
 from bonecast.report.facts import Paths
 from bonecast.report.page import write_report
 from bonecast.results import files_of_scans
@@ -16,7 +18,10 @@ if __name__ == "__main__":
             for name, file in of_scans.items():
                 paths[name] = files_of_scans(paths["scans"], snakemake.params.participants, file)
         write_report(
-            Paths(**{name: files for name, files in paths.items() if files}),
+            Paths(
+                **{name: files for name, files in paths.items() if files},
+                benchmarks=Path(place).parent / "benchmarks",
+            ),
             report_path=snakemake.output.report,
             summary_path=snakemake.output.summary,
             place=place,

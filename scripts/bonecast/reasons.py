@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # A participant's input folder
     NO_INPUT = "no_input"
     EMPTY_FOLDER = "empty_folder"
+    SET_ASIDE = "set_aside"
     COPY = "copy"
     NO_READABLE_IMAGE = "no_readable_image"
     NO_AXIAL_CT = "no_axial_ct"
@@ -128,6 +129,7 @@ class Reason(StrEnum):
 SENTENCES: dict[Reason, str] = {
     Reason.NO_INPUT: "The input folder or file named for this participant does not exist.",
     Reason.EMPTY_FOLDER: "The input folder holds no files.",
+    Reason.SET_ASIDE: "The scan was set aside by the user (cohort.set_aside) and not read.",
     Reason.COPY: "The file holds an image that another file holds too.",
     Reason.NO_READABLE_IMAGE: "No file in the input folder could be read as DICOM or NIfTI.",
     Reason.NO_AXIAL_CT: "No axial CT series suited to measuring was found.",

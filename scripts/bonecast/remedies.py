@@ -22,6 +22,7 @@ PARTICIPANTS_TABLE = "Fill the column in the participants table."
 REMEDIES: dict[Reason, str] = {
     Reason.NO_INPUT: "Correct column path of the participants table, or take the row out.",
     Reason.EMPTY_FOLDER: "Export the scan again, or take the participant out.",
+    Reason.SET_ASIDE: "Take it off the list cohort.set_aside to have it measured.",
     Reason.COPY: NOTHING,
     Reason.NO_READABLE_IMAGE: (
         "Open a file in a DICOM viewer; if it opens, please report it, otherwise export again."

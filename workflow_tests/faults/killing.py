@@ -24,8 +24,10 @@ NO_RESULTS = {"logs", "benchmarks", "cache", ".kernels"}
 TIMES = ("seconds", "network_seconds")
 """Values of records of segmentation that may differ, for the same reason."""
 
-TIME_PER_SCAN = re.compile(rb"[\d.]+ s per scan")
-"""Where the report tells them."""
+TIMES_OF_REPORT = re.compile(
+    rb'[\d.]+ s per scan|<section aria-labelledby="run">.*?</section>', re.DOTALL
+)
+"""Where the report tells them, and its section on the run."""
 
 BATCH = re.compile(r"batch_\d+\.tsv")
 """Tables of times and memory, and of what was kept from before."""
@@ -190,7 +192,7 @@ def _content(path: Path) -> object:
         record = json.loads(content)
         return {key: value for key, value in record.items() if key not in TIMES}
     if path.name == "report.html":
-        return TIME_PER_SCAN.sub(b"", content)
+        return TIMES_OF_REPORT.sub(b"", content)
     return b"" if BATCH.fullmatch(path.name) else content
 
 

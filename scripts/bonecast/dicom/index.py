@@ -87,7 +87,8 @@ class Index:
         series: in a fixed order; the n-th is called S<n>.
         others: files that belong to no series, by kind.
         listing: digest of the listing that the file indices refer to.
-        missing: NO_INPUT or EMPTY_FOLDER where there is nothing at all.
+        missing: NO_INPUT or EMPTY_FOLDER where there is nothing at all, SET_ASIDE where nothing
+            was looked at.
     """
 
     series: list[Series]

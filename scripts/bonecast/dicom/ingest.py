@@ -9,6 +9,7 @@ from bonecast.dicom.index import Index, index_source
 from bonecast.dicom.resample import Resample
 from bonecast.dicom.select import Decision, Settings, select_series
 from bonecast.dicom.table import write_series
+from bonecast.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def ingest_scan(
     days: float | None = None,
     secret: bytes = b"",
     threads: int = 1,
+    is_set_aside: bool = False,
 ) -> Ingested:
     """List the series of an input, choose one and convert it.
 
@@ -53,16 +55,17 @@ def ingest_scan(
             its study from the first one of the input.
         secret: mixed into the scanner's pseudonym.
         threads: processes that read headers.
+        is_set_aside: the user leaves the scan out: nothing of the source is read.
 
     Raises:
         RuntimeError: the source changed while it was read, the disk is full, or dcm2niix died.
         OSError: a file vanished, or the disk fails.
     """
     settings = settings or Settings()
-    index = index_source(source, threads)
+    index = Index([], {}, "", Reason.SET_ASIDE) if is_set_aside else index_source(source, threads)
     decisions = select_series(index, settings, override)
     write_series(index, decisions, series_table)
     resample = Resample(**settings.resample)
     record = convert_participant(scan_id, source, series_table, ct_path, resample, secret, days)
-    record["id_in_header"] = id_in_header(scan_id, source)
+    record["id_in_header"] = not is_set_aside and id_in_header(scan_id, source)
     return Ingested(index, decisions, record)

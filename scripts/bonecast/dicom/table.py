@@ -58,7 +58,7 @@ class Choice:
 def write_series(index: Index, decisions: list[Decision], path: str | Path) -> None:
     """Write the table: a row per series, then a row per kind of file outside any series.
 
-    An input that is missing or empty gives one row that says so.
+    An input that is missing, empty or set aside gives one row that says so.
     """
     rows = [
         _series_row(number, decision, index.listing) for number, decision in enumerate(decisions)
@@ -109,7 +109,7 @@ def _why_none(rows: list[dict[str, str]]) -> tuple[Reason, str]:
     """
     series = [row for row in rows if row["series"]]
     if not series:
-        missing = {str(Reason.NO_INPUT), str(Reason.EMPTY_FOLDER)}
+        missing = {str(Reason.NO_INPUT), str(Reason.EMPTY_FOLDER), str(Reason.SET_ASIDE)}
         for row in rows:
             if row["reason"] in missing:
                 return Reason(row["reason"]), ""

@@ -25,6 +25,7 @@ class DescriptionClass(StrEnum):
     NIFTI_VOLUME = "nifti_volume"
     NO_INPUT = "no_input"
     EMPTY_FOLDER = "empty_folder"
+    SET_ASIDE = "set_aside"
 
 
 LOCALIZER_WORDS = re.compile(

@@ -1,6 +1,5 @@
 """What the report and the summary say of a cohort, in numbers: read once, used by both."""
 
-import importlib.metadata
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,29 +15,10 @@ from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.model_facts import ModelFacts, read_models
 from bonecast.report.tables import counted, read_table
 from bonecast.sessions import baseline_rows
+from bonecast.versions import package_versions
 
 EMBEDDED_MODEL = "embedded_model"
 """Name of the model that comes with Bonecast, which has learned from synthetic scans alone."""
-
-PACKAGES = (
-    "snakemake",
-    "pydicom",
-    "dcm2niix",
-    "nibabel",
-    "SimpleITK",
-    "nnunetv2",
-    "TotalSegmentator",
-    "torch",
-    "pictologics",
-    "numpy",
-    "scipy",
-    "pandas",
-    "scikit-learn",
-    "scikit-survival",
-    "comprisk",
-    "matplotlib",
-)
-"""Packages whose versions the report prints, in the order data flows."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +26,8 @@ class Paths:
     """Files of results the report is made from; None or empty for what the run does not have.
 
     `ct` are the records of everyone's conversion (ct.json); `models` are the settings.json of every
-    endpoint, its tables beside it; `analysis_set` and `model_exclusions` are of the first.
+    endpoint, its tables beside it; `analysis_set` and `model_exclusions` are of the first;
+    `benchmarks` is the folder of what each job took.
     """
 
     scans: Path | None = None
@@ -64,6 +45,7 @@ class Paths:
     ct: Sequence[Path] = ()
     pictures: Sequence[Path] = ()
     figures: Sequence[Path] = ()
+    benchmarks: Path | None = None
 
 
 @dataclass
@@ -171,7 +153,7 @@ def gather(paths: Paths, cohort: str, synthetic: bool, config: dict) -> Facts:
         synthetic: whether its patients are made up.
         config: the merged configuration (keys `measure`).
     """
-    facts = Facts(cohort, synthetic, versions=_versions())
+    facts = Facts(cohort, synthetic, versions={"bonecast": __version__} | package_versions())
     if paths.scans is not None:
         _add_measurements(facts, paths, config["measure"])
     facts.models = read_models(paths.models)
@@ -242,13 +224,3 @@ def _segmentations(paths: Sequence[Path]) -> list[dict]:
         ways[key]["n"] += 1
         ways[key]["seconds"] += about.get("seconds") or 0.0
     return sorted(ways.values(), key=lambda way: -way["n"])
-
-
-def _versions() -> dict[str, str]:
-    versions = {"bonecast": __version__}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # a run with the user's own masks needs no network library
-    return versions

@@ -16,6 +16,7 @@ from bonecast.report.levels import MAX_ROWS as MAX_LEVEL_ROWS
 from bonecast.report.methods import methods
 from bonecast.report.model_facts import FIGURE_CAPTIONS, model_alt_texts
 from bonecast.report.publication_page import publication_facts
+from bonecast.report.run import run_facts
 from bonecast.report.summary import summary_text
 from bonecast.report.tables import METRIC_WORDS, counted, headline_block, minus
 from bonecast.sessions import scan_ids
@@ -91,6 +92,7 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         thumbnails=shown,
         n_pictures=n_pictures,
         checks=checks,
+        run=run_facts(paths.benchmarks) if paths.benchmarks else None,
         who="scan" if facts.has_sessions else "participant",
         everyone=[Path(path).parent.name for path in paths.pictures],
     )
