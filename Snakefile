@@ -23,6 +23,7 @@ include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
 include: "rules/common_model.smk"
 include: "rules/common_figures.smk"
+include: "rules/common_provenance.smk"
 
 
 pathvars:
@@ -47,6 +48,7 @@ include: "rules/publication.smk"
 include: "rules/figures.smk"
 include: "rules/figures_model.smk"
 include: "rules/report.smk"
+include: "rules/provenance.smk"
 include: "rules/train.smk"
 
 
@@ -136,3 +138,4 @@ rule all:
         rules.predict.input,
         rules.figures.input,
         rules.report.input,
+        "<results>/provenance.json",

@@ -176,6 +176,7 @@ rule draw_roi_agreement:
         runtime=growing(10),
     params:
         rois=lookup("measure/density/rois", within=config),
+        seed=lookup("model/seed", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
             "measure/agreement.py",
