@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 SECONDS_SINCE = echo "$(1): $$(($$(date +%s) - start)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults lint bench coverage lock train clean install
+.PHONY: help demo test faults lint bench compare coverage lock train clean install
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,9 @@ bench: $(INSTALLED) ## time planning, ingest, conversion, segmentation, measurin
 	$(BIN)/python workflow_tests/benchmarks/bench_radiomics.py
 	$(BIN)/python workflow_tests/benchmarks/bench_models.py
 	$(BIN)/python workflow_tests/benchmarks/summarise.py results/demo/benchmarks
+
+compare: $(INSTALLED) ## say how results differ: FIRST, SECOND: folders results/<cohort>, or a provenance.json
+	@PYTHONPATH=scripts $(BIN)/python -m bonecast.provenance.compare '$(FIRST)' '$(SECOND)'
 
 coverage: $(INSTALLED) ## simulated cohorts of known risk: do the intervals hold (long)
 	$(BIN)/python workflow_tests/benchmarks/bench_simulation.py

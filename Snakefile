@@ -32,23 +32,30 @@ pathvars:
     benchmarks=f"results/{config['cohort']['name']}/benchmarks",
 
 
-include: "rules/demo.smk"
-include: "rules/export.smk"
-include: "rules/ingest.smk"
-include: "rules/convert.smk"
-include: "rules/deidentify.smk"
-include: "rules/segment.smk"
-include: "rules/qc.smk"
-include: "rules/measure.smk"
-include: "rules/robustness.smk"
-include: "rules/collect.smk"
+# What reads scans, masks or the clinical table.
+if not IS_FROZEN:
+
+    include: "rules/demo.smk"
+    include: "rules/export.smk"
+    include: "rules/ingest.smk"
+    include: "rules/convert.smk"
+    include: "rules/deidentify.smk"
+    include: "rules/segment.smk"
+    include: "rules/qc.smk"
+    include: "rules/measure.smk"
+    include: "rules/robustness.smk"
+    include: "rules/collect.smk"
+    include: "rules/figures_pictures.smk"
+    include: "rules/admit.smk"
+    include: "rules/predict.smk"
+    include: "rules/provenance.smk"
+
+
 include: "rules/model.smk"
-include: "rules/predict.smk"
 include: "rules/publication.smk"
 include: "rules/figures.smk"
 include: "rules/figures_model.smk"
 include: "rules/report.smk"
-include: "rules/provenance.smk"
 include: "rules/train.smk"
 
 
@@ -60,6 +67,7 @@ localrules:
     predict,
     figures,
     report,
+    archive,
     robustness,
     deidentified,
 
@@ -68,7 +76,7 @@ rule segmentations:
     input:
         collect(
             "<results>/participants/{participant}/{file}",
-            participant=PARTICIPANTS,
+            participant=[] if IS_FROZEN else PARTICIPANTS,
             file=[
                 "vertebrae.nii.gz",
                 "bodies.nii.gz",
@@ -117,6 +125,16 @@ rule report:
         [] if PREDICTS_ONLY else ["<results>/report.html", "<results>/summary.txt"],
 
 
+# Not part of `all`: the study in two files, to be run again in years.
+rule archive:
+    input:
+        collect(
+            "<results>/archive/{cohort}_{patients}_patients.tar.gz",
+            cohort=config["cohort"]["name"],
+            patients=["with", "without"],
+        ),
+
+
 # Not part of `all`: twenty scans, each measured eleven times.
 rule robustness:
     input:
@@ -138,4 +156,4 @@ rule all:
         rules.predict.input,
         rules.figures.input,
         rules.report.input,
-        "<results>/provenance.json",
+        [] if IS_FROZEN else "<results>/provenance.json",

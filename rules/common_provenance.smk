@@ -34,3 +34,10 @@ RESULTS_TOLD = [
     expand("<results>/predicted/{endpoint}.tsv", endpoint=predicted_endpoints()),
     expand("<results>/figures/{figure}.csv", figure=FIGURES),
 ]
+
+
+def external_models():
+    """Models of other cohorts that are validated in this one, by endpoint; empty for one of all."""
+    several = EXTERNAL_MODEL and "{endpoint}" in EXTERNAL_MODEL
+    names = (ENDPOINTS if several else [""]) if EXTERNAL_MODEL else []
+    return {name: model_of_endpoint(EXTERNAL_MODEL, name) for name in names}

@@ -104,6 +104,7 @@ NEEDLESS = {
     "measure_radiomics": {"measure/inclusion"},
     "perturb_radiomics": {"measure/inclusion"},
     "segment_batch": {"images"},
+    "write_archive": {"cohort", "sessions"},
     "write_provenance": {"cohort", "sessions"},
     "write_report": {"images", "measure", "phases", "segment/tissues"},
 }
