@@ -35,3 +35,10 @@ FIGURES = (FIGURES + MODEL_FIGURES) if HAS_MODELS else [f for f in FIGURES if no
 # What a figure of measurements takes from the models: nothing where none are fitted.
 ANALYSIS_SET = f"<results>/models/{ENDPOINT}/analysis_set.parquet" if HAS_MODELS else []
 MODEL_EXCLUSIONS = f"<results>/models/{ENDPOINT}/exclusions.tsv" if HAS_MODELS else []
+
+
+def pictures_of_scans():
+    """Everybody's picture; those that were kept, where nothing is measured."""
+    folder = f"results/{config['cohort']['name']}/participants"
+    paths = [f"{folder}/{participant}/qc.png" for participant in PARTICIPANTS]
+    return [path for path in paths if not IS_FROZEN or os.path.exists(path)]

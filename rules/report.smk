@@ -31,10 +31,7 @@ rule write_report:
             "<results>/participants/{participant}/segmentation.json", participant=PARTICIPANTS
         ),
         ct=expand("<results>/participants/{participant}/ct.json", participant=PARTICIPANTS),
-        pictures=expand(
-            "<results>/participants/{participant}/qc.png",
-            participant=[] if IS_FROZEN else PARTICIPANTS,
-        ),
+        pictures=pictures_of_scans(),
         figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
     output:
         report=report(
