@@ -16,7 +16,6 @@ rule write_provenance:
         mem_mb=growing(1000),
         runtime=growing(20),
     params:
-        cohort=config["cohort"]["name"],
         config=without_paths(config),
         scans=PARTICIPANTS,
         inputs=lambda wildcards: input_states(),

@@ -14,7 +14,7 @@ if __name__ == "__main__":
         secret = cohort_secret(settings["cohort"])
         made = {"cohort.clinical": snakemake.input.clinical} if snakemake.input.clinical else {}
         cohort = Cohort(
-            name=params.cohort,
+            name=params.config["cohort"]["name"],
             results=results,
             config=params.config,
             secret=secret,
