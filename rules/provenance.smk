@@ -19,7 +19,7 @@ rule write_provenance:
         config=without_paths(config),
         scans=PARTICIPANTS,
         inputs=lambda wildcards: input_states(),
-        corrections={name: found.digests() for name, found in CORRECTIONS.items()},
+        corrections=lambda wildcards: {name: found.digests() for name, found in CORRECTIONS.items()},
         code=code_digest("provenance", "versions.py"),
     message:
         "Recording where the results come from"
