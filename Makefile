@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 SECONDS_SINCE = echo "$(1): $$(($$(date +%s) - start)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo status test faults lint bench coverage lock train clean install
+.PHONY: help demo status test faults lint bench compare coverage lock train clean install
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 bench: $(INSTALLED) ## time every part against its peers, into docs/benchmarks.md (long)
 	$(BIN)/python workflow_tests/benchmarks/run_all.py --rounds $(ROUNDS)
 	-$(BIN)/python workflow_tests/benchmarks/bench_dag.py
+
+compare: $(INSTALLED) ## say how results differ: FIRST, SECOND: folders results/<cohort>, or a provenance.json
+	@PYTHONPATH=scripts $(BIN)/python -m bonecast.provenance.compare '$(FIRST)' '$(SECOND)'
 
 coverage: $(INSTALLED) ## simulated cohorts of known risk: do the intervals hold (long)
 	$(BIN)/python workflow_tests/benchmarks/bench_simulation.py

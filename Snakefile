@@ -23,6 +23,7 @@ include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
 include: "rules/common_model.smk"
 include: "rules/common_figures.smk"
+include: "rules/common_provenance.smk"
 
 
 pathvars:
@@ -31,17 +32,25 @@ pathvars:
     benchmarks=f"results/{config['cohort']['name']}/benchmarks",
 
 
-include: "rules/demo.smk"
-include: "rules/export.smk"
-include: "rules/ingest.smk"
-include: "rules/deidentify.smk"
-include: "rules/segment.smk"
-include: "rules/qc.smk"
-include: "rules/measure.smk"
-include: "rules/robustness.smk"
-include: "rules/collect.smk"
+# What reads scans, masks or the clinical table.
+if not IS_FROZEN:
+
+    include: "rules/demo.smk"
+    include: "rules/export.smk"
+    include: "rules/ingest.smk"
+    include: "rules/deidentify.smk"
+    include: "rules/segment.smk"
+    include: "rules/qc.smk"
+    include: "rules/measure.smk"
+    include: "rules/robustness.smk"
+    include: "rules/collect.smk"
+    include: "rules/figures_pictures.smk"
+    include: "rules/admit.smk"
+    include: "rules/predict.smk"
+    include: "rules/provenance.smk"
+
+
 include: "rules/model.smk"
-include: "rules/predict.smk"
 include: "rules/publication.smk"
 include: "rules/figures.smk"
 include: "rules/figures_model.smk"
@@ -61,6 +70,7 @@ localrules:
     predict,
     figures,
     report,
+    archive,
     robustness,
     deidentified,
 
@@ -68,7 +78,7 @@ localrules:
 rule segmentations:
     input:
         # The other masks are made with the first, and the picture of all.
-        everyones("vertebrae.nii.gz", "qc.png"),
+        everyones("vertebrae.nii.gz", "qc.png") if not IS_FROZEN else [],
 
 
 rule features:
@@ -109,6 +119,16 @@ rule report:
         [] if PREDICTS_ONLY else ["<results>/report.html", "<results>/summary.txt"],
 
 
+# Not part of `all`: the study in two files, to be run again in years.
+rule archive:
+    input:
+        collect(
+            "<results>/archive/{cohort}_{patients}_patients.tar.gz",
+            cohort=config["cohort"]["name"],
+            patients=["with", "without"],
+        ),
+
+
 # Not part of `all`: twenty scans, each measured eleven times.
 rule robustness:
     input:
@@ -130,3 +150,4 @@ rule all:
         rules.predict.input,
         rules.figures.input,
         rules.report.input,
+        [] if IS_FROZEN else "<results>/provenance.json",

@@ -19,10 +19,16 @@ from bonecast.cohort import (
 from bonecast.corrections import Correction, find_corrections
 from bonecast.digest import code_digest
 from bonecast.dicom.export import private_folder
+from bonecast.frozen import forget_input, frozen_cohort
 from bonecast.inputs import check_scans, cohort_secret, input_state, secret_state
 from bonecast.model.config_checks import model_problems
 
 validate(config, "schemas/config.schema.yaml")
+
+# Nothing is measured: tables and analysis sets are taken as they are.
+IS_FROZEN = config["cohort"]["frozen"]
+if IS_FROZEN:
+    forget_input(config)
 
 DEMO_COHORT = {
     "name": "demo",
@@ -103,9 +109,14 @@ def located(path):
 
 def participants_of_cohort():
     """The cohort's scans; stops with every problem of the table at once."""
+    cohort = config["cohort"]
+    if IS_FROZEN:
+        try:
+            return frozen_cohort(f"results/{cohort['name']}", IS_TABULAR)
+        except CohortError as error:
+            raise WorkflowError(str(error)) from None
     if IS_TABULAR:
         return []
-    cohort = config["cohort"]
     if HAS_EXPORT and not os.path.exists(cohort["participants"] or cohort["input"]):
         raise WorkflowError(
             f"cohort.participants: {cohort['participants']} is not there yet. "
@@ -137,6 +148,8 @@ PARTICIPANTS = list(COHORT)
 SITES = sorted({participant.site for participant in COHORT.values()} - {""})
 HAS_CLINICAL = config["cohort"]["clinical"] is not None and not IS_TABULAR
 HAS_MODELS = (HAS_CLINICAL and has_outcome()) or config["model"]["table"] is not None
+if IS_FROZEN:
+    HAS_MODELS = os.path.isdir(f"results/{config['cohort']['name']}/models")
 BATCHES = batches(PARTICIPANTS, config["segment"]["batch_size"])
 BATCH_OF = {participant: batch for batch, members in BATCHES.items() for participant in members}
 ENDPOINTS = config["model"]["endpoints"]
@@ -323,7 +336,9 @@ def check_models():
     """Stop on options of the models that cannot go together, before any scan is segmented."""
     made = f"results/{config['cohort']['name']}/"
     problems = model_problems(
-        config, SITES, lambda path: path.startswith(made) or os.path.exists(located(path))
+        config,
+        SITES,
+        lambda path: IS_FROZEN or path.startswith(made) or os.path.exists(located(path)),
     )
     if problems:
         raise WorkflowError("\n".join(problems))

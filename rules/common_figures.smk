@@ -31,3 +31,7 @@ def model_figures(endpoint):
 MODEL_FIGURES = [name for endpoint in ENDPOINTS for name in model_figures(endpoint)]
 FIGURES = IMAGE_FIGURES if not IS_TABULAR else ["flow_diagram"]
 FIGURES = (FIGURES + MODEL_FIGURES) if HAS_MODELS else [f for f in FIGURES if not IS_TABULAR]
+
+# What a figure of measurements takes from the models: nothing where none are fitted.
+ANALYSIS_SET = f"<results>/models/{ENDPOINT}/analysis_set.parquet" if HAS_MODELS else []
+MODEL_EXCLUSIONS = f"<results>/models/{ENDPOINT}/exclusions.tsv" if HAS_MODELS else []

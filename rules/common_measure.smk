@@ -19,7 +19,7 @@ def calibration_table_input():
 def calibration_method():
     """How HU are calibrated: `table` without a table is none."""
     method, table = config["measure"]["calibration"]["method"], calibration_table_input()
-    if IS_TABULAR or (method == "table" and not table):
+    if IS_TABULAR or IS_FROZEN or (method == "table" and not table):
         return "none"
     if method == "phantom" and not table:
         raise WorkflowError("measure.calibration.method phantom needs cohort.calibration: no table")

@@ -1,6 +1,4 @@
-# What a figure of measurements takes from the models: nothing where none are fitted.
-ANALYSIS_SET = f"<results>/models/{ENDPOINT}/analysis_set.parquet" if HAS_MODELS else []
-MODEL_EXCLUSIONS = f"<results>/models/{ENDPOINT}/exclusions.tsv" if HAS_MODELS else []
+# Figures of measurements that are drawn from tables.
 
 
 rule draw_flow_diagram:
@@ -41,48 +39,6 @@ rule draw_flow_diagram:
         "Drawing the flow diagram"
     script:
         "../scripts/draw_flow_diagram.py"
-
-
-rule draw_example_segmentations:
-    input:
-        # Made anew whenever a picture is, of which a few are shown.
-        scans="<results>/tables/scans.parquet",
-    output:
-        pdf="<results>/figures/example_segmentations.pdf",
-        svg="<results>/figures/example_segmentations.svg",
-        png=report(
-            "<results>/figures/example_segmentations.png",
-            caption="captions/example_segmentations.rst",
-            category="Measurements",
-            labels={"figure": "example segmentations"},
-        ),
-        csv="<results>/figures/example_segmentations.csv",
-    log:
-        "<logs>/figures/draw_example_segmentations.log",
-    benchmark:
-        "<benchmarks>/figures/draw_example_segmentations.tsv"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        roi=lookup("measure/density/rois/0", within=config),
-        levels=lookup("measure/summary_levels", within=config),
-        participants=PARTICIPANTS,
-        dpi=lookup("figures/dpi", within=config),
-        code=code_digest(
-            "report/figures_measure.py",
-            "report/palette.py",
-            "report/qc.py",
-            "report/qc_page.py",
-            "report/style.py",
-            "report/tables.py",
-            "results.py",
-            "sessions.py",
-        ),
-    message:
-        "Drawing example segmentations"
-    script:
-        "../scripts/draw_example_segmentations.py"
 
 
 rule draw_deformities_by_level:
@@ -180,6 +136,7 @@ rule draw_roi_agreement:
         runtime=growing(10),
     params:
         rois=lookup("measure/density/rois", within=config),
+        seed=lookup("model/seed", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=code_digest(
             "measure/agreement.py",
@@ -193,47 +150,6 @@ rule draw_roi_agreement:
         "Drawing the agreement of regions"
     script:
         "../scripts/draw_roi_agreement.py"
-
-
-rule draw_body_composition:
-    input:
-        # Made anew whenever a picture is, of which one is shown.
-        scans="<results>/tables/scans.parquet",
-        analysis_set=ANALYSIS_SET,
-    output:
-        pdf="<results>/figures/body_composition.pdf",
-        svg="<results>/figures/body_composition.svg",
-        png=report(
-            "<results>/figures/body_composition.png",
-            caption="captions/body_composition.rst",
-            category="Measurements",
-            labels={"figure": "body composition"},
-        ),
-        csv="<results>/figures/body_composition.csv",
-    log:
-        "<logs>/figures/draw_body_composition.log",
-    benchmark:
-        "<benchmarks>/figures/draw_body_composition.tsv"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        participants=PARTICIPANTS,
-        dpi=lookup("figures/dpi", within=config),
-        code=code_digest(
-            "measure/composition/picture.py",
-            "report/figures_composition.py",
-            "report/figures_measure.py",
-            "report/palette.py",
-            "report/style.py",
-            "report/tables.py",
-            "results.py",
-            "sessions.py",
-        ),
-    message:
-        "Drawing body composition"
-    script:
-        "../scripts/draw_body_composition.py"
 
 
 rule draw_vbmd_by_age:

@@ -46,6 +46,7 @@ rule write_report:
     params:
         cohort=config["cohort"]["name"],
         participants=PARTICIPANTS,
+        frozen=IS_FROZEN,
         synthetic=IS_DEMO and not IS_TABULAR,
         config=config,
         code=code_digest(

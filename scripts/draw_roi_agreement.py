@@ -8,6 +8,7 @@ if __name__ == "__main__":
         roi_agreement(
             vertebrae_path=snakemake.input.vertebrae,
             rois=snakemake.params.rois,
+            seed=snakemake.params.seed,
             outputs=dict(snakemake.output),
             dpi=snakemake.params.dpi,
         )

@@ -1,11 +1,17 @@
 """Judge held-out predictions: metrics with intervals, subgroups, curves, importance."""
 
-import pandas as pd
+import os
 
-from bonecast.model.facts import study_facts
-from bonecast.model.importance import importance_table
-from bonecast.model.metrics import judge_predictions
-from bonecast.runtime import job, read_json, write_json
+# The last digits of a product of matrices depend on how many threads it is shared by.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import pandas as pd  # noqa: E402
+
+from bonecast.model.facts import study_facts  # noqa: E402
+from bonecast.model.importance import importance_table  # noqa: E402
+from bonecast.model.metrics import judge_predictions  # noqa: E402
+from bonecast.runtime import job, read_json, write_json  # noqa: E402
 
 if __name__ == "__main__":
     with job(snakemake) as log:

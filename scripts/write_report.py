@@ -17,6 +17,9 @@ if __name__ == "__main__":
         if paths["scans"]:
             for name, file in of_scans.items():
                 paths[name] = files_of_scans(paths["scans"], snakemake.params.participants, file)
+            if snakemake.params.frozen:
+                # Where nothing is measured, those that were kept.
+                paths["pictures"] = [path for path in paths["pictures"] if path.exists()]
         write_report(
             Paths(
                 **{name: files for name, files in paths.items() if files},

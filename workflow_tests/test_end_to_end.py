@@ -4,16 +4,19 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from bonecast.images import load
+from bonecast.provenance.compare import SAME, compare
 from bonecast.reasons import Reason
 
 SMALL = ("A001", "A007", "A009", "A021", "B003", "B021", "B022")
@@ -27,7 +30,11 @@ EXPECTED_EXCLUSIONS = {
 
 
 def run(
-    folder: Path, *arguments: str, config: dict | Path, repo: Path
+    folder: Path,
+    *arguments: str,
+    config: dict | Path,
+    repo: Path,
+    targets: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess:
     """Run the workflow in a folder; fails with what Snakemake printed."""
     if isinstance(config, dict):
@@ -35,7 +42,7 @@ def run(
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         config = path
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", str(repo / "Snakefile")]
+        [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(repo / "Snakefile")]
         + ["--directory", str(folder), "--configfile", str(config), "--cores", "2", *arguments],
         capture_output=True,
         text=True,
@@ -161,3 +168,45 @@ def test_a_real_scan_goes_through_with_the_embedded_model(tmp_path, repo, shared
     about = json.loads((folder / "participants/crlm1004/segmentation.json").read_text())
     assert about["status"] == "ok" or about["reason"] in list(Reason)
     assert "crlm1004" in (folder / "report.html").read_text()
+
+
+def test_provenance_is_what_its_schema_says_and_of_these_results(demo, repo):
+    path = repo / "rules" / "schemas" / "provenance.schema.yaml"
+    told = json.loads((results(demo) / "provenance.json").read_text(encoding="utf-8"))
+    jsonschema.validate(told, yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert {item.state for item in compare(results(demo) / "provenance.json", results(demo))} == {
+        SAME
+    }
+    assert set(told["inputs"]["scans"]) == set(SMALL) - EXPECTED_EXCLUSIONS.keys()
+    assert told["inputs"]["tables"].keys() >= {"cohort.clinical", "cohort.participants"}
+    (way,) = told["stages"]["segment"]
+    assert (way["backend"], way["scans"]) == ("nnunet", 4)
+    assert str(demo) not in json.dumps(told)
+
+
+def test_an_archive_is_run_again_elsewhere_with_nothing_measured(demo, repo, tmp_path):
+    run(demo, config=demo / "demo.yaml", repo=repo, targets=("archive",))
+    shutil.unpack_archive(
+        results(demo) / "archive/demo_with_patients.tar.gz", tmp_path, filter="data"
+    )
+    shutil.rmtree(tmp_path / "demo/results/demo/models/fracture/validation")
+    drawn = [f"results/demo/figures/{name}.csv" for name in ("roi_agreement", "flow_diagram")]
+    done = run(
+        tmp_path / "demo",
+        "--forceall",
+        config=tmp_path / "demo/study.yaml",
+        repo=tmp_path / "demo",
+        targets=("models", *drawn),
+    )
+    started = set(re.findall(r"Rule: (\w+)\)", done.stdout + done.stderr))
+    assert started == {
+        "validate_models",
+        "judge_models",
+        "fit_final_models",
+        "models",
+        "draw_roi_agreement",
+        "draw_flow_diagram",
+    }
+    found = compare(tmp_path / "demo/results/demo/provenance.json", tmp_path / "demo/results/demo")
+    assert [item for item in found if item.state != SAME] == []
+    assert len(found) > 90

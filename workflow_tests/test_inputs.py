@@ -103,7 +103,7 @@ def test_scans_that_are_gone_stop_a_run_that_would_lose_their_results(tmp_path):
     for name, reason in (("p2", "no_input"), ("p3", "localizer")):
         (results / name).mkdir(parents=True)
         (results / name / "series.tsv").write_text(f"series\treason\tdetail\nS01\t{reason}\t\n")
-    with pytest.raises(CohortError, match=r"1 of 3 .* p3\. .*--rerun-triggers mtime"):
+    with pytest.raises(CohortError, match=r"1 of 3 .* p3\. .*cohort\.frozen"):
         check_scans(scans, str(results))
 
 

@@ -100,6 +100,10 @@ def test_what_differs_from_the_lock_is_named(home, monkeypatch):
     assert found["differing"] == [{"name": "numpy", "locked": "2.0.0", "installed": "2.0.1"}]
 
 
+def test_a_workflow_without_its_lock_says_none(home):
+    assert lock_facts(home) is None
+
+
 def test_packages_that_are_not_there_are_left_out():
     assert package_versions(["numpy", "no-such-package"]).keys() == {"numpy"}
 

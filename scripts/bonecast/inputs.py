@@ -87,7 +87,7 @@ def check_scans(scans: Iterable[Participant], results: str) -> None:
     )
     raise CohortError(
         f"{found}. Is cohort.input mounted? What was measured stays, and figures and models can be "
-        "made from it without the scans, with: --rerun-triggers mtime. To leave scans out, take "
+        "made from it without the scans, with the option cohort.frozen. To leave scans out, take "
         "their rows out of the participants table."
     )
 

@@ -130,15 +130,19 @@ def source_digest(home: Path = HOME) -> str:
     return digest.hexdigest()
 
 
-def lock_facts(home: Path = HOME) -> dict:
+def lock_facts(home: Path = HOME) -> dict | None:
     """The lock of the environment, and where what is installed is not what it says.
 
     Returns:
         sha256 of the file; packages: how many it pins; differing: dicts with name, locked and
         installed, of packages that are installed in another version. What the lock has for other
-        systems only is not installed, and no difference.
+        systems only is not installed, and no difference. None where the lock is not there: the
+        workflow may be a part of another one.
     """
-    text = (home / LOCK).read_bytes()
+    try:
+        text = (home / LOCK).read_bytes()
+    except FileNotFoundError:
+        return None
     pins = dict(match.groups() for match in map(PIN.match, text.decode().splitlines()) if match)
     installed = package_versions(list(pins))
     differing = [

@@ -5,6 +5,7 @@ import pytest
 
 from bonecast.measure.agreement import agreement, icc_agreement
 
+SEED = 20260101
 SHROUT_FLEISS = np.array(
     [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float
 )
@@ -65,7 +66,7 @@ def test_one_vertebra_each_gives_the_textbook_limits():
     rng = np.random.default_rng(2)
     first = rng.normal(120, 40, 80)
     second = first - 8 + rng.normal(0, 6, 80)
-    found = agreement(first, second, np.arange(80))
+    found = agreement(first, second, np.arange(80), SEED)
     difference = first - second
     assert (found.n, found.n_participants) == (80, 80)
     assert found.estimates["bias"][0] == pytest.approx(difference.mean())
@@ -85,7 +86,7 @@ def test_levels_of_one_participant_count_less_than_as_many_participants():
     person = np.repeat(np.arange(30), 6)
     first = rng.normal(120, 30, 180)
     second = first - 5 + np.repeat(rng.normal(0, 8, 30), 6) + rng.normal(0, 2, 180)
-    clustered, as_if_free = (agreement(first, second, p) for p in (person, np.arange(180)))
+    clustered, as_if_free = (agreement(first, second, p, SEED) for p in (person, np.arange(180)))
     width = [np.ptp(found.estimates["bias"][1:]) for found in (clustered, as_if_free)]
     assert width[0] > 2 * width[1]
     spread = (clustered.estimates["upper_limit"][0] - clustered.estimates["bias"][0]) / 1.96
@@ -97,7 +98,7 @@ def test_the_limits_follow_the_variance_components():
     person = np.array([0, 0, 0, 1, 1, 2, 3, 3, 4])
     difference = np.array([1.0, 3, 2, 8, 10, 5, 0, 2, 6])
     second = np.linspace(80, 160, 9)
-    found = agreement(second + difference, second, person)
+    found = agreement(second + difference, second, person, SEED)
     groups = [difference[person == p] for p in range(5)]
     inside = sum(((g - g.mean()) ** 2).sum() for g in groups) / (9 - 5)
     among = sum(len(g) * (g.mean() - difference.mean()) ** 2 for g in groups) / 4
@@ -108,5 +109,5 @@ def test_the_limits_follow_the_variance_components():
 
 
 def test_too_few_participants_say_nothing_of_agreement():
-    assert agreement(np.arange(8.0), np.ones(8), np.array([0, 0, 1, 1, 2, 2, 3, 3])) is None
-    assert agreement(np.array([]), np.array([]), np.array([])) is None
+    assert agreement(np.arange(8.0), np.ones(8), np.repeat([0, 1, 2, 3], 2), SEED) is None
+    assert agreement(np.array([]), np.array([]), np.array([]), SEED) is None

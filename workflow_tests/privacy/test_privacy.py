@@ -47,7 +47,7 @@ def copy_that_crashes(repo: Path, copy: Path, mark: Path) -> None:
     copy.mkdir()
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(repo / name, copy / name)
-    for name in ("rules", "scripts", "resources", "profiles"):
+    for name in ("rules", "scripts", "resources", "profiles", "envs"):
         shutil.copytree(repo / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     names = {
         "PRINTED": ELSEWHERE["printed by a library"],

@@ -12,6 +12,7 @@ from bonecast.report.figures_density import draw_agreement, roi_agreement
 
 ROIS = ["hu_vol", "hu_circle200", "hu_ellipse"]
 LEVELS = ("L1", "L2", "L3")
+SEED = 20260101
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def vertebrae():
 def test_files_hold_the_numbers_drawn(vertebrae, tmp_path):
     vertebrae.to_parquet(tmp_path / "vertebrae.parquet")
     outputs = {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "svg", "png", "csv")}
-    roi_agreement(tmp_path / "vertebrae.parquet", ROIS, outputs, 50)
+    roi_agreement(tmp_path / "vertebrae.parquet", ROIS, SEED, outputs, 50)
     assert all(Path(path).stat().st_size > 1000 for path in outputs.values())
     with Path(outputs["csv"]).open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -46,6 +47,7 @@ def test_files_hold_the_numbers_drawn(vertebrae, tmp_path):
         used["hu_vol_mean_hu"].to_numpy(float),
         used["hu_circle200_mean_hu"].to_numpy(float),
         used["participant_id"].to_numpy(),
+        SEED,
     )
     for name, triple in expected.estimates.items():
         row = next(r for r in pair if r["quantity"] == name)
@@ -59,10 +61,10 @@ def test_files_hold_the_numbers_drawn(vertebrae, tmp_path):
 
 
 def test_a_panel_for_each_pair(vertebrae):
-    assert [axes.get_title(loc="left")[0] for axes in draw_agreement(vertebrae, ROIS)[0].axes] == [
-        *"abc"
-    ]
-    figure, rows = draw_agreement(vertebrae, ROIS[:2])
+    assert [
+        axes.get_title(loc="left")[0] for axes in draw_agreement(vertebrae, ROIS, SEED)[0].axes
+    ] == [*"abc"]
+    figure, rows = draw_agreement(vertebrae, ROIS[:2], SEED)
     assert {(row["first"], row["second"]) for row in rows} == {("hu_vol", "hu_circle200")}
     assert figure.axes[0].get_ylim()[1] > max(
         row["difference_hu"] for row in rows if row["quantity"] == "vertebra"
@@ -72,6 +74,6 @@ def test_a_panel_for_each_pair(vertebrae):
 @pytest.mark.parametrize("rois", [ROIS, ROIS[:1]])
 def test_nothing_to_compare_is_said(vertebrae, rois):
     few = vertebrae[:9] if len(rois) > 1 else vertebrae
-    figure, rows = draw_agreement(few, rois)
+    figure, rows = draw_agreement(few, rois, SEED)
     assert rows == [] and "at least 5 participants" in figure.texts[0].get_text().replace("\n", " ")
-    assert draw_agreement(pd.DataFrame({"participant_id": [], "level": []}), rois)[1] == []
+    assert draw_agreement(pd.DataFrame({"participant_id": [], "level": []}), rois, SEED)[1] == []

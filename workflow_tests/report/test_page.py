@@ -69,7 +69,11 @@ def paths(results, tmp_path_factory):
         50,
     )
     figures_density.roi_agreement(
-        tables / "vertebrae.parquet", ["hu_vol", "hu_circle200"], files("roi_agreement"), 50
+        tables / "vertebrae.parquet",
+        ["hu_vol", "hu_circle200"],
+        20260101,
+        files("roi_agreement"),
+        50,
     )
     slices = [path.with_name("composition.png") for path in results.pictures]
     figures_composition.body_composition(scans, analysis, slices, files("body_composition"), 50)

@@ -104,7 +104,7 @@ RESAMPLES, AT_ONCE = 1000, 50
 
 
 def agreement(
-    first: np.ndarray, second: np.ndarray, participants: np.ndarray, seed: int = 0
+    first: np.ndarray, second: np.ndarray, participants: np.ndarray, seed: int
 ) -> Agreement | None:
     """Bland-Altman limits of agreement and ICC(2,1) of paired values within participants.
 

@@ -8,8 +8,9 @@ from bonecast.model import OPTIMISM, metrics
 from bonecast.model.aggregate import n_features
 from bonecast.model.learners import learners_of
 from bonecast.model.outcome import CONTINUOUS, SURVIVAL, Outcome
-from bonecast.model.saved import package_versions
+from bonecast.model.saved import PACKAGES
 from bonecast.model.validate import layouts_of
+from bonecast.versions import package_versions
 
 ESTIMANDS = {
     "fracture": "time to first fracture with death as competing event; time zero is the scan",
@@ -78,7 +79,7 @@ def study_facts(
         "thresholds": settings["thresholds"],
         "warnings": warnings,
         "definitions": metrics.DEFINITIONS,
-        "versions": package_versions(),
+        "versions": package_versions(PACKAGES),
     }
 
 

@@ -3,7 +3,6 @@
 Nothing in the file is code, so that a model from strangers can be read without running theirs.
 """
 
-import importlib.metadata
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bonecast.model.outcome import KINDS, SURVIVAL
 from bonecast.model.recipe import Recipe
 from bonecast.model.transform import Patients
 from bonecast.refusal import Refusal
+from bonecast.versions import package_versions
 
 MODEL_FORMAT = 2
 """Version of the layout of model.json."""
@@ -35,6 +35,7 @@ SAVEABLE = {
 """Learners that are a handful of numbers, by their name in the results."""
 
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "comprisk")
+"""Packages that fit and judge."""
 
 
 class ModelError(Refusal):
@@ -165,7 +166,7 @@ def model_content(
         "horizons_years": features["horizons_years"],
         "death_columns": features["death_columns"],
         "training": dict(training),
-        "versions": {"bonecast": bonecast.__version__} | package_versions(),
+        "versions": {"bonecast": bonecast.__version__} | package_versions(PACKAGES),
         "models": {
             block: {"columns": list(columns[block])} | recipe.to_json()
             for block, recipe in recipes.items()
@@ -259,11 +260,6 @@ def usable_blocks(
             "the patients lack columns of every block of the model:\n  " + "\n  ".join(lines)
         )
     return usable, absent
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that fit and judge."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def follow_up_of(time: np.ndarray, kind: str) -> float | None:

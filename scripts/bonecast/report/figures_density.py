@@ -33,22 +33,29 @@ MAX_POINTS = 3000
 
 
 def roi_agreement(
-    vertebrae_path: str | Path, rois: Sequence[str], outputs: Mapping[str, str], dpi: int
+    vertebrae_path: str | Path,
+    rois: Sequence[str],
+    seed: int,
+    outputs: Mapping[str, str],
+    dpi: int,
 ) -> None:
     """Bland-Altman plots of every pair of regions, over the vertebrae included in both."""
     columns = ["participant_id", "baseline", "level"]
     columns += [name for roi in rois for name in _needed(roi)]
     vertebrae = baseline_rows(pd.read_parquet(vertebrae_path, columns=columns))
-    figure, rows = draw_agreement(vertebrae, rois)
+    figure, rows = draw_agreement(vertebrae, rois, seed)
     save_figure(figure, rows, COLUMNS, outputs, dpi)
 
 
-def draw_agreement(vertebrae: pd.DataFrame, rois: Sequence[str]) -> tuple[Figure, list[dict]]:
+def draw_agreement(
+    vertebrae: pd.DataFrame, rois: Sequence[str], seed: int
+) -> tuple[Figure, list[dict]]:
     """One panel for each pair of regions: difference against mean.
 
     Args:
         vertebrae: the vertebrae table.
         rois: names of the regions measured, in order.
+        seed: of the resamples that the intervals come from.
 
     Returns:
         The figure and the rows of its table (`COLUMNS`).
@@ -57,7 +64,7 @@ def draw_agreement(vertebrae: pd.DataFrame, rois: Sequence[str]) -> tuple[Figure
     for first, second in combinations(rois, 2):
         paired = _paired(vertebrae, first, second)
         found = agreement(
-            *(paired[name].to_numpy() for name in ("first", "second", "participant_id"))
+            *(paired[name].to_numpy() for name in ("first", "second", "participant_id")), seed
         )
         if found is not None:
             pairs[first, second] = (paired, found)

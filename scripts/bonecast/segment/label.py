@@ -141,7 +141,8 @@ def label_from_network(
     """
     about = read_record(raw)
     kept = ("backend", "model", "versions", "device", "seconds", "fallback", "label_map")
-    provenance = {key: about[key] for key in kept}
+    # Records of before have none.
+    provenance = {key: about[key] for key in kept} | {"gpu": about.get("gpu", "")}
     classes = load(require(raw))
     check_grid(classes, ct, "the segmentation")
     if BODY in names.values():

@@ -206,6 +206,12 @@ def gpu_peak_mb() -> float | None:
     return cuda.max_memory_allocated() / 2**20 if cuda else None
 
 
+def gpu_name() -> str:
+    """Trade name of the GPU, empty without one."""
+    cuda = _cuda()
+    return cuda.get_device_name() if cuda else ""
+
+
 def free_gpu() -> None:
     """Give unused GPU memory back."""
     if cuda := _cuda():

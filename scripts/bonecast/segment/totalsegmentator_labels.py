@@ -45,7 +45,8 @@ def label_from_totalsegmentator(ct: Volume, raw: Path) -> Labelled:
     levels = _levels(maps["classes"])
     whole = translate(found["classes"], levels)
     kept = ("backend", "model", "versions", "device", "seconds", "fallback", "tasks")
-    provenance = {key: about[key] for key in kept}
+    # Records of before have none.
+    provenance = {key: about[key] for key in kept} | {"gpu": about.get("gpu", "")}
     provenance["label_map"] = {str(label): level for label, level in levels.items()}
     flags = []
     bodies = None

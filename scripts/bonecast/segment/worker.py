@@ -66,6 +66,7 @@ def segment(backend: Backend, scans: dict, keys: dict, request: dict, emit: Call
             "key": keys[outcome.name],
             **provenance,
             "device": outcome.device or provenance["device"],
+            "gpu": pipeline.gpu_name() if outcome.device not in ("", "cpu") else "",
             "seconds": round(outcome.seconds, 2),
             "network_seconds": round(outcome.network_seconds, 2),
             "fallback": outcome.fallback,
