@@ -34,7 +34,6 @@ pathvars:
 include: "rules/demo.smk"
 include: "rules/export.smk"
 include: "rules/ingest.smk"
-include: "rules/convert.smk"
 include: "rules/deidentify.smk"
 include: "rules/segment.smk"
 include: "rules/qc.smk"

@@ -78,14 +78,15 @@ def known_of(wildcards):
     }
 
 
-# What radiomics are computed with: a change of any of it computes them anew.
+# What radiomics are computed with: a change of any of it measures the scans anew.
 RADIOMICS = {
     key: value
     for key, value in config["measure"]["radiomics"].items()
     if key not in ("enabled", "robustness")
 }
+HAS_RADIOMICS = config["measure"]["radiomics"]["enabled"]
 try:
-    RADIOMICS_NEEDS_SCAN = settings_of(RADIOMICS).needs_scan
+    settings_of(RADIOMICS)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,40 +1,29 @@
-rule index_series:
+rule ingest_scan:
     input:
         source=source_made_here,
     output:
         series="<results>/participants/{participant}/series.tsv",
+        ct="<results>/participants/{participant}/ct.nii.gz",
+        facts="<results>/participants/{participant}/ct.json",
     log:
-        "<logs>/participants/{participant}/index_series.log",
+        "<logs>/participants/{participant}/ingest_scan.log",
     benchmark:
-        "<benchmarks>/participants/{participant}/index_series.tsv"
+        "<benchmarks>/participants/{participant}/ingest_scan.tsv"
     group:
         "image"
     threads: config["ingest"]["threads"]
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        # A thousand slices of 512 x 512 are held twice, three times where they are resampled.
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         source=source_state,
         settings={key: value for key, value in config["ingest"].items() if key != "threads"},
         override=lambda wildcards: participant_row(wildcards).series,
-        code=code_digest(
-            "dicom/contrast_words.py",
-            "dicom/elements.py",
-            "dicom/geometry.py",
-            "dicom/grouping.py",
-            "dicom/headers.py",
-            "dicom/index.py",
-            "dicom/listing.py",
-            "dicom/needs.py",
-            "dicom/nifti.py",
-            "dicom/patients.py",
-            "dicom/scan.py",
-            "dicom/scoring.py",
-            "dicom/select.py",
-            "dicom/table.py",
-            "dicom/vocabulary.py",
-        ),
+        secret=secret_state(COHORT_SECRET),
+        days=participant_days,
+        code=code_digest("dicom", "images.py", "phases.py"),
     message:
-        "Listing the series of {wildcards.participant}"
+        "Listing the series of {wildcards.participant} and converting one"
     script:
-        "../scripts/index_series.py"
+        "../scripts/ingest_scan.py"

@@ -1,4 +1,5 @@
-# From masks to numbers: one table per participant and family. The scan is read and cropped once.
+# From masks to numbers: one table per participant and family, and the picture by which a person
+# judges the masks. The scan is read and cropped once.
 
 # Where numba keeps compiled kernels, for all cohorts; NUMBA_CACHE_DIR overrides it.
 RADIOMICS_CACHE = "results/.kernels"
@@ -54,6 +55,7 @@ rule measure_scan:
         ),
         # Read by the library itself: named so that a correction of it is not missed.
         attenuation=ATTENUATION_TABLE if CALIBRATION_METHOD == "internal" else [],
+        compiled="<results>/cache/radiomics.json" if HAS_RADIOMICS else [],
     output:
         density="<results>/participants/{participant}/density.tsv",
         morphometry="<results>/participants/{participant}/morphometry.tsv",
@@ -61,7 +63,13 @@ rule measure_scan:
         composition="<results>/participants/{participant}/composition.tsv",
         slice="<results>/participants/{participant}/composition.png",
         calibration="<results>/participants/{participant}/calibration.json",
-        bodies="<results>/participants/{participant}/bodies.npz.gz",
+        radiomics="<results>/participants/{participant}/radiomics.tsv" if HAS_RADIOMICS else [],
+        picture=report(
+            "<results>/participants/{participant}/qc.png",
+            category="Segmentation QC",
+            labels={"participant": "{participant}"},
+            caption="captions/qc.rst",
+        ),
     log:
         "<logs>/participants/{participant}/measure_scan.log",
     benchmark:
@@ -76,6 +84,8 @@ rule measure_scan:
         calibration=calibration_settings(),
         contrast_correction=config["measure"]["contrast"]["correction"],
         strength_law=config["measure"]["strength"]["law"],
+        radiomics=RADIOMICS if HAS_RADIOMICS else None,
+        cache=RADIOMICS_CACHE,
         code=code_digest(
             "images.py",
             "measure/acquisition.py",
@@ -85,17 +95,24 @@ rule measure_scan:
             "measure/composition",
             "measure/contrast.py",
             "measure/contrast_model.py",
-            "measure/crops.py",
             "measure/density.py",
             "measure/enhancement.py",
             "measure/frame.py",
             "measure/inclusion.py",
             "measure/morphometry",
             "measure/plates.py",
+            "measure/radiomics/features.py",
+            "measure/radiomics/filters.py",
+            "measure/radiomics/grid.py",
+            "measure/radiomics/measure.py",
+            "measure/radiomics/names.py",
+            "measure/radiomics/settings.py",
             "measure/scan.py",
             "measure/strength.py",
             "measure/tables.py",
             "phases.py",
+            "report/qc.py",
+            "report/qc_page.py",
             "segment/tissues.py",
         ),
     message:
@@ -121,43 +138,3 @@ rule compile_radiomics:
         "Compiling the radiomics kernels (once per machine)"
     script:
         "../scripts/compile_radiomics.py"
-
-
-rule measure_radiomics:
-    input:
-        crops="<results>/participants/{participant}/bodies.npz.gz",
-        density="<results>/participants/{participant}/density.tsv",
-        # Only where filters or splines look further than the crops reach.
-        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
-        compiled="<results>/cache/radiomics.json",
-    output:
-        radiomics="<results>/participants/{participant}/radiomics.tsv",
-    log:
-        "<logs>/participants/{participant}/measure_radiomics.log",
-    benchmark:
-        "<benchmarks>/participants/{participant}/measure_radiomics.tsv"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        levels=config["measure"]["levels"],
-        radiomics=RADIOMICS,
-        cache=RADIOMICS_CACHE,
-        code=code_digest(
-            "images.py",
-            "measure/columns.py",
-            "measure/crops.py",
-            "measure/density.py",
-            "measure/frame.py",
-            "measure/radiomics/features.py",
-            "measure/radiomics/filters.py",
-            "measure/radiomics/grid.py",
-            "measure/radiomics/measure.py",
-            "measure/radiomics/names.py",
-            "measure/radiomics/settings.py",
-            "measure/tables.py",
-        ),
-    message:
-        "Computing the radiomics of {wildcards.participant}"
-    script:
-        "../scripts/measure_radiomics.py"

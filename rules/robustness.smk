@@ -4,9 +4,10 @@
 
 rule perturb_radiomics:
     input:
-        crops="<results>/participants/{participant}/bodies.npz.gz",
+        ct="<results>/participants/{participant}/ct.nii.gz",
+        vertebrae="<results>/participants/{participant}/vertebrae.nii.gz",
+        bodies="<results>/participants/{participant}/bodies.nii.gz",
         radiomics="<results>/participants/{participant}/radiomics.tsv",
-        ct=("<results>/participants/{participant}/ct.nii.gz" if RADIOMICS_NEEDS_SCAN else []),
         compiled="<results>/cache/radiomics.json",
     output:
         perturbed="<results>/participants/{participant}/radiomics_perturbed.tsv",
@@ -23,10 +24,11 @@ rule perturb_radiomics:
         cache=RADIOMICS_CACHE,
         code=code_digest(
             "images.py",
+            "measure/bodies.py",
             "measure/columns.py",
-            "measure/crops.py",
             "measure/density.py",
             "measure/frame.py",
+            "measure/plates.py",
             "measure/radiomics/features.py",
             "measure/radiomics/filters.py",
             "measure/radiomics/grid.py",

@@ -1,18 +1,14 @@
 """What would be run, for which configuration: dry runs, and one run with empty adapters."""
 
-import re
 import resource
 from math import ceil
 
 import pytest
 
 PER_PARTICIPANT = {
-    "index_series",
-    "convert_series",
+    "ingest_scan",
     "label_vertebrae",
-    "draw_qc",
     "measure_scan",
-    "measure_radiomics",
 }
 
 MODEL_RULES = {"admit_patients", "validate_models", "fit_final_models", "judge_models"}
@@ -28,7 +24,7 @@ def test_demo_runs_every_stage_for_every_participant(plan, repo):
     assert jobs["segment_batch"] == ceil(participants / 20)
     for rule in ("write_demo_cohort", "collect_measurements", *MODEL_RULES, "write_report"):
         assert jobs[rule] == 1, rule
-    assert sum(rule.startswith("draw_") for rule in jobs) == 17
+    assert sum(rule.startswith("draw_") for rule in jobs) == 16
 
 
 def test_training_is_never_part_of_a_run(plan):
@@ -142,8 +138,10 @@ def test_a_row_of_the_calibration_table_that_is_not_there_stops_the_run(
 
 
 def test_radiomics_can_be_left_out(plan, scans, cohort):
-    config = cohort(scans, measure={"radiomics": {"enabled": False}})
-    assert "measure_radiomics" not in plan(config).jobs
+    assert plan(cohort(scans)).jobs["compile_radiomics"] == 1
+    outcome = plan(cohort(scans, measure={"radiomics": {"enabled": False}}))
+    assert outcome.jobs["measure_scan"] == 3
+    assert "compile_radiomics" not in outcome.jobs and "radiomics.tsv" not in outcome.text
 
 
 def test_robustness_is_measured_only_where_it_is_asked_for(plan, scans, cohort):
@@ -155,20 +153,10 @@ def test_robustness_is_measured_only_where_it_is_asked_for(plan, scans, cohort):
     assert (jobs["perturb_radiomics"], jobs["admit_patients"]) == (5, 1)
 
 
-def test_the_ct_is_read_again_only_for_what_looks_further(run_snakemake, scans, cohort):
-    for radiomics, reads in (({}, False), ({"wavelet": "coif1"}, True)):
-        config = cohort(scans, measure={"radiomics": radiomics})
-        graph = run_snakemake("--dag", config=config).stdout
-        rules = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
-        edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}
-        assert ("measure_scan", "measure_radiomics") in edges
-        assert (("convert_series", "measure_radiomics") in edges) == reads
-
-
 @pytest.mark.parametrize(
     ("target", "last", "absent"),
     [
-        ("segmentations", "draw_qc", "measure_scan"),
+        ("segmentations", "measure_scan", "collect_measurements"),
         ("features", "collect_measurements", "admit_patients"),
         ("models", "judge_models", "draw_calibration"),
         ("figures", "write_publication_tables", "write_report"),
@@ -214,7 +202,7 @@ def test_a_missing_scan_is_left_to_the_job_to_record(plan, scans, tmp_path, coho
     table.write_text("participant_id\tpath\np1\t\nlost\tnowhere/lost\n")
     config = cohort(scans)
     config["cohort"]["participants"] = str(table)
-    assert plan(config).jobs["index_series"] == 2
+    assert plan(config).jobs["ingest_scan"] == 2
 
 
 def test_masks_that_are_named_must_exist(plan, scans, tmp_path, cohort):

@@ -45,7 +45,7 @@ def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(
     assert jobs["measure_scan"] == 3
     assert jobs["collect_measurements"] == 1
     assert jobs["write_report"] == 1
-    assert not {"index_series", "convert_series", "label_vertebrae"} & jobs.keys()
+    assert not {"ingest_scan", "label_vertebrae"} & jobs.keys()
 
     density.write_text(original)
     assert plan(config, project=project).jobs == {}
@@ -118,7 +118,7 @@ def test_an_edited_list_of_excluded_levels_measures_again_whom_it_changes(
     assert plan(config, "features", project=project).jobs == {}
     table.write_text("participant_id\tlevel\treason\np1\tL2\timplant\np3\tT12\tother\n")
     outcome = plan(config, "features", project=project)
-    assert outcome.jobs["measure_scan"] == outcome.jobs["measure_radiomics"] == 1
+    assert outcome.jobs["measure_scan"] == 1
     assert _jobs_of_participants(outcome.text) == {"p3"}
     assert "label_vertebrae" not in outcome.jobs
     table.write_text("participant_id\tlevel\np4\tL2\np1\tL9\n")
@@ -126,7 +126,7 @@ def test_an_edited_list_of_excluded_levels_measures_again_whom_it_changes(
     assert "no participant p4 in this cohort" in text and "level 'L9'" in text
 
 
-AFTER_A_MASK = {"label_vertebrae", "draw_qc", "measure_scan", "measure_radiomics"}
+AFTER_A_MASK = {"label_vertebrae", "measure_scan"}
 """What is made again of a participant whose mask changed; then come the cohort's tables."""
 
 
@@ -153,7 +153,7 @@ def test_a_correction_added_edited_and_removed_reruns_one_participant_and_no_net
         outcome = plan(config, project=project)
         for rule in AFTER_A_MASK | {"collect_measurements", "write_report"}:
             assert outcome.jobs.get(rule) == 1, f"{what}: {rule}"
-        assert not {"segment_batch", "convert_series", "index_series"} & outcome.jobs.keys(), what
+        assert not {"segment_batch", "ingest_scan"} & outcome.jobs.keys(), what
         assert _jobs_of_participants(outcome.text) == {"p2"}, what
         done = run_snakemake(config=config, project=project)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -230,7 +230,7 @@ def test_an_input_a_named_series_or_a_mask_that_changes_reruns_its_participant_o
     assert done.returncode == 0, done.stdout + done.stderr
     assert plan(config, "segmentations", project=project).jobs == {}
 
-    every = ("index_series", "convert_series", "label_vertebrae")
+    every = ("ingest_scan", "label_vertebrae", "measure_scan")
 
     def changed(what: str, who: str, *rules: str) -> None:
         outcome = plan(config, "segmentations", project=project)
@@ -245,7 +245,7 @@ def test_an_input_a_named_series_or_a_mask_that_changes_reruns_its_participant_o
     mask = masks / "p2.nii.gz"
     before = mask.stat()
     mask.write_text("drawn again")
-    changed("another mask", "p2", "label_vertebrae")
+    changed("another mask", "p2", *every[1:])
     mask.write_text("")
     os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert plan(config, "segmentations", project=project).jobs == {}

@@ -22,7 +22,7 @@ NAME = "Zweigelstein"
 @pytest.fixture
 def injected(tmp_path):
     return SimpleNamespace(
-        rule="index_series",
+        rule="ingest_scan",
         wildcards={"participant": "p01"},
         log=[str(tmp_path / "p01.log")],
         output=OutputFiles(),

@@ -131,11 +131,11 @@ def test_every_stage_has_a_job_for_each_scan(plan, scans, cohort, tmp_path):
     (tmp_path / "corrections/study/p1_ses-2_bodies.nii.gz").touch()
     outcome = plan(config, "features", "robustness")
     jobs = outcome.jobs
-    for rule in ("index_series", "convert_series", "label_vertebrae", "measure_scan"):
+    for rule in ("ingest_scan", "label_vertebrae", "measure_scan"):
         assert jobs[rule] == 3, rule
     assert jobs["collect_measurements"] == 1
     assert jobs["perturb_radiomics"] == 2, "robustness is drawn from baseline scans"
-    assert set(re.findall(r"Converting the CT of (\S+)", outcome.text)) == {
+    assert set(re.findall(r"Naming the vertebrae of (\S+)", outcome.text)) == {
         "p1_ses-1",
         "p1_ses-2",
         "p2",

@@ -72,14 +72,15 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     table.write_text(CALIBRATION, encoding="utf-8")
     people = folder.parent / "participants.tsv"
     people.write_text(f"participant_id\tpath\np1\t{source.name}\n", encoding="utf-8")
-    settings = vars(Settings(resample={})) | {"preferred_thickness_mm": [0.5, 3.0]}
+    settings = vars(Settings(resample={"tilt": True, "uneven": False, "max_gap_mm": 6.0})) | {
+        "preferred_thickness_mm": [0.5, 3.0]
+    }
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
     params = {"settings": settings, "override": ""} | calibration
     cohort = {"input": str(source.parent), "participants": str(people)}
     cohort |= {"name": "study", "secret": None}
     for rule, inputs, outputs in (
-        ("index_series", {}, {"series": str(series)}),
-        ("convert_series", {"series": str(series)}, {"ct": str(ct), "facts": str(facts)}),
+        ("ingest_scan", {}, {"series": str(series), "ct": str(ct), "facts": str(facts)}),
         ("match_calibration", {"series": str(series), "table": str(table)}, {"row": str(row)}),
     ):
         injected = SimpleNamespace(
@@ -88,11 +89,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
             wildcards=_Wildcards(participant="p1"),
             input=SimpleNamespace(**inputs),
             output=OutputFiles(fromdict=outputs),
-            params=SimpleNamespace(
-                **params,
-                resample={"tilt": True, "uneven": True, "max_gap_mm": 6.0},
-                days=None,
-            ),
+            params=SimpleNamespace(**params, days=None),
             config={"cohort": cohort},
             log=[str(folder / f"{rule}.log")],
         )
@@ -125,7 +122,7 @@ def test_converted_participant(ct, tmp_path, repo, capfd):
     assert record["acquisition"]["patient_age_years"] == 90
     assert record["acquisition"]["kernel"] == "other"
     assert set(written) == {
-        *("series.tsv", "ct.nii.gz", "ct.json", "index_series.log", "convert_series.log"),
+        *("series.tsv", "ct.nii.gz", "ct.json", "ingest_scan.log"),
         *("calibration_row.json", "match_calibration.log"),
     }
     assert json.loads(written["calibration_row.json"])["row"] == 3

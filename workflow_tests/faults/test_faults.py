@@ -70,7 +70,7 @@ def test_a_full_disk_fails_the_job_by_name_and_excludes_nobody(finished, undistu
     told = "measure_scan participant=A009: the disk is full or the quota used up: free space"
     assert told in finished.output and told in log(finished, "measure_scan")
     left = {path.name for path in participant(finished).iterdir()}
-    assert not left & {"density.tsv", "bodies.npz.gz", "strength.tsv"}
+    assert not left & {"density.tsv", "qc.png", "strength.tsv"}
     assert not any(name.endswith(".part") for name in left)
     finished.limits.clear()
     finished.complete()
@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_is_named_and_the_run_ends_well_once_there_is_space
     free = shutil.disk_usage(small_disk.results).free
     ballast.write_bytes(bytes(free - 300_000))
     assert not small_disk.run()
-    told = "convert_series participant=A009: the disk is full"
+    told = "ingest_scan participant=A009: the disk is full"
     assert told in small_disk.output, small_disk.output[-3000:]
     assert not (participant(small_disk) / "ct.json").exists()
     ballast.unlink()

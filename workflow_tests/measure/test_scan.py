@@ -7,10 +7,11 @@ from bonecast.images import Volume, save
 from bonecast.measure.acquisition import corrections
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.calibration.calibrate import CalibrationSettings
-from bonecast.measure.columns import Column, names
+from bonecast.measure.columns import Column
 from bonecast.measure.density import DensitySettings
+from bonecast.measure.radiomics.settings import RadiomicsSettings
 from bonecast.measure.scan import Known, Scan, Settings, measure_scan, read_scan
-from bonecast.measure.tables import read_reasons, write_table
+from bonecast.measure.tables import write_table
 from bonecast.reasons import Reason
 from bonecast.segment.tissues import Tissue
 
@@ -41,6 +42,20 @@ def test_a_deformed_vertebra_is_not_averaged(files):
     assert density[1]["mean_hu"] == pytest.approx(150, abs=1)
 
 
+def test_radiomics_are_included_where_the_first_region_is(files):
+    scan, few = read_scan(**files), RadiomicsSettings(families=("intensity",), erosion_mm=2.0)
+    rois = ("hu_vol", "hu_circle200")
+    levels = ["L1", "L2"]
+    settings = Settings(levels, DensitySettings(rois=rois, min_voxels=2000), radiomics=few)
+    found = measure_scan(scan, settings, Known(excluded={"L1": Reason.LISTED_IMPLANT}))
+    reasons = {(row["level"], row["roi"]): row["reason"] for row in found.density}
+    assert [(row["level"], row["reason"]) for row in found.radiomics] == [
+        (level, reasons[level, "hu_vol"]) for level in ("L1", "L2", "L3")
+    ]
+    assert found.radiomics[0]["rad_stat_median_y12h"] == pytest.approx(150, abs=1)
+    assert measure_scan(scan, Settings(levels)).radiomics == []
+
+
 def test_a_mask_of_another_grid_is_refused(files):
     save(Volume(np.zeros((5, 5, 5), np.uint8), np.eye(4)), files["bodies"])
     with pytest.raises(ValueError, match=r"bodies: mask of \(5, 5, 5\)"):
@@ -63,26 +78,11 @@ def test_a_table_leaves_missing_values_empty(tmp_path):
 def test_a_table_without_rows_is_its_header(tmp_path):
     write_table([], text("level", "reason"), tmp_path / "t.tsv")
     assert (tmp_path / "t.tsv").read_text() == "level\treason\n"
-    assert read_reasons(tmp_path / "t.tsv") == {}
 
 
 def test_an_unknown_column_is_refused(tmp_path):
     with pytest.raises(ValueError, match="leve"):
         write_table([{"leve": "L1"}], text("level"), tmp_path / "t.tsv")
-
-
-def test_reasons_are_those_of_the_first_region(tmp_path):
-    columns = text("level", "roi", "included", "reason")
-    rows = [
-        ("L1", "hu_vol", True, None),
-        ("L1", "hu_circle200", False, Reason.OUTLIER),
-        ("L2", "hu_vol", False, Reason.DEFORMED),
-        ("L2", "hu_circle200", False, Reason.DEFORMED),
-    ]
-    write_table(
-        [dict(zip(names(columns), row, strict=True)) for row in rows], columns, tmp_path / "d.tsv"
-    )
-    assert read_reasons(tmp_path / "d.tsv") == {"L2": Reason.DEFORMED}
 
 
 VESSELS = ("AORTA", "INFERIOR_VENA_CAVA", "PORTAL_VEIN_AND_SPLENIC_VEIN")
@@ -105,7 +105,7 @@ def enhanced(three_bodies):
             ct[disc], tissue[disc] = value, Tissue[name]
         affine = three_bodies.ct.affine
         ct, whole, bodies, tissue = (Volume(a, affine) for a in (ct, whole, bodies, tissue))
-        return Scan(ct, whole, tissue, find_bodies(bodies, whole, ct))
+        return Scan(ct, whole, bodies, tissue, find_bodies(bodies, whole, ct))
 
     return draw
 

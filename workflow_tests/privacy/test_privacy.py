@@ -159,7 +159,7 @@ def test_folders_that_are_no_pseudonyms_are_refused_without_naming_them(haul):
 
 def test_a_crash_is_told_without_a_quotation(haul):
     printed = haul.printed["the run that crashes"]
-    assert "index_series participant=p07: KeyError; its message is not shown" in printed
+    assert "ingest_scan participant=p07: KeyError; its message is not shown" in printed
     assert "in index_source" in printed
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
 from bonecast.measure.bodies import find_bodies
-from bonecast.measure.density import DensitySettings, measure_density, region_bits
+from bonecast.measure.density import DensitySettings, measure_density, place_regions, region_bits
 from bonecast.report import qc, qc_page
 from bonecast.report.palette import level_colour, rgb
 
@@ -109,10 +109,9 @@ def test_regions_drawn_are_those_measured(scan):
     ct, vertebrae, bodies = scan
     settings = DensitySettings(rois=("hu_vol", "hu_circle200"), erosion_mm=2.0)
     found = find_bodies(bodies, vertebrae, ct)
-    bits = region_bits(found, ["L1"], settings)
+    bits = region_bits(found, place_regions(found, ["L1"], settings), settings)
     assert set(bits) == {"L1"}, "levels that are not analysed have no region"
-    boxes = {level: found[level].box for level in bits}
-    regions = qc.place_regions(ct.data.shape, boxes, bits, settings.rois)
+    regions = qc.regions_in_scan(ct.data.shape, found, bits, settings.rois)
     for row in measure_density(found, ["L1"], settings):
         if row["level"] == "L1":
             k = settings.rois.index(row["roi"])

@@ -17,6 +17,6 @@ def chosen_files(source: str | Path, choice: Choice) -> list[Path]:
     if listing_digest(source, files) != choice.listing:
         raise RuntimeError(
             "the input changed after its series were listed; "
-            "run again with `--forcerun index_series` for this participant"
+            "run again with `--forcerun ingest_scan` for this participant"
         )
     return [files[index] for index in choice.files]

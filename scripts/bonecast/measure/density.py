@@ -32,6 +32,10 @@ TRIM = 0.10
 """Part of the voxels left out at each end for the trimmed mean."""
 
 
+Placed = Mapping[str, Mapping[str, np.ndarray]]
+"""Voxels of every region, by level and region."""
+
+
 @dataclass(frozen=True)
 class DensitySettings:
     """How regions are drawn.
@@ -127,11 +131,27 @@ def summarise(values: np.ndarray, voxel_mm3: float) -> dict[str, float | int]:
     }
 
 
+def place_regions(
+    bodies: Mapping[str, Body | None], levels: Collection[str], settings: DensitySettings
+) -> Placed:
+    """Where every vertebra that can be measured is measured.
+
+    Returns:
+        By level and region, boolean on the crop of its body (`body.box`).
+    """
+    return {
+        level: regions(body, settings.rois, settings)
+        for level, body in bodies.items()
+        if not why_not_measured(level, body, levels)
+    }
+
+
 def measure_density(
     bodies: Mapping[str, Body | None],
     levels: Collection[str],
     settings: DensitySettings,
     left_out: Mapping[str, Collection[Reason]] | None = None,
+    placed: Placed | None = None,
 ) -> list[dict]:
     """Attenuation of every body in every region, one row each, from head to foot.
 
@@ -141,11 +161,13 @@ def measure_density(
         settings: how regions are drawn.
         left_out: reasons known beforehand, by level: deformed, or on the user's list. Such a
             level is measured and not included.
+        placed: as from `place_regions` with the same arguments; None: placed here.
 
     Returns:
         Rows with the columns of density.tsv; a missing value is None. A value that is
         there but not `included` is to be left out of summaries, for the reasons given.
     """
+    placed = place_regions(bodies, levels, settings) if placed is None else placed
     rows: list[dict] = []
     for level, body in bodies.items():
         known = set((left_out or {}).get(level, ()))
@@ -157,7 +179,7 @@ def measure_density(
             known.add(Reason.TOUCHES_BORDER)
         if bright := bright_spot(body):
             known.add(bright)
-        for roi, mask in regions(body, settings.rois, settings).items():
+        for roi, mask in placed[level].items():
             values = body.hu[mask]
             if too_small(len(values), body, settings):
                 rows.append(_row(level, roi, known | {Reason.TOO_SMALL}))
@@ -196,23 +218,24 @@ def _named(row: dict) -> dict:
 
 
 def region_bits(
-    bodies: dict[str, Body | None], levels: Collection[str], settings: DensitySettings
+    bodies: Mapping[str, Body | None], placed: Placed, settings: DensitySettings
 ) -> dict[str, np.ndarray]:
     """Which voxels of every vertebra are measured, for drawing.
 
+    Args:
+        placed: as from `place_regions`.
+
     Returns:
-        By level, uint8 on the crop of its body (`body.box`): bit k is set where the voxel
-        belongs to region `settings.rois[k]`. Levels and regions without a value are left out.
+        By level, uint8 on the crop of its body: bit k is set where the voxel belongs to region
+        `settings.rois[k]`. Levels and regions without a value are left out.
     """
     found = {}
-    for level, body in bodies.items():
-        if why_not_measured(level, body, levels):
-            continue
-        bits = np.zeros(body.mask.shape, np.uint8)
-        for k, mask in enumerate(regions(body, settings.rois, settings).values()):
+    for level, masks in placed.items():
+        body = bodies[level]
+        found[level] = np.zeros(body.mask.shape, np.uint8)
+        for k, mask in enumerate(masks.values()):
             if not too_small(np.count_nonzero(mask), body, settings):
-                bits |= mask.astype(np.uint8) << k
-        found[level] = bits
+                found[level] |= mask.astype(np.uint8) << k
     return found
 
 

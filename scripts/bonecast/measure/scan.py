@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from bonecast.images import Volume, load
 from bonecast.measure.acquisition import Acquisition, describe
 from bonecast.measure.bodies import find_bodies
@@ -12,10 +14,18 @@ from bonecast.measure.calibration.model import not_calibrated
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, add_vbmd
 from bonecast.measure.composition.measure import measure_composition
 from bonecast.measure.contrast_model import predict_phase
-from bonecast.measure.density import DENSITY_COLUMNS, DensitySettings, measure_density
+from bonecast.measure.density import (
+    DENSITY_COLUMNS,
+    DensitySettings,
+    measure_density,
+    place_regions,
+    region_bits,
+)
 from bonecast.measure.enhancement import measure_enhancement
 from bonecast.measure.frame import Body
 from bonecast.measure.morphometry.table import measure_morphometry
+from bonecast.measure.radiomics.measure import measure_radiomics
+from bonecast.measure.radiomics.settings import RadiomicsSettings
 from bonecast.measure.strength import measure_strength
 from bonecast.reasons import Reason
 
@@ -30,12 +40,14 @@ class Scan:
     Attributes:
         ct: HU.
         vertebrae: VerSe codes of whole vertebrae.
+        inner: VerSe codes of vertebral bodies.
         tissue: codes of `bonecast.segment.tissues`; None where the backend has none.
         bodies: every vertebral body, cropped, by level from head to foot.
     """
 
     ct: Volume
     vertebrae: Volume
+    inner: Volume
     tissue: Volume | None
     bodies: dict[str, Body | None]
 
@@ -55,21 +67,28 @@ def read_scan(
             raise ValueError(
                 f"{name}: mask of {mask.data.shape} voxels on a CT of {volume.data.shape}"
             )
-    return Scan(volume, whole, soft, find_bodies(body, whole, volume))
+    return Scan(volume, whole, body, soft, find_bodies(body, whole, volume))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Rows of the tables of one scan, and the content of calibration.json."""
+    """Rows of the tables of one scan.
+
+    Attributes:
+        calibration: the content of calibration.json.
+        regions: where attenuation was measured, as from `density.region_bits`.
+    """
 
     density: list[dict]
     morphometry: list[dict]
     strength: list[dict]
     composition: list[dict]
+    radiomics: list[dict]
     calibration: dict
+    regions: dict[str, np.ndarray]
 
 
-NOTHING = Measured([], [], [], [], not_calibrated(Reason.SCAN_EXCLUDED).facts())
+NOTHING = Measured([], [], [], [], [], not_calibrated(Reason.SCAN_EXCLUDED).facts(), {})
 """What is measured in a scan that was left out before."""
 
 
@@ -83,6 +102,7 @@ class Settings:
         calibration: what makes densities of HU.
         corrections: of density by contrast phase, as from `acquisition.corrections`.
         strength_law: of the modulus, one of `strength.LAWS`.
+        radiomics: how features are computed; None: not at all.
     """
 
     levels: Collection[str]
@@ -90,6 +110,7 @@ class Settings:
     calibration: CalibrationSettings = CalibrationSettings()
     corrections: Mapping[str, Mapping] = field(default_factory=dict)
     strength_law: str = "crawford2003"
+    radiomics: RadiomicsSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +146,8 @@ def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> 
     """Every family of measurements of every vertebra.
 
     A deformed vertebra (Genant grade 1 or more) is denser because it is compressed: its
-    attenuation is measured and not included. So it is with one on the user's list.
+    attenuation is measured and not included. So it is with one on the user's list. Radiomics are
+    not included where the attenuation of the first region is not.
     """
     known = known or Known()
     bodies, levels = scan.bodies, settings.levels
@@ -135,7 +157,8 @@ def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> 
     for row in shapes:
         if row["genant_grade"]:
             left_out.setdefault(row["level"], []).append(Reason.DEFORMED)
-    density = measure_density(bodies, levels, settings.density, left_out)
+    placed = place_regions(bodies, levels, settings.density)
+    density = measure_density(bodies, levels, settings.density, left_out, placed)
     calibration = calibrate(
         scan.ct,
         scan.vertebrae,
@@ -162,5 +185,9 @@ def measure_scan(scan: Scan, settings: Settings, known: Known | None = None) -> 
             acquisition.has_contrast,
             acquisition.kvp,
         ),
+        radiomics=measure_radiomics(bodies, levels, settings.radiomics, not_included, scan.ct)
+        if settings.radiomics
+        else [],
         calibration={**calibration.facts(), **acquisition.facts()},
+        regions=region_bits(bodies, placed, settings.density),
     )

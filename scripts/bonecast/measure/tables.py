@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bonecast.measure.columns import Column, names
-from bonecast.reasons import Reason
 
 SIGNIFICANT_DIGITS = 9
 """More than any measurement means, and enough for a table to be compared with another."""
@@ -40,17 +39,6 @@ def read_table(path: str | Path, columns: Sequence[Column]) -> list[dict]:
         return [
             missing | {name: _value(row[i], kind) for i, name, kind in places} for row in reader
         ]
-
-
-def read_reasons(path: str | Path) -> dict[str, Reason]:
-    """Levels of density.tsv that are not included in the first region measured, and why."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return {
-        row["level"]: Reason(row["reason"])
-        for row in rows
-        if row["roi"] == rows[0]["roi"] and row["included"] == "false"
-    }
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_NAMES
+from bonecast.measure.frame import Body
 from bonecast.report.palette import level_colour, rgb
 from bonecast.report.qc_page import Mark, Remarks, compose
 
@@ -59,9 +60,9 @@ class _Centres:
         return np.interp(np.arange(n_slices), self.xyz[:, 2], self.xyz[:, axis])
 
 
-def place_regions(
+def regions_in_scan(
     shape: tuple[int, int, int],
-    boxes: Mapping[str, tuple[slice, slice, slice]],
+    bodies: Mapping[str, Body | None],
     bits: Mapping[str, np.ndarray],
     names: Sequence[str],
 ) -> Regions:
@@ -69,13 +70,13 @@ def place_regions(
 
     Args:
         shape: of the scan.
-        boxes: place of each level's crop.
+        bodies: by level, as from `bonecast.measure.bodies.find_bodies`.
         bits: as from `bonecast.measure.density.region_bits`.
         names: of the regions, in the order of the bits.
     """
     whole = np.zeros(shape, np.uint8)
     for level, crop in bits.items():
-        whole[boxes[level]] |= crop
+        whole[bodies[level].box] |= crop
     return Regions(names, whole)
 
 

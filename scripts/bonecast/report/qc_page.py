@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from bonecast.reasons import Reason
 from bonecast.report.palette import ORANGE, SKY, level_colour, rgb
 
 BACKGROUND = (17, 19, 23)
@@ -281,6 +282,14 @@ def draw_exclusion_card(
         y = 164 + 32 * (1 + text.count("\n"))
         draw.multiline_text((32, y), "\n".join(lines), font=font(17), fill=SOFT, spacing=6)
     return np.asarray(card)
+
+
+def draw_why_left_out(participant: str, about: Mapping) -> np.ndarray:
+    """The card of a scan that segmentation.json says was left out."""
+    sentence = Reason(about["reason"]).sentence
+    return draw_exclusion_card(
+        participant, sentence, about["detail"], bool(about.get("correction"))
+    )
 
 
 def encode_png(rgb_image: np.ndarray) -> bytes:

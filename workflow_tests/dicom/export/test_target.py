@@ -66,7 +66,7 @@ def test_a_broken_clinical_table_does_not_keep_the_target_from_running(export, p
 
 def test_a_cohort_of_its_own_beside_an_export_stays(export, plan, scans, cohort):
     config = cohort(scans) | {"export": {"input": str(export.root)}}
-    assert plan(config).jobs["index_series"] == 3
+    assert plan(config).jobs["ingest_scan"] == 3
 
 
 def test_a_target_without_an_export_says_what_to_set(run_snakemake):

@@ -184,10 +184,11 @@ def test_l1_of_verse014_is_near_the_value_known_when_bone_is_left_out(
     folder = shared_data / "ct" / "verse014"
     ct, vertebrae = load(folder / "ct.nii.gz"), load(folder / "vertebrae.nii.gz")
     ct = ct.like(np.clip(ct.data, -1024, 3071))
-    bodies = find_bodies(vertebrae.like(split_bodies(vertebrae)), vertebrae, ct)
+    inner = vertebrae.like(split_bodies(vertebrae))
+    bodies = find_bodies(inner, vertebrae, ct)
     calibration = CalibrationSettings("internal", "k2hpo4", model, tissues)
     settings = Settings(["L1"], DensitySettings(rois=("hu_vol",)), calibration)
-    measured = measure_scan(Scan(ct, vertebrae, None, bodies), settings)
+    measured = measure_scan(Scan(ct, vertebrae, inner, None, bodies), settings)
     l1 = next(row for row in measured.density if row["level"] == "L1")
     assert l1["mean_vbmd_mgcc"] == (expected and pytest.approx(expected, abs=3))
     assert l1["vbmd_reason"] == (None if expected else Reason.CALIBRATION_TISSUE_MISSING)

@@ -7,7 +7,6 @@ import pytest
 
 from bonecast.measure.bodies import find_bodies
 from bonecast.measure.columns import names
-from bonecast.measure.crops import load_bodies, save_bodies
 from bonecast.measure.radiomics.measure import measure_radiomics
 from bonecast.measure.radiomics.names import FEATURES, radiomics_columns
 from bonecast.measure.radiomics.perturb import PerturbationSettings, perturb_radiomics
@@ -56,17 +55,6 @@ def test_the_whole_body_is_larger_than_its_core(bodies):
         )
     )
     assert core[VARIANCE] == 0 < whole[VARIANCE]
-
-
-def test_saved_crops_have_the_values_of_the_scan(bodies, tmp_path):
-    """All that the default settings look at is in the crops."""
-    save_bodies(bodies, tmp_path / "bodies.npz.gz")
-    settings = RadiomicsSettings(erosion_mm=0, endplate_fraction=0)
-    assert not settings.needs_scan
-    fresh = measure_radiomics(bodies, ["L1", "L2"], settings)
-    assert (
-        measure_radiomics(load_bodies(tmp_path / "bodies.npz.gz"), ["L1", "L2"], settings) == fresh
-    )
 
 
 def test_filters_and_splines_read_the_scan_further(bodies, three_bodies):
