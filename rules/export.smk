@@ -6,6 +6,8 @@
 rule participants:
     log:
         "<logs>/participants.log",
+    # On a cluster too: its folder is for one user's eyes, and the export may be mounted here only.
+    localrule: True
     threads: config["export"]["threads"]
     resources:
         mem_mb=growing(4000),

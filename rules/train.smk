@@ -9,7 +9,7 @@ rule train_embedded_model:
         "training/logs/train_embedded_model.log",
     benchmark:
         "training/benchmarks/train_embedded_model.tsv"
-    threads: workflow.cores
+    threads: 8
     resources:
         mem_mb=growing(12000),
         runtime=growing(600),
