@@ -13,7 +13,7 @@ from bonecast.levels import LEVELS
 from bonecast.measure.summaries import span
 from bonecast.report.palette import BLACK, BLUE, GREY, SERIES
 from bonecast.report.style import WIDTH_IN, blank_figure, new_figure, save_figure, style
-from bonecast.report.tables import minus
+from bonecast.report.tables import minus, read_vertebrae
 from bonecast.sessions import baseline_rows, scan_ids
 
 EXAMPLE_COLUMNS = ("site", "participant_id", "position", "mean_hu", "picture")
@@ -87,7 +87,7 @@ def hu_by_level_and_age(
     people = ages_and_sexes(scans, analysis_set_path)
     people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].astype(float).to_numpy()
     people = people[(scans["status"] == "ok").to_numpy()]
-    vertebrae = baseline_rows(pd.read_parquet(vertebrae_path))
+    vertebrae = read_vertebrae(vertebrae_path, ("level", f"{roi}_mean_hu", f"{roi}_included"))
     figure, rows = draw_level_and_age(vertebrae, people, roi, scope(levels))
     save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
 
