@@ -30,6 +30,8 @@ LEFT_OUT = (
     ("segment", "no_vertebra", "0 of the levels asked for"),
 )
 SITES = "ABCD"
+SERIES = 20
+"""Of each scan: what a hospital's archive has of one examination."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,17 @@ def read_seed(folder: Path, features: int) -> Seed:
             level: found[place % len(found)] for place, level in enumerate(LEVELS)
         }
     tables = {name: _template(folder / f"{name}.tsv", features) for name in TABLES}
-    series = (folder / "series.tsv").read_text(encoding="utf-8")
-    return Seed(folder, tables, series, facts)
+    return Seed(folder, tables, _many_series(folder / "series.tsv"), facts)
+
+
+def _many_series(path: Path) -> str:
+    """A table of SERIES series: those that were not chosen several times."""
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    column = head.split("\t").index("chosen")
+    others = [row for row in rows if row.split("\t")[column] != "true"]
+    added = [others[number % len(others)] for number in range(SERIES - len(rows))]
+    numbered = (f"S{n:02d}\t{row.partition('\t')[2]}" for n, row in enumerate([*rows, *added], 1))
+    return "\n".join([head, *numbered]) + "\n"
 
 
 def _template(path: Path, features: int) -> Template:
