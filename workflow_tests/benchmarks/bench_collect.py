@@ -44,13 +44,8 @@ FIGURES = (
 )
 AS_IT_IS = ("--rerun-triggers", "mtime")
 """What was made up has no records of jobs: only dates tell that it need not be made."""
-TOLD = (
-    "tables/vertebrae.parquet",
-    "tables/vertebrae.tsv",
-    "figures/contact_sheet.pdf",
-    "report.html",
-)
-"""Files whose sizes are told."""
+LARGE_MB = 1
+"""Tables, figures and pages from this size on are told."""
 
 
 def measure_scans(folder: Path) -> Path:
@@ -117,8 +112,10 @@ def steps_of(folder: Path, config: dict) -> dict[str, Taken]:
         for job in (*jobs, *more)
     }
     steps["table one"] = run(command(__file__, "table_one", models))
-    for file in TOLD:
-        say(f"  {file}: {(results / file).stat().st_size / 1e6:,.1f} MB")
+    files = (*results.glob("tables/*"), *results.glob("figures/*"), results / "report.html")
+    for file, size in sorted((str(f.relative_to(results)), f.stat().st_size) for f in files):
+        if size > LARGE_MB * 1e6:
+            say(f"  {file}: {size / 1e6:,.1f} MB")
     return steps
 
 

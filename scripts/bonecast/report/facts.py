@@ -10,10 +10,10 @@ import pandas as pd
 from bonecast import __version__
 from bonecast.measure.summaries import span
 from bonecast.report.figures_flow import Step, name_of, read_flow, sentence_of, table_steps
-from bonecast.report.figures_measure import level_statistics, scope
+from bonecast.report.figures_measure import level_statistics, read_vertebrae, scope
 from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.model_facts import ModelFacts, read_models
-from bonecast.report.tables import counted, read_table, read_vertebrae
+from bonecast.report.tables import counted, read_table
 from bonecast.sessions import baseline_rows
 from bonecast.versions import package_versions
 

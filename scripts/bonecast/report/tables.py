@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from bonecast.model import OPTIMISM, REPEATED_CV
-from bonecast.sessions import baseline_rows
 
 BLOCK_WORDS = {
     "clinical": "Clinical",
@@ -69,14 +67,6 @@ def read_table(path: str | Path) -> pd.DataFrame:
         if column in table:
             table[column] = table[column].fillna("")
     return table
-
-
-def read_vertebrae(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Baseline rows of the table of vertebrae: of its hundreds of columns those named here that
-    it has."""
-    there = set(pq.read_schema(path).names)
-    wanted = [name for name in ("baseline", *columns) if name in there]
-    return baseline_rows(pd.read_parquet(path, columns=wanted))
 
 
 def block_name(block: str) -> str:
