@@ -5,11 +5,12 @@ from bonecast.results import files_of_scans
 from bonecast.runtime import job
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with job(snakemake) as log:
         outliers, scans = snakemake.input.outliers, snakemake.params.participants
         draw_contact_sheet(
             pictures=snakemake.input.pictures,
             segmentations=files_of_scans(outliers, scans, "segmentation.json"),
             outliers_path=outliers,
             outputs=dict(snakemake.output),
+            progress=log.info,
         )

@@ -328,7 +328,7 @@ def test_memory_does_not_grow_with_the_cohort(cohort, tmp_path):
         finally:
             tracemalloc.stop()
         arrow.append(max(of_tables) - before)
-    assert python[2] < 1.5 * python[1]
+    assert python[2] < 1.2 * python[1]
     assert arrow[2] < 1.05 * arrow[1]
 
 

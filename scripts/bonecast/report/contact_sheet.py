@@ -3,7 +3,7 @@
 import base64
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ COLUMNS = ("page", "place", "participant_id", "status", "corrected", "checks", "
 ACROSS, DOWN = 6, 4
 MAX_PAGES = 100
 """Half a megabyte each: of a larger cohort the sheet shows a part, and its table lists everyone."""
+PAGES_TOLD = 10
+"""Pages from one word about the progress to the next."""
 TILE_PX = (300, 352)
 """Room for one picture; its names were made to be read at this width."""
 CAPTION_PX = 44
@@ -56,6 +58,7 @@ def draw_contact_sheet(
     segmentations: Sequence[str | Path],
     outliers_path: str | Path,
     outputs: Mapping[str, str],
+    progress: Callable[[str], object] = lambda words: None,
 ) -> None:
     """Write the pages as PDF, the first as PNG and SVG, and the list of who is where as CSV.
 
@@ -65,6 +68,7 @@ def draw_contact_sheet(
         pictures, segmentations: qc.png and segmentation.json of everyone, in the same order.
         outliers_path: segmentation_outliers.tsv.
         outputs: keys pdf (all pages), svg and png (the first page), csv.
+        progress: told in words how far it is.
     """
     every = order(read_tiles(pictures, segmentations, outliers_path))
     per_page = ACROSS * DOWN
@@ -84,6 +88,8 @@ def draw_contact_sheet(
         page.save(
             outputs["pdf"], format="PDF", resolution=150, quality=JPEG_QUALITY, **NO_TIME, **options
         )
+        if number % PAGES_TOLD == 0 or number == pages:
+            progress(f"page {number} of {pages}")
     with Path(outputs["csv"]).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
