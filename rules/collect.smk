@@ -32,9 +32,9 @@ rule collect_measurements:
     benchmark:
         "<benchmarks>/collect_measurements.tsv"
     resources:
-        # Both tables in memory: some 20 levels of 2 kB a participant.
-        mem_mb=growing(2000 + len(PARTICIPANTS) // 10),
-        runtime=growing(20),
+        # Eight small files a scan: 6 ms of CPU, and as many waits for a network drive.
+        mem_mb=growing(1000, per_scan=0.02),
+        runtime=growing(10, per_scan=0.01),
     params:
         participants=participants_table,
         settings={
@@ -70,9 +70,8 @@ rule write_ledger:
     benchmark:
         "<benchmarks>/write_ledger.tsv"
     resources:
-        # Some 20 series of 1 kB a scan.
-        mem_mb=growing(1000 + len(PARTICIPANTS) // 10),
-        runtime=growing(10),
+        mem_mb=growing(500, per_scan=0.03),
+        runtime=growing(10, per_scan=0.003),
     params:
         roi=config["measure"]["density"]["rois"][0],
         code=code_digest(

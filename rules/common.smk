@@ -1,5 +1,6 @@
 # What the stages share: the checked configuration, the cohort, input functions.
 # No rules here; the work behind these few lines is in scripts/bonecast/cohort.py.
+import math
 import os
 import sys
 from functools import cache
@@ -76,11 +77,14 @@ if config["cohort"]["name"] == DEMO_COHORT["name"] and (IS_TABULAR or not IS_DEM
     )
 
 
-def growing(base, per_thread=0):
-    """A resource (MB or minutes) that grows with each attempt: a cluster kills what takes more."""
+def growing(base, per_thread=0, per_scan=0):
+    """A resource (MB or minutes) that grows with each attempt: a cluster kills what takes more.
+
+    `per_scan` is for jobs that take the whole cohort: docs/collecting.md says what was measured.
+    """
 
     def amount(wildcards, threads, attempt):
-        return (base + per_thread * threads) * attempt
+        return math.ceil(base + per_thread * threads + per_scan * len(PARTICIPANTS)) * attempt
 
     return amount
 

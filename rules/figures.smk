@@ -23,7 +23,7 @@ rule draw_flow_diagram:
     benchmark:
         "<benchmarks>/figures/draw_flow_diagram.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),
@@ -59,7 +59,7 @@ rule draw_deformities_by_level:
     benchmark:
         "<benchmarks>/figures/draw_deformities_by_level.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),
@@ -95,7 +95,7 @@ rule draw_hu_by_level_and_age:
     benchmark:
         "<benchmarks>/figures/draw_hu_by_level_and_age.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         roi=lookup("measure/density/rois/0", within=config),
@@ -132,7 +132,7 @@ rule draw_roi_agreement:
     benchmark:
         "<benchmarks>/figures/draw_roi_agreement.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         rois=lookup("measure/density/rois", within=config),
@@ -171,7 +171,7 @@ rule draw_vbmd_by_age:
     benchmark:
         "<benchmarks>/figures/draw_vbmd_by_age.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         dpi=lookup("figures/dpi", within=config),

@@ -20,7 +20,7 @@ rule draw_example_segmentations:
     benchmark:
         "<benchmarks>/figures/draw_example_segmentations.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         roi=lookup("measure/density/rois/0", within=config),
@@ -63,7 +63,7 @@ rule draw_body_composition:
     benchmark:
         "<benchmarks>/figures/draw_body_composition.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000, per_scan=0.05),
         runtime=growing(10),
     params:
         participants=PARTICIPANTS,

@@ -42,8 +42,9 @@ rule find_segmentation_outliers:
     benchmark:
         "<benchmarks>/find_segmentation_outliers.tsv"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        # Two small files of every scan are read.
+        mem_mb=growing(1000, per_scan=0.05),
+        runtime=growing(10, per_scan=0.003),
     params:
         participants=participants_table,
         roi=lookup("measure/density/rois/0", within=config),
@@ -74,8 +75,9 @@ rule draw_contact_sheet:
     benchmark:
         "<benchmarks>/figures/draw_contact_sheet.tsv"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        # Each page takes half a second; there are 100 at most.
+        mem_mb=growing(1000, per_scan=0.01),
+        runtime=growing(20, per_scan=0.002),
     params:
         participants=PARTICIPANTS,
         code=code_digest(

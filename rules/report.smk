@@ -41,8 +41,9 @@ rule write_report:
     benchmark:
         "<benchmarks>/write_report.tsv"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        # Four small files of every scan are read.
+        mem_mb=growing(1000, per_scan=0.05),
+        runtime=growing(10, per_scan=0.005),
     params:
         cohort=config["cohort"]["name"],
         participants=PARTICIPANTS,

@@ -73,13 +73,13 @@ def read_seed(folder: Path, features: int) -> Seed:
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("ct", "segmentation", "calibration")
     }
-    levels = facts["segmentation"].get("levels")
+    levels = facts["segmentation"].get("levels") or {}
+    whole = [name for name in LEVELS if not levels.get(name, {}).get("touches_border", True)]
+    source = _nearest(whole) if levels else {}
     if levels:
-        found = list(levels.values())
-        facts["segmentation"]["levels"] = {
-            level: found[place % len(found)] for place, level in enumerate(LEVELS)
-        }
-    tables = {name: _template(folder / f"{name}.tsv", features) for name in TABLES}
+        made = {level: dict(levels[other]) for level, other in source.items()}
+        facts["segmentation"]["levels"] = made
+    tables = {name: _template(folder / f"{name}.tsv", features, source) for name in TABLES}
     return Seed(folder, tables, _many_series(folder / "series.tsv"), facts)
 
 
@@ -93,23 +93,32 @@ def _many_series(path: Path) -> str:
     return "\n".join([head, *numbered]) + "\n"
 
 
-def _template(path: Path, features: int) -> Template:
+def _nearest(whole: list[str]) -> dict[str, str]:
+    """For each of LEVELS that of `whole` which is nearest."""
+    places = {name: LEVELS.index(name) for name in whole}
+    return {
+        level: min(whole, key=lambda name: abs(places[name] - place))
+        for place, level in enumerate(LEVELS)
+    }
+
+
+def _template(path: Path, features: int, source: dict[str, str]) -> Template:
+    """A table with rows for LEVELS, each with the numbers of the level in `source`."""
     with path.open(encoding="utf-8", newline="") as stream:
         header, *rows = csv.reader(stream, delimiter="\t")
     if path.stem == "radiomics":
         measured = [name for name in header if name.startswith("rad_")]
         added = [name.replace("rad_", f"rad_{f}_", 1) for f in FILTERS for name in measured]
         added = [name for name in added if "_stat_" in name][: max(0, features - len(measured))]
-        sources = [header.index("rad_stat_" + name.partition("_stat_")[2]) for name in added]
+        places = [header.index("rad_stat_" + name.partition("_stat_")[2]) for name in added]
         header = header + added
-        rows = [row + [row[source] for source in sources] for row in rows]
+        rows = [row + [row[place] for place in places] for row in rows]
     of_level: dict[str, list[list[str]]] = {}
     for row in rows:
         of_level.setdefault(row[0], []).append(row)
     lines, values = ["\t".join(header)], []
-    groups = list(of_level.values())
-    for place, level in enumerate(LEVELS if groups else ()):
-        for row in groups[place % len(groups)]:
+    for level, other in source.items():
+        for row in of_level.get(other, ()):
             cells = [level]
             for cell in row[1:]:
                 if "." in cell and _is_number(cell):

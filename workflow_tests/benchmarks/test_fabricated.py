@@ -26,7 +26,7 @@ TABLES = {
 SETTINGS = {
     "rois": ["hu_vol"],
     "summary_levels": ["L1", "L2", "L3", "L4"],
-    "min_levels": 2,
+    "min_levels": 1,
     "level_shift": 0,
     "level_shift_scans": "ambiguous",
 }
@@ -50,7 +50,8 @@ def seeds(fabricated, tmp_path):
         about = {"status": status, "stage": "segment"}
         if status == "ok":
             facts = {"n_voxels": 900, "n_body_voxels": 500, "flags": [], "level_confidence": 0.9}
-            about["levels"] = {"L1": facts, "L2": facts}
+            facts["touches_border"] = False
+            about["levels"] = {"L1": facts, "L2": facts, "L3": facts | {"touches_border": True}}
         for name, content in (
             ("ct", {"status": status, "acquisition": {"kvp": 120.0}}),
             ("segmentation", about),
@@ -90,10 +91,10 @@ def test_a_made_up_cohort_is_collected(fabricated, seeds, tmp_path):
     assert (found.scans, found.vertebrae, found.exclusions) == (n, (n - 3) * 17, 3)
     table = pq.read_table(tmp_path / "vertebrae.parquet").to_pandas()
     hu = table["hu_vol_mean_hu"].dropna()
-    # Half the levels are like L1, smaller by less than a tenth and no two the same.
-    assert len(hu) == (n - 3) * 9 and hu.nunique() == len(hu)
+    # T1 to L1 are like L1, smaller by less than a tenth and no two the same.
+    assert len(hu) == (n - 3) * 13 and hu.nunique() == len(hu)
     assert hu.between(151.5 * 0.93 * 0.97, 151.5).all()
-    assert set(table["muscle_method"]) == {"masks"}
+    assert set(table["muscle_method"].dropna()) == {"masks"}
     assert set(table["hu_vol_reasons"]) == {"100% used", "too_small"}
     assert [name for name in table if name.startswith("rad_")] == [
         "rad_stat_mean_q4le",
