@@ -1,6 +1,5 @@
 # What the stages share: the checked configuration, the cohort, input functions.
 # No rules here; the work behind these few lines is in scripts/bonecast/cohort.py.
-import math
 import os
 import sys
 from functools import cache
@@ -84,7 +83,7 @@ def growing(base, per_thread=0, per_scan=0):
     """
 
     def amount(wildcards, threads, attempt):
-        return math.ceil(base + per_thread * threads + per_scan * len(PARTICIPANTS)) * attempt
+        return int(base + per_thread * threads + per_scan * len(PARTICIPANTS)) * attempt
 
     return amount
 
