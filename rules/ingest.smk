@@ -9,6 +9,7 @@ rule ingest_scan:
         "<logs>/participants/{participant}/ingest_scan.log",
     benchmark:
         "<benchmarks>/participants/{participant}/ingest_scan.tsv"
+    priority: turn_of_batch if config["segment"]["backend"] != "masks" else 0
     group:
         "image"
     threads: config["ingest"]["threads"]
