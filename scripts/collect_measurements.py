@@ -28,6 +28,6 @@ def participant_files(participants: dict, inputs) -> list[ParticipantFiles]:
 if __name__ == "__main__":
     with job(snakemake) as log:
         params, output = snakemake.params, snakemake.output
-        tables = collect(participant_files(params.participants, snakemake.input), params.settings)
-        tables.write(Path(output.scans).parent)
-        log.info("%d scans, %d left out", tables.scans.num_rows, len(tables.exclusions))
+        files = participant_files(params.participants, snakemake.input)
+        found = collect(files, params.settings, Path(output.scans).parent, log.info)
+        log.info("%d vertebrae; %d scans left out", found.vertebrae, found.exclusions)

@@ -1,4 +1,4 @@
-"""Draw every participant's picture on pages, those to be checked first."""
+"""Draw participants' pictures on pages, those to be checked first."""
 
 from bonecast.report.contact_sheet import draw_contact_sheet
 from bonecast.results import files_of_scans

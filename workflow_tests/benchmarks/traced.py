@@ -12,7 +12,11 @@ TRACE = Path(__file__).resolve().parent / "trace"
 
 
 def run_workflow(
-    folder: Path, config: dict, targets: Sequence[str], cores: int = 1
+    folder: Path,
+    config: dict,
+    targets: Sequence[str],
+    cores: int = 1,
+    more: Sequence[str] = (),
 ) -> tuple[Taken, list[dict]]:
     """Run Snakemake with this project's rules in `folder`.
 
@@ -21,6 +25,7 @@ def run_workflow(
         config: what differs from config.yaml.
         targets: rules or files.
         cores: as in `snakemake --cores`.
+        more: options of Snakemake.
 
     Returns:
         What the whole run took, jobs included, and a dict of each job: rule, wall_s, cpu_s,
@@ -34,7 +39,7 @@ def run_workflow(
     settings.write_text(json.dumps(config), encoding="utf-8")
     words = [sys.executable, "-m", "snakemake", "--cores", cores, "--quiet", "all"]
     words += ["--snakefile", PROJECT / "Snakefile", "--directory", folder]
-    words += ["--configfile", settings, "--", *targets]
+    words += [*more, "--configfile", settings, "--", *targets]
     with tempfile.TemporaryDirectory() as trace:
         whole = run(words, {"PYTHONPATH": str(TRACE), "BONECAST_TRACE": trace})
         jobs = [json.loads(path.read_text(encoding="utf-8")) for path in Path(trace).iterdir()]

@@ -1,14 +1,21 @@
 """A drawn spine: bodies of known height, shape and attenuation, sampled at any spacing."""
 
+import csv
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import ndimage
 
 from bonecast.images import Volume
 from bonecast.levels import VERSE_CODES
+from bonecast.measure.collect import collect
+from bonecast.measure.dictionary import EXCLUSION_COLUMNS
 from bonecast.measure.morphometry.heights import ANTERIOR, MIDDLE, POSTERIOR, WINDOW
+from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS
+from bonecast.measure.tables import read_table
 
 WIDTH_MM = 44.0
 DEPTH_MM = 32.0
@@ -157,3 +164,35 @@ def drawn_body_class() -> type[DrawnBody]:
 def draw_spine():
     """The function that draws a spine, see `draw`."""
     return draw
+
+
+@dataclass(frozen=True)
+class CohortTables:
+    """The tables of a collected cohort as they read back."""
+
+    vertebrae: pa.Table
+    scans: pa.Table
+    exclusions: list[dict]
+    dictionary: list[dict]
+    sensitivity: list[dict]
+
+
+@pytest.fixture
+def collected(tmp_path):
+    """Collects participants, by default all in one piece, and reads what was written."""
+
+    def read(participants, settings, **how):
+        folder = tmp_path / "tables"
+        folder.mkdir(exist_ok=True)
+        collect(participants, settings, folder, **how)
+        with (folder / "data_dictionary.csv").open(newline="", encoding="utf-8") as stream:
+            dictionary = list(csv.DictReader(stream))
+        return CohortTables(
+            pq.read_table(folder / "vertebrae.parquet"),
+            pq.read_table(folder / "scans.parquet"),
+            read_table(folder / "exclusions.tsv", EXCLUSION_COLUMNS),
+            dictionary,
+            read_table(folder / "level_sensitivity.tsv", SENSITIVITY_COLUMNS),
+        )
+
+    return read

@@ -3,8 +3,10 @@
 import csv
 import json
 import time
+import tracemalloc
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -45,7 +47,7 @@ MORPHOMETRY = [
     "reason",
 ]
 COMPOSITION = ["level", "region", "area_cm2", "density_hu", "method", "included", "reason"]
-ALONE = {"session_id": "", "days": None, "baseline": True}
+ALONE = {"session_id": None, "days": None, "baseline": True}
 """What the tables say of a participant with one scan."""
 RADIOMICS = ["level", "included", "reason", "rad_stat_mean_q4le", "rad_cm_joint_entr_tu9b"]
 
@@ -126,8 +128,8 @@ def cohort(tmp_path):
     ]
 
 
-def test_summaries_of_a_hand_made_scan(cohort):
-    row = collect(cohort, SETTINGS).scans.to_pylist()[0]
+def test_summaries_of_a_hand_made_scan(cohort, collected):
+    row = collected(cohort, SETTINGS).scans.to_pylist()[0]
     assert row["status"] == "ok"
     # L2 is fractured and L4 too small: L1 and L3 remain.
     assert row["hu_vol_mean_l1l4_hu"] == 120.0
@@ -150,7 +152,7 @@ def test_summaries_of_a_hand_made_scan(cohort):
     assert (row["kvp"], row["kernel"]) == (120.0, "B40f")
 
 
-def test_density_and_strength_reach_the_tables(tmp_path):
+def test_density_and_strength_reach_the_tables(tmp_path, collected):
     one = _participant(tmp_path, "p1", density=[_density("L1", 140.0), _density("L2", 100.0)])
     head, *lines = one.tables["density"].read_text().splitlines()
     vbmd = {"L1": 110, "L2": 80}
@@ -166,7 +168,7 @@ def test_density_and_strength_reach_the_tables(tmp_path):
     ct = json.loads(one.ct.read_text())
     ct["acquisition"]["kvp"] = None
     one.ct.write_text(json.dumps(ct))
-    tables = collect([replace(one, calibration=calibration)], SETTINGS)
+    tables = collected([replace(one, calibration=calibration)], SETTINGS)
     (scan,) = tables.scans.to_pylist()
     assert (scan["vbmd_l1l2_mgcc"], scan["vbmd_class_qct"]) == (95, "low")
     assert (scan["ea_weakest_kn"], scan["strength_index_l1l4"]) == (300, 2)
@@ -179,17 +181,17 @@ def test_density_and_strength_reach_the_tables(tmp_path):
     )
 
 
-def test_texture_switched_off_is_empty_and_not_zero(cohort):
-    on = collect(cohort, SETTINGS).scans.to_pylist()
+def test_texture_switched_off_is_empty_and_not_zero(cohort, collected):
+    on = collected(cohort, SETTINGS).scans.to_pylist()
     found = [(row["n_levels_radiomics"], row["radiomics_reason"]) for row in on]
     assert found == [(2, None), (0, "too_few_levels"), (0, "too_few_levels")]
     for one in cohort:
         del one.tables["radiomics"]
-    off = collect(cohort, SETTINGS).scans
+    off = collected(cohort, SETTINGS).scans
     assert off["n_levels_radiomics"].to_pylist() == [None] * 3
 
 
-def test_sex_and_voltage_of_the_participants_table_come_first(tmp_path):
+def test_sex_and_voltage_of_the_participants_table_come_first(tmp_path, collected):
     shape = ["L3", "muscle", 130, 36, "masks", "true", ""]
     one = _participant(tmp_path, "p1", composition=[shape])
     ct = json.loads(one.ct.read_text())
@@ -198,7 +200,8 @@ def test_sex_and_voltage_of_the_participants_table_come_first(tmp_path):
     calibration = tmp_path / "calibration.json"
     calibration.write_text(json.dumps({"kvp": 100.0, "calibration_method": "none"}))
     told = replace(one, person=Person("M"))
-    rows = collect([one, told, replace(told, calibration=calibration)], SETTINGS).scans.to_pylist()
+    three = [one, told, replace(told, calibration=calibration)]
+    rows = collected(three, SETTINGS).scans.to_pylist()
     assert [row["patient_sex"] for row in rows] == ["F", "M", "M"]
     # 130 cm2 is enough for a woman, 36 HU for neither limit but hers.
     assert [row["low_sma_derstine"] for row in rows] == [False, True, True]
@@ -206,10 +209,10 @@ def test_sex_and_voltage_of_the_participants_table_come_first(tmp_path):
     assert rows[2]["limits_reason"] == "kvp_not_120"
 
 
-def test_a_fractured_level_keeps_its_values_and_says_why_they_are_unused(cohort):
+def test_a_fractured_level_keeps_its_values_and_says_why_they_are_unused(cohort, collected):
     rows = {
         (row["participant_id"], row["level"]): row
-        for row in collect(cohort, SETTINGS).vertebrae.to_pylist()
+        for row in collected(cohort, SETTINGS).vertebrae.to_pylist()
     }
     l2 = rows["p1", "L2"]
     assert l2["hu_vol_mean_hu"] == 300.0
@@ -223,8 +226,8 @@ def test_a_fractured_level_keeps_its_values_and_says_why_they_are_unused(cohort)
     ]
 
 
-def test_everyone_is_accounted_for(cohort):
-    tables = collect(cohort, SETTINGS)
+def test_everyone_is_accounted_for(cohort, collected):
+    tables = collected(cohort, SETTINGS)
     assert tables.scans["participant_id"].to_pylist() == ["p1", "p2", "p3"]
     assert tables.exclusions == [
         {
@@ -252,8 +255,8 @@ def test_everyone_is_accounted_for(cohort):
     assert (p3["status"], p3["stage"], p3["n_levels_seen"]) == ("excluded", "ingest", 0)
 
 
-def test_dictionary_names_every_column_once(cohort):
-    tables = collect(cohort, SETTINGS)
+def test_dictionary_names_every_column_once(cohort, collected):
+    tables = collected(cohort, SETTINGS)
     listed = [(row["table"], row["column"]) for row in tables.dictionary]
     assert len(listed) == len(set(listed))
     assert [c for t, c in listed if t == "scans"] == tables.scans.column_names
@@ -266,18 +269,67 @@ def test_dictionary_names_every_column_once(cohort):
     assert all(row["definition"] for row in tables.dictionary)
 
 
-def test_files_written_read_back(cohort, tmp_path):
-    tables = collect(cohort, SETTINGS)
-    tables.write(tmp_path)
-    assert pq.read_table(tmp_path / "scans.parquet").equals(tables.scans)
-    with (tmp_path / "scans.tsv").open(newline="") as stream:
+def test_files_written_read_back(cohort, tmp_path, collected):
+    tables = collected(cohort, SETTINGS)
+    with (tmp_path / "tables" / "scans.tsv").open(newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert list(rows[0]) == tables.scans.column_names
     assert [row["hu_vol_min_hu"] for row in rows] == ["100", "", ""]
-    with (tmp_path / "exclusions.tsv").open(newline="") as stream:
+    with (tmp_path / "tables" / "vertebrae.tsv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    assert list(rows[0]) == tables.vertebrae.column_names
+    assert [row["level"] for row in rows] == tables.vertebrae["level"].to_pylist()
+    with (tmp_path / "tables" / "exclusions.tsv").open(newline="") as stream:
         read = list(csv.DictReader(stream, delimiter="\t"))
-    assert [row | ALONE for row in read] == tables.exclusions
-    assert {(row["days"], row["baseline"]) for row in read} == {("", "true")}
+    assert [(row["days"], row["baseline"]) for row in read] == [("", "true")] * 2
+
+
+def test_it_does_not_matter_how_many_are_held_at_a_time(cohort, tmp_path):
+    """Bytes of text and types and values of Parquet: by one, two, and all in one piece."""
+    names = ("vertebrae", "scans", "exclusions", "level_sensitivity")
+    said = []
+    for chunk in (1, 2, 99):
+        folder = tmp_path / f"by{chunk}"
+        folder.mkdir()
+        found = collect([*cohort, *cohort[:2]], SETTINGS, folder, said.append, chunk)
+        assert (found.scans, found.vertebrae, found.exclusions) == (5, 16, 3)
+        for name in names:
+            assert (folder / f"{name}.tsv").read_bytes() == (
+                tmp_path / f"by1/{name}.tsv"
+            ).read_bytes()
+        for name in names[:2]:
+            here, first = (
+                pq.ParquetFile(f / f"{name}.parquet") for f in (folder, tmp_path / "by1")
+            )
+            assert here.read().equals(first.read(), check_metadata=True)
+    groups = pq.ParquetFile(tmp_path / "by2/scans.parquet")
+    assert [groups.metadata.row_group(i).num_rows for i in range(groups.num_row_groups)] == [
+        2,
+        2,
+        1,
+    ]
+    assert said[5:8] == ["2 of 5 scans", "4 of 5 scans", "5 of 5 scans"]
+
+
+def test_memory_does_not_grow_with_the_cohort(cohort, tmp_path):
+    """What waits to be written is of one chunk: six times the scans take no more."""
+    python, arrow = [], []
+    for n in (8, 8, 48):  # the first warms up
+        of_tables = []
+        tracemalloc.start()
+        try:
+            people, before = [cohort[0]] * n, pa.total_allocated_bytes()
+
+            def look(words, kept=of_tables):
+                kept.append(pa.total_allocated_bytes())
+
+            collect(people, SETTINGS, tmp_path, look, chunk=8)
+            python.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        arrow.append(max(of_tables) - before)
+    assert python[2] < 1.5 * python[1]
+    assert arrow[2] < 1.05 * arrow[1]
 
 
 @pytest.fixture
@@ -296,8 +348,8 @@ def visits(tmp_path):
     return [first, second, other]
 
 
-def test_every_row_says_which_session_it_is_of(visits, tmp_path):
-    tables = collect(visits, SETTINGS)
+def test_every_row_says_which_session_it_is_of(visits, collected):
+    tables = collected(visits, SETTINGS)
     keys = ("participant_id", "session_id", "days", "baseline")
     of_scans = [tuple(row[key] for key in keys) for row in tables.scans.to_pylist()]
     first, second, other = ("p1", "1", 0, True), ("p1", "2", 365, False), ("p2", "", None, True)
@@ -307,57 +359,57 @@ def test_every_row_says_which_session_it_is_of(visits, tmp_path):
     assert [tuple(row[key] for key in keys) for row in tables.exclusions] == [second]
     assert [(row["participant_id"], row["session_id"]) for row in tables.sensitivity] == [
         ("p1", "1"),
-        ("p2", ""),
+        ("p2", None),
     ]
-    tables.write(tmp_path)
 
 
-def test_the_same_image_under_two_participants_is_told(visits):
-    same = collect(visits, SETTINGS).scans["same_scan_as"].to_pylist()
+def test_the_same_image_under_two_participants_is_told(visits, collected):
+    same = collected(visits, SETTINGS).scans["same_scan_as"].to_pylist()
     assert same == [None, None, "p1_ses-1"]
 
 
-def test_days_within_the_files_add_to_those_of_the_table(visits):
+def test_days_within_the_files_add_to_those_of_the_table(visits, collected):
     facts = json.loads(visits[0].ct.read_text())
     facts["acquisition"]["days_offset"] = 30
     visits[0].ct.write_text(json.dumps(facts))
-    tables = collect(visits, SETTINGS)
+    tables = collected(visits, SETTINGS)
     assert tables.scans["days"].to_pylist() == [30, 365, None]
     assert set(tables.vertebrae["days"].to_pylist()) == {30, None}
 
 
-def test_an_impossible_value_is_named(cohort):
+def test_an_impossible_value_is_named(cohort, collected):
     _table(cohort[0].tables["density"], DENSITY, _density("L1", -5000.0))
     with pytest.raises(ValueError, match=r"p1 L1 hu_vol_mean_hu = -5000.*-1024 to 32767"):
-        collect(cohort, SETTINGS)
+        collected(cohort, SETTINGS)
 
 
-def test_metal_and_cement_stop_no_cohort(tmp_path):
+def test_metal_and_cement_stop_no_cohort(tmp_path, collected):
     bright = _density("L1", 9000.0, included=False, reason="metal")
     one = _participant(tmp_path, "p", density=[bright, _density("L2", 110.0), _density("L3", 90.0)])
-    rows = {row["level"]: row for row in collect([one], SETTINGS).vertebrae.to_pylist()}
+    rows = {row["level"]: row for row in collected([one], SETTINGS).vertebrae.to_pylist()}
     assert rows["L1"]["hu_vol_mean_hu"] == 9000 and rows["L1"]["hu_vol_reason"] == "metal"
 
 
-def test_a_cohort_without_a_single_scan_still_has_tables(cohort, tmp_path):
-    tables = collect(cohort[2:], SETTINGS)
+def test_a_cohort_without_a_single_scan_still_has_tables(cohort, collected, tmp_path):
+    tables = collected(cohort[2:], SETTINGS)
     assert tables.vertebrae.num_rows == 0
     assert tables.scans.num_rows == 1
-    tables.write(tmp_path)
+    header = (tmp_path / "tables" / "vertebrae.tsv").read_text()
+    assert header.splitlines() == ["\t".join(f'"{name}"' for name in tables.vertebrae.column_names)]
 
 
-def test_different_feature_sets_are_refused(cohort, tmp_path):
+def test_different_feature_sets_are_refused(cohort, collected):
     _table(cohort[1].tables["radiomics"], [*RADIOMICS[:3], "other"], [["L1", "true", "", 1]])
     with pytest.raises(ValueError, match="radiomics.tsv of p2"):
-        collect(cohort, SETTINGS)
+        collected(cohort, SETTINGS)
 
 
 def test_deformity_index_levels():
     assert SDI_LEVELS[0] == "T4" and SDI_LEVELS[-1] == "L4" and len(SDI_LEVELS) == 13
 
 
-def test_many_participants_are_collected_quickly(cohort):
+def test_many_participants_are_collected_quickly(cohort, collected):
     start = time.perf_counter()
-    tables = collect([cohort[0]] * 600, SETTINGS)
+    tables = collected([cohort[0]] * 600, SETTINGS)
     assert tables.scans.num_rows == 600 and tables.vertebrae.num_rows == 3600
     assert time.perf_counter() - start < 10, "ten times what it takes on an idle machine"

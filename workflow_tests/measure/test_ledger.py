@@ -1,6 +1,7 @@
 """Everything found is counted once, and every reason says what can be done about it."""
 
 import runpy
+from collections import Counter
 
 import pytest
 
@@ -8,11 +9,10 @@ from bonecast.dicom.table import COLUMNS
 from bonecast.measure.columns import SCAN, names
 from bonecast.measure.ledger import (
     Fate,
-    count,
-    file_fates,
+    counted,
+    ledger_rows,
     read_series,
     scan_fates,
-    series_fates,
     vertebra_fates,
 )
 from bonecast.measure.ledger_columns import LEDGER_COLUMNS, SERIES_COLUMNS
@@ -32,7 +32,7 @@ def rows(tmp_path):
     tables = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
     for path, text in zip(tables, (FIRST, SECOND), strict=True):
         path.write_text(text, encoding="utf-8")
-    return read_series(SCANS, tables)
+    return list(read_series(SCANS, tables))
 
 
 def test_every_reason_has_a_sentence_and_a_remedy():
@@ -46,29 +46,30 @@ def test_rows_carry_their_scan(rows):
 
 
 def test_series_and_files_each_have_one_fate(rows):
-    assert series_fates(rows) == [
-        Fate("ingest", "localizer"),
-        Fate(),
-        Fate("ingest", "localizer"),
-    ]
-    fates = file_fates(rows)
-    assert len(fates) == 17
-    assert fates.count(Fate()) == 10
-    assert fates.count(Fate("ingest", "no_readable_image")) == 1
-    assert fates.count(Fate("ingest", "copy")) == 3
+    series, files = Counter(), Counter()
+    assert list(counted(rows, series, files)) == rows
+    assert series == {Fate("ingest", "localizer"): 2, Fate(): 1}
+    assert files == {
+        Fate(): 10,
+        Fate("ingest", "localizer"): 3,
+        Fate("ingest", "no_readable_image"): 1,
+        Fate("ingest", "copy"): 3,
+    }
 
 
 def test_counts_add_up_to_what_was_found(rows):
+    series, files = Counter(), Counter()
+    assert len(list(counted(rows, series, files))) == 4
     fates = {
-        "file": file_fates(rows),
-        "series": series_fates(rows),
+        "file": files,
+        "series": series,
         "scan": scan_fates(SCANS, [SCANS[1] | {"stage": "ingest", "reason": "no_axial_ct"}]),
         "vertebra": vertebra_fates([None, "metal", "metal"]),
     }
-    ledger = count(fates)
+    ledger = ledger_rows(fates)
     assert all(tuple(row) == names(LEDGER_COLUMNS) for row in ledger)
     for unit, found in fates.items():
-        assert sum(row["n"] for row in ledger if row["unit"] == unit) == len(found)
+        assert sum(row["n"] for row in ledger if row["unit"] == unit) == found.total()
     metal = next(row for row in ledger if row["reason"] == "metal")
     assert (metal["n"], metal["sentence"]) == (2, Reason.METAL.sentence)
     assert next(row["n"] for row in ledger if row["fate"] == "measured") == 1
@@ -84,7 +85,7 @@ def test_a_scan_is_excluded_once_and_only_from_its_cohort():
 
 def test_a_reason_outside_the_vocabulary_is_refused():
     with pytest.raises(ValueError, match="bad_luck"):
-        count({"scan": [Fate("ingest", "bad_luck")]})
+        ledger_rows({"scan": Counter([Fate("ingest", "bad_luck")])})
 
 
 def test_the_page_of_reasons_is_made_from_the_vocabulary(repo):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bonecast.measure.collect import ParticipantFiles, collect
+from bonecast.measure.collect import ParticipantFiles
 from bonecast.measure.columns import SCAN, names
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, SHIFTS, renamed, sensitivity
 from bonecast.measure.summaries import Vertebra
@@ -80,8 +80,8 @@ def test_supernumerary_levels_move_with_the_others():
 
 @pytest.mark.parametrize("shift", SHIFTS)
 @pytest.mark.parametrize("scans", ["ambiguous", "all"])
-def test_the_analysis_renames_the_scans_it_is_told_to(cohort, shift, scans):
-    tables = collect(cohort, SETTINGS | {"level_shift": shift, "level_shift_scans": scans})
+def test_the_analysis_renames_the_scans_it_is_told_to(cohort, collected, shift, scans):
+    tables = collected(cohort, SETTINGS | {"level_shift": shift, "level_shift_scans": scans})
     mean = {-1: 110.0, 0: 125.0, 1: 140.0}
     found = {row["participant_id"]: row for row in tables.scans.to_pylist()}
     assert found["p2"]["hu_vol_mean_l1l4_hu"] == mean[shift]
@@ -91,8 +91,8 @@ def test_the_analysis_renames_the_scans_it_is_told_to(cohort, shift, scans):
     assert rows["p1"]["hu_shift_0"] == rows["p2"]["hu_shift_0"] == 125.0
 
 
-def test_names_and_their_flags_reach_the_tables(cohort):
-    tables = collect(cohort, SETTINGS | {"level_shift": 1})
+def test_names_and_their_flags_reach_the_tables(cohort, collected):
+    tables = collected(cohort, SETTINGS | {"level_shift": 1})
     scans = tables.scans.to_pylist()
     assert [row["level_state"] for row in scans] == ["normal", "six_lumbar"]
     assert [row["level_ambiguous"] for row in scans] == [False, True]

@@ -306,7 +306,7 @@ def results(tmp_path_factory) -> Results:
             people.append(person)
     tables = folder / "tables"
     tables.mkdir()
-    collect(files, SETTINGS).write(tables)
+    collect(files, SETTINGS, tables)
     write_ledger(
         [one.ct.with_name("series.tsv") for one in files],
         *(tables / f"{name}" for name in ("scans.parquet", "exclusions.tsv", "vertebrae.parquet")),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bonecast.report import contact_sheet
 from bonecast.report.contact_sheet import ACROSS, DOWN, draw_contact_sheet
 from bonecast.report.qc_page import write_png
 
@@ -69,6 +70,22 @@ def test_a_large_cohort_is_cut_into_pages(sheet, tmp_path):
     assert b"/Count 3" in pdf
     with Image.open(tmp_path / "sheet.png") as page:
         assert page.width < 2400 and page.height < 2400
+
+
+def test_of_more_scans_than_there_are_pages_for_some_are_drawn_and_all_listed(
+    sheet, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(contact_sheet, "MAX_PAGES", 1)
+    flags, far = range(1, 40), [7, 30]
+    rows = sheet(100, flags=flags, outliers=far)
+    assert [row["page"] for row in rows] == ["1"] * PER_PAGE + [""] * (100 - PER_PAGE)
+    assert sorted(row["participant_id"] for row in rows) == [f"p{n:03d}" for n in range(100)]
+    drawn = [int(row["participant_id"][1:]) for row in rows[:PER_PAGE]]
+    # Half to be checked, those with two remarks surely; then others at even steps.
+    assert [n for n in drawn if n in flags] == drawn[: PER_PAGE // 2] and set(far) <= set(drawn)
+    others = drawn[PER_PAGE // 2 :]
+    assert others[0] == 0 and set(np.diff(others[1:])) == {5}
+    assert b"/Count 1" in (tmp_path / "sheet.pdf").read_bytes()
 
 
 def test_the_same_pictures_give_the_same_files_without_a_date(sheet, tmp_path):

@@ -109,6 +109,18 @@ def page(paths, config):
     return render(gather(paths, "tiny", True, config), paths, config)
 
 
+def test_a_large_cohort_links_the_pictures_to_be_checked_and_says_where_all_are(
+    paths, config, results, monkeypatch
+):
+    monkeypatch.setattr("bonecast.report.page.MAX_LINKED", 10)
+    text = render(gather(paths, "tiny", True, config), paths, config)
+    section = text.partition('id="checks"')[2].partition("</section>")[0]
+    pictures = section.rpartition("<details>")[2]
+    assert len(results.participants) > 10 > pictures.count("/qc.png") > 0
+    assert f"each of the {len(results.participants)} participants" in pictures
+    assert 'href="figures/contact_sheet.csv"' in pictures
+
+
 def test_what_to_check_links_to_every_picture(paths, config, results, tmp_path):
     row = {"participant_id": "D003", "level": "L2", "quantity": "volume", "value": 9000.0}
     row |= {"unit": "mm3", "expected": 27000.0, "robust_z": -9.3, "n_scans": 36}

@@ -1,19 +1,15 @@
 """The measured files of all participants as tables of a cohort, everyone accounted for.
 
-Files are read one after another with the csv module and turned into Arrow tables a few
-hundred participants at a time: ten thousand participants fit in memory and take seconds,
-not the minutes that one data frame per file would cost.
+Files are read one after another with the csv module, and tables written a few hundred scans at a
+time: memory does not grow with the cohort, and no data frame is made per file, which would take
+several times as long.
 """
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow.csv import WriteOptions, write_csv
 
 from bonecast.levels import LEVELS, shift_levels
 from bonecast.measure.calibration.vbmd import VBMD_COLUMNS, summarise_vbmd
@@ -31,10 +27,10 @@ from bonecast.measure.dictionary import (
     cohort_columns,
     data_dictionary,
 )
+from bonecast.measure.growing import GrowingTable
 from bonecast.measure.morphometry.summary import summarise_morphometry
 from bonecast.measure.morphometry.table import MORPHOMETRY_COLUMNS
 from bonecast.measure.radiomics.names import RADIOMICS_SHARED, feature_columns
-from bonecast.measure.schema import check_table
 from bonecast.measure.sensitivity import SENSITIVITY_COLUMNS, renamed, sensitivity
 from bonecast.measure.strength import STRENGTH_COLUMNS, summarise_strength
 from bonecast.measure.summaries import (
@@ -42,12 +38,12 @@ from bonecast.measure.summaries import (
     span,
     summarise_radiomics,
 )
-from bonecast.measure.tables import read_table, write_table
+from bonecast.measure.tables import open_table, read_table
 from bonecast.reasons import Reason
 from bonecast.sessions import scan_id
 
 CHUNK = 256
-"""Participants turned into Arrow columns together."""
+"""Scans written together: a row group of some 4,000 vertebrae."""
 
 FAMILIES = ("density", "morphometry", "strength", "composition", "radiomics")
 """What is measured, each in a table of its own."""
@@ -87,105 +83,131 @@ class ParticipantFiles:
 
 
 @dataclass(frozen=True)
-class CohortTables:
-    """The tables of one cohort.
+class Collected:
+    """How many rows the tables of a cohort have."""
+
+    scans: int
+    vertebrae: int
+    exclusions: int
+
+
+@dataclass(frozen=True)
+class Summaries:
+    """How scans are summarised.
 
     Attributes:
-        vertebrae: one row per scan and level.
-        scans: one row per scan, also those left out.
-        exclusions: one dict per scan left out, keys EXCLUSION_COLUMNS.
-        dictionary: one dict per column of the tables.
-        sensitivity: one dict per scan segmented: its density, were its levels named one off.
+        rois: regions of density, the first being the main one.
+        levels: those of the summaries, from head to foot.
+        min_levels: fewer give no summary.
+        textures: columns of radiomics that are summarised.
     """
 
-    vertebrae: pa.Table
-    scans: pa.Table
-    exclusions: list[dict]
-    dictionary: list[dict]
-    sensitivity: list[dict]
-
-    def write(self, folder: str | Path) -> None:
-        """Write vertebrae and scans as Parquet and TSV, exclusions and sensitivity as TSV and the
-        dictionary as CSV into a folder that exists."""
-        folder = Path(folder)
-        for name, table in (("vertebrae", self.vertebrae), ("scans", self.scans)):
-            pq.write_table(table, folder / f"{name}.parquet")
-            options = WriteOptions(delimiter="\t", quoting_style="needed")
-            write_csv(table, folder / f"{name}.tsv", options)
-        write_table(self.exclusions, EXCLUSION_COLUMNS, folder / "exclusions.tsv")
-        write_table(self.sensitivity, SENSITIVITY_COLUMNS, folder / "level_sensitivity.tsv")
-        with (folder / "data_dictionary.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, DICTIONARY_COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.dictionary)
+    rois: list[str]
+    levels: list[str]
+    min_levels: int
+    textures: list[str]
 
 
-def collect(participants: Sequence[ParticipantFiles], settings: dict) -> CohortTables:
+def collect(
+    participants: Sequence[ParticipantFiles],
+    settings: dict,
+    folder: str | Path,
+    progress: Callable[[str], object] = lambda words: None,
+    chunk: int = CHUNK,
+) -> Collected:
     """Gather the measurements of a cohort.
+
+    Writes vertebrae (a row per scan and level) and scans (a row per scan, also those left out) as
+    Parquet and TSV, exclusions.tsv (a row per scan left out), level_sensitivity.tsv (a row per
+    scan segmented) and data_dictionary.csv (a row per column of the tables).
 
     Args:
         participants: everyone in the cohort, in the order rows shall have.
         settings: keys `rois`, `summary_levels`, `min_levels`, `level_shift` and
             `level_shift_scans` of the config's `measure`.
+        folder: where to write; it exists.
+        progress: told in words how far it is.
+        chunk: scans held in memory together.
 
     Raises:
         ValueError: two participants' radiomics.tsv name different features, or a value is one
             that cannot be.
     """
-    rois = list(settings["rois"])
-    levels = sorted(settings["summary_levels"], key=LEVELS.index)
-    min_levels = int(settings["min_levels"])
+    folder = Path(folder)
     features = radiomics_of(participants)
-    textures = [column.name for column in features if column.block == "radiomics"]
     columns = cohort_columns(settings, features)
-    vertebra_table = _Chunks(columns["vertebrae"], "vertebrae")
-    scan_table = _Chunks(columns["scans"], "scans")
-    exclusions: list[dict] = []
-    shifted_rows: list[dict] = []
-    seen: dict[str, str] = {}
-
-    for files in participants:
-        segmentation, ct = _read_json(files.segmentation), _read_json(files.ct)
-        vertebrae = read_vertebrae(files, features)
-        for vertebra in vertebrae:
-            _add_naming(vertebra, segmentation)
-        if segmentation["status"] == "ok":
-            whose = {name: getattr(files, name) for name in names(SCAN)}
-            moved = sensitivity(segmentation, vertebrae, rois, levels, min_levels)
-            shifted_rows.append(whose | moved)
-        shift = shift_of(segmentation, settings)
-        vertebrae = renamed(vertebrae, shift)
-        row = _scan_row(files, segmentation, ct, vertebrae, shift)
-        if digest := ct.get("volume_digest"):
-            first = seen.setdefault(digest, files.scan_id)
-            row["same_scan_as"] = first if first != files.scan_id else None
-        calibration = _read_json(files.calibration) if files.calibration else {}
-        # That of the header, or what the table of participants says.
-        row["kvp"] = calibration.get("kvp", row["kvp"])
-        row |= summarise_hu(vertebrae, rois, levels, min_levels, row["kvp"])
-        density = {v.level: v.density.get(rois[0], {}) for v in vertebrae}
-        row |= summarise_vbmd(density, levels, span(levels), min_levels, calibration)
-        strength = {v.level: v.strength for v in vertebrae}
-        row |= summarise_strength(strength, levels, span(levels), min_levels)
-        row |= summarise_morphometry(vertebrae, min_levels)
-        composition = {v.level: v.composition for v in vertebrae}
-        person = replace(files.person, sex=row["patient_sex"])
-        row |= summarise_composition(composition, person, row["kvp"])
-        row |= summarise_radiomics(vertebrae, textures, levels, min_levels)
-        exclusion = _exclusion(segmentation, row, levels, min_levels)
-        if exclusion:
-            exclusions.append({name: row[name] for name in names((*SCAN, *WHEN))} | exclusion)
-            row["status"] = "excluded"
-            row["stage"], row["reason"] = exclusion["stage"], exclusion["reason"]
-        scan_table.add([row])
-        vertebra_table.add([_vertebra_row(row, vertebra) for vertebra in vertebrae])
-    return CohortTables(
-        vertebra_table.table(),
-        scan_table.table(),
-        exclusions,
-        data_dictionary(columns),
-        shifted_rows,
+    how = Summaries(
+        list(settings["rois"]),
+        sorted(settings["summary_levels"], key=LEVELS.index),
+        int(settings["min_levels"]),
+        [column.name for column in features if column.block == "radiomics"],
     )
+    write_dictionary(data_dictionary(columns), folder / "data_dictionary.csv")
+    seen: dict[str, str] = {}
+    n_excluded = 0
+    with (
+        GrowingTable(columns["vertebrae"], "vertebrae", folder) as vertebra_table,
+        GrowingTable(columns["scans"], "scans", folder) as scan_table,
+        open_table(EXCLUSION_COLUMNS, folder / "exclusions.tsv") as add_exclusion,
+        open_table(SENSITIVITY_COLUMNS, folder / "level_sensitivity.tsv") as add_sensitivity,
+    ):
+        for number, files in enumerate(participants, start=1):
+            segmentation, ct = _read_json(files.segmentation), _read_json(files.ct)
+            vertebrae = read_vertebrae(files, features)
+            for vertebra in vertebrae:
+                _add_naming(vertebra, segmentation)
+            if segmentation["status"] == "ok":
+                whose = {name: getattr(files, name) for name in names(SCAN)}
+                moved = sensitivity(segmentation, vertebrae, how.rois, how.levels, how.min_levels)
+                add_sensitivity(whose | moved)
+            shift = shift_of(segmentation, settings)
+            vertebrae = renamed(vertebrae, shift)
+            row = _scan_row(files, segmentation, ct, vertebrae, shift)
+            if digest := ct.get("volume_digest"):
+                first = seen.setdefault(digest, files.scan_id)
+                row["same_scan_as"] = first if first != files.scan_id else None
+            calibration = _read_json(files.calibration) if files.calibration else {}
+            row |= _summaries(vertebrae, row, files.person, calibration, how)
+            exclusion = _exclusion(segmentation, row, how)
+            if exclusion:
+                n_excluded += 1
+                add_exclusion({name: row[name] for name in names((*SCAN, *WHEN))} | exclusion)
+                row["status"] = "excluded"
+                row["stage"], row["reason"] = exclusion["stage"], exclusion["reason"]
+            scan_table.add([row])
+            vertebra_table.add(_vertebra_row(row, vertebra) for vertebra in vertebrae)
+            if number % chunk == 0 or number == len(participants):
+                vertebra_table.flush()
+                scan_table.flush()
+                progress(f"{number} of {len(participants)} scans")
+    return Collected(scan_table.n_rows, vertebra_table.n_rows, n_excluded)
+
+
+def write_dictionary(rows: Sequence[dict], path: Path) -> None:
+    """Write the data dictionary as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, DICTIONARY_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _summaries(
+    vertebrae: list[Vertebra], scan: dict, person: Person, calibration: dict, how: Summaries
+) -> dict:
+    """Columns of a scan that come from its vertebrae and its calibration."""
+    levels, min_levels = how.levels, how.min_levels
+    # That of the header, or what the table of participants says.
+    row = {"kvp": calibration.get("kvp", scan["kvp"])}
+    row |= summarise_hu(vertebrae, how.rois, levels, min_levels, row["kvp"])
+    density = {v.level: v.density.get(how.rois[0], {}) for v in vertebrae}
+    row |= summarise_vbmd(density, levels, span(levels), min_levels, calibration)
+    strength = {v.level: v.strength for v in vertebrae}
+    row |= summarise_strength(strength, levels, span(levels), min_levels)
+    row |= summarise_morphometry(vertebrae, min_levels)
+    composition = {v.level: v.composition for v in vertebrae}
+    person = replace(person, sex=scan["patient_sex"])
+    row |= summarise_composition(composition, person, row["kvp"])
+    return row | summarise_radiomics(vertebrae, how.textures, levels, min_levels)
 
 
 def shift_of(segmentation: dict, settings: dict) -> int:
@@ -305,7 +327,7 @@ def _scan_row(
     return row
 
 
-def _exclusion(segmentation: dict, row: dict, levels: list[str], min_levels: int) -> dict | None:
+def _exclusion(segmentation: dict, row: dict, how: Summaries) -> dict | None:
     """Why a participant has no measurements to analyse, or None."""
     if segmentation["status"] != "ok":
         return {
@@ -314,51 +336,10 @@ def _exclusion(segmentation: dict, row: dict, levels: list[str], min_levels: int
             "detail": segmentation.get("detail") or "",
         }
     if row["hu_reason"]:
-        of = f"{levels[0]} to {levels[-1]}"
-        detail = f"{row['n_levels_hu']} of {of}, at least {min_levels} needed"
+        of = f"{how.levels[0]} to {how.levels[-1]}"
+        detail = f"{row['n_levels_hu']} of {of}, at least {how.min_levels} needed"
         return {"stage": "measure", "reason": str(Reason.TOO_FEW_LEVELS), "detail": detail}
     return None
-
-
-ARROW = {"text": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
-
-
-class _Chunks:
-    """A table that grows: rows become checked Arrow columns a few hundred participants at a time.
-
-    Args:
-        columns: of the table; what a row lacks is missing.
-        name: of the table, for messages.
-    """
-
-    def __init__(self, columns: Sequence[Column], name: str):
-        self._columns, self._name = columns, name
-        self._schema = pa.schema([(column.name, ARROW[column.kind]) for column in columns])
-        self._rows: list[dict] = []
-        self._chunks: list[pa.Table] = []
-        self._participants = 0
-
-    def add(self, rows: list[dict]) -> None:
-        """Add the rows of one participant."""
-        self._rows += rows
-        self._participants += 1
-        if self._participants % CHUNK == 0:
-            self._flush()
-
-    def _flush(self) -> None:
-        arrays = [
-            pa.array((row.get(field.name) for row in self._rows), field.type, from_pandas=True)
-            for field in self._schema
-        ]
-        chunk = pa.Table.from_arrays(arrays, schema=self._schema)
-        check_table(chunk.to_pandas(), self._columns, self._name)
-        self._chunks.append(chunk)
-        self._rows = []
-
-    def table(self) -> pa.Table:
-        """All rows."""
-        self._flush()
-        return pa.concat_tables(self._chunks)
 
 
 def _header(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ a unit add up to what was found.
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,55 +68,62 @@ def write_ledger(
     """
     ids = list(names(SCAN))
     of_scans = pd.read_parquet(scans, columns=ids).fillna("").to_dict("records")
-    rows = read_series(of_scans, series)
     reasons = pd.read_parquet(vertebrae, columns=[f"{roi}_reason"])[f"{roi}_reason"]
-    fates = {
-        "file": file_fates(rows),
-        "series": series_fates(rows),
+    fates: dict[str, Counter[Fate]] = {
+        "file": Counter(),
+        "series": Counter(),
         "scan": scan_fates(of_scans, read_table(exclusions, LISTED)),
         "vertebra": vertebra_fates(
             reason if isinstance(reason, str) else None for reason in reasons
         ),
     }
+    # A cohort of thousands has series and files enough to fill the memory: written as they come.
+    rows = counted(read_series(of_scans, series), fates["series"], fates["file"])
     write_table(rows, SERIES_COLUMNS, series_path)
-    write_table(count(fates), LEDGER_COLUMNS, ledger_path)
-    return {unit: len(found) for unit, found in fates.items()}
+    write_table(ledger_rows(fates), LEDGER_COLUMNS, ledger_path)
+    return {unit: found.total() for unit, found in fates.items()}
 
 
 def read_series(
     scans: Iterable[Mapping[str, str]], tables: Iterable[str | Path]
-) -> list[dict[str, str]]:
-    """The rows of every scan's series.tsv under one another.
+) -> Iterator[dict[str, str]]:
+    """The rows of every scan's series.tsv, one after another.
 
     Args:
         scans: participant_id and session_id of each, which go before its cells.
         tables: the path of each, in the same order.
     """
-    rows = []
     for scan, path in zip(scans, tables, strict=True):
         with Path(path).open(encoding="utf-8", newline="") as stream:
-            rows += [dict(scan) | row for row in csv.DictReader(stream, delimiter="\t")]
-    return rows
+            for row in csv.DictReader(stream, delimiter="\t"):
+                yield dict(scan) | row
 
 
-def series_fates(rows: Iterable[Mapping[str, str]]) -> list[Fate]:
-    """What became of each series; rows of files outside any series are none."""
-    return [_fate(row) for row in rows if row["series"]]
+def counted(
+    rows: Iterable[dict[str, str]], series: Counter[Fate], files: Counter[Fate]
+) -> Iterator[dict[str, str]]:
+    """Pass the rows of series on and count what became of each series and file.
 
-
-def file_fates(rows: Iterable[Mapping[str, str]]) -> list[Fate]:
-    """What became of each file: that of its series, the reason of its kind, or COPY."""
-    fates = []
+    Args:
+        rows: as from `read_series`; those of files outside any series are no series.
+        series: counts are added to it.
+        files: the same; a file's fate is that of its series, the reason of its kind, or COPY.
+    """
     for row in rows:
-        fates += [_fate(row)] * len(from_ranges(row["files"]))
-        fates += [Fate(SERIES_STAGE, str(Reason.COPY))] * int(row["copies"] or 0)
-    return fates
+        fate = _fate(row)
+        if row["series"]:
+            series[fate] += 1
+        if n := len(from_ranges(row["files"])):
+            files[fate] += n
+        if n := int(row["copies"] or 0):
+            files[Fate(SERIES_STAGE, str(Reason.COPY))] += n
+        yield row
 
 
 def scan_fates(
     scans: Iterable[Mapping[str, str]], exclusions: Iterable[Mapping[str, str]]
-) -> list[Fate]:
-    """What became of each scan.
+) -> Counter[Fate]:
+    """What became of the scans.
 
     Args:
         scans: participant_id and session_id of the whole cohort.
@@ -131,26 +138,26 @@ def scan_fates(
         if fates.get(name) != Fate():
             raise ValueError(f"exclusion of {name}: not in the cohort, or excluded twice")
         fates[name] = Fate(row["stage"], row["reason"])
-    return list(fates.values())
+    return Counter(fates.values())
 
 
-def vertebra_fates(reasons: Iterable[str | None]) -> list[Fate]:
-    """What became of each vertebra, from the reason beside its density, None where included."""
-    return [Fate(VERTEBRA_STAGE, reason) if reason else Fate() for reason in reasons]
+def vertebra_fates(reasons: Iterable[str | None]) -> Counter[Fate]:
+    """What became of the vertebrae, from the reason beside each density, None where included."""
+    return Counter(Fate(VERTEBRA_STAGE, reason) if reason else Fate() for reason in reasons)
 
 
-def count(fates: Mapping[str, Sequence[Fate]]) -> list[dict[str, object]]:
+def ledger_rows(fates: Mapping[str, Counter[Fate]]) -> list[dict[str, object]]:
     """The ledger: a row for what was kept of each unit, then one per reason, commonest first.
 
     Args:
-        fates: unit to what became of each one.
+        fates: unit to what became of how many.
 
     Raises:
         ValueError: a reason is not in the vocabulary.
     """
     rows = []
     for unit in UNITS:
-        counts = Counter(fates.get(unit, ()))
+        counts = Counter(fates.get(unit))
         rows.append(_row(unit, KEPT[unit], Fate(), counts.pop(Fate(), 0)))
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0].stage, item[0].reason))
         rows += [_row(unit, LEFT_OUT, fate, n) for fate, n in ordered]

@@ -93,6 +93,14 @@ REFERENCE_COLUMNS = (
 """Columns of segmentation_reference.tsv: what each level was compared with."""
 
 
+def measured_columns(roi: str) -> list[str]:
+    """Columns of the table of vertebrae that sizes are made of; see `size_table`."""
+    return [
+        *(*KEYS, "anterior_mm", "middle_mm", "posterior_mm", "depth_mm"),
+        *("genant_grade", "morphometry_reason", f"{roi}_mean_hu"),
+    ]
+
+
 def size_table(
     scans: Iterable[tuple[str, str, dict, dict]], vertebrae: pd.DataFrame, roi: str
 ) -> pd.DataFrame:
@@ -100,7 +108,7 @@ def size_table(
 
     Args:
         scans: participant_id and session_id with the content of segmentation.json and ct.json.
-        vertebrae: the cohort's table of vertebrae.
+        vertebrae: the cohort's table of vertebrae, `measured_columns` of it.
         roi: region whose mean attenuation is compared.
 
     Returns:
@@ -117,12 +125,7 @@ def size_table(
                 row |= {"volume": body * voxel_mm3, "arch": facts["n_voxels"] / body}
                 rows.append(row)
     sizes = pd.DataFrame(rows, columns=[*KEYS, "volume", "arch"])
-    measured = vertebrae.reindex(
-        columns=[
-            *(*KEYS, "anterior_mm", "middle_mm", "posterior_mm", "depth_mm"),
-            *("genant_grade", "morphometry_reason", f"{roi}_mean_hu"),
-        ]
-    )
+    measured = vertebrae.reindex(columns=measured_columns(roi))
     table = sizes.merge(measured, how="left", on=KEYS)
     # Measuring looks 2 mm beyond the body for the border, segmentation at the last voxel.
     table = table[table["morphometry_reason"] != "touches_border"].reset_index(drop=True)

@@ -82,7 +82,7 @@ def sensitivity(
     }
     values = []
     for shift, name in zip(SHIFTS, ("minus1", "0", "plus1"), strict=True):
-        summary = summarise_hu(renamed(vertebrae, shift), rois, levels, min_levels)
+        summary = summarise_hu(renamed(vertebrae, shift), rois[:1], levels, min_levels)
         values.append(summary[column])
         row[f"hu_shift_{name}"] = summary[column]
         row[f"n_levels_shift_{name}"] = summary["n_levels_hu"]

@@ -1,7 +1,8 @@
 """Tables on disk: tab-separated text in which a missing value is empty."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bonecast.measure.columns import Column, names
@@ -18,11 +19,18 @@ def write_table(rows: Iterable[dict], columns: Iterable[Column], path: str | Pat
     Raises:
         ValueError: a row has a column that is not in `columns`.
     """
+    with open_table(columns, path) as add:
+        for row in rows:
+            add(row)
+
+
+@contextmanager
+def open_table(columns: Iterable[Column], path: str | Path) -> Iterator[Callable[[dict], object]]:
+    """The same for rows that come one after another: yields what writes one."""
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names(columns), delimiter="\t", lineterminator="\n")
         writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _text(value) for name, value in row.items()})
+        yield lambda row: writer.writerow({name: _text(value) for name, value in row.items()})
 
 
 def read_table(path: str | Path, columns: Sequence[Column]) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Every participant's picture on pages of two dozen, those to be checked first."""
+"""Participants' pictures on pages of two dozen, those to be checked first."""
 
 import base64
 import csv
@@ -16,6 +16,8 @@ from bonecast.sessions import scan_id
 
 COLUMNS = ("page", "place", "participant_id", "status", "corrected", "checks", "picture")
 ACROSS, DOWN = 6, 4
+MAX_PAGES = 100
+"""Half a megabyte each: of a larger cohort the sheet shows a part, and its table lists everyone."""
 TILE_PX = (300, 352)
 """Room for one picture; its names were made to be read at this width."""
 CAPTION_PX = 44
@@ -55,19 +57,25 @@ def draw_contact_sheet(
     outliers_path: str | Path,
     outputs: Mapping[str, str],
 ) -> None:
-    """Write all pages as PDF, the first as PNG and SVG, and the list of who is where as CSV.
+    """Write the pages as PDF, the first as PNG and SVG, and the list of who is where as CSV.
+
+    Of more than MAX_PAGES pages of scans those `on_sheet` are drawn; the list has everyone.
 
     Args:
         pictures, segmentations: qc.png and segmentation.json of everyone, in the same order.
         outliers_path: segmentation_outliers.tsv.
         outputs: keys pdf (all pages), svg and png (the first page), csv.
     """
-    tiles = order(read_tiles(pictures, segmentations, outliers_path))
+    every = order(read_tiles(pictures, segmentations, outliers_path))
     per_page = ACROSS * DOWN
+    tiles = on_sheet(every, MAX_PAGES * per_page)
     pages = max(1, -(-len(tiles) // per_page))
+    about = f"To be checked: {sum(bool(tile.checks) for tile in every):,}, shown first."
+    if len(tiles) < len(every):
+        about += f" {len(tiles):,} of {len(every):,} scans; contact_sheet.csv lists all."
     for number in range(1, pages + 1):
         part = tiles[(number - 1) * per_page : number * per_page]
-        page = draw_page(part, f"Page {number} of {pages}", sum(bool(t.checks) for t in tiles))
+        page = draw_page(part, f"Page {number} of {pages}. {about}")
         if number == 1:
             write_png(np.asarray(page), outputs["png"])
             _write_svg(page.size, outputs)
@@ -79,11 +87,14 @@ def draw_contact_sheet(
     with Path(outputs["csv"]).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for index, tile in enumerate(tiles):
+        places = {tile.participant_id: place for place, tile in enumerate(tiles)}
+        others = [tile for tile in every if tile.participant_id not in places]
+        for tile in (*tiles, *others):
+            place = places.get(tile.participant_id)
             writer.writerow(
                 {
-                    "page": index // per_page + 1,
-                    "place": index % per_page + 1,
+                    "page": None if place is None else place // per_page + 1,
+                    "place": None if place is None else place % per_page + 1,
                     "participant_id": tile.participant_id,
                     "status": tile.status,
                     "corrected": str(tile.corrected).lower(),
@@ -146,14 +157,30 @@ def order(tiles: Sequence[Tile]) -> list[Tile]:
     return sorted(tiles, key=lambda tile: (not tile.checks, tile.status != "ok"))
 
 
-def draw_page(tiles: Sequence[Tile], title: str, n_checks: int) -> Image.Image:
+def on_sheet(tiles: Sequence[Tile], room: int) -> list[Tile]:
+    """Those for which there is room, in the order given.
+
+    Where not all fit, at least half the room goes to those to be checked, first those with most
+    to be checked; the others are taken at even steps.
+    """
+    if len(tiles) <= room:
+        return list(tiles)
+    marked = sorted((tile for tile in tiles if tile.checks), key=lambda tile: -len(tile.checks))
+    others = [tile for tile in tiles if not tile.checks]
+    marked = marked[: max(room // 2, room - len(others))]
+    n = room - len(marked)
+    others = [others[i * len(others) // n] for i in range(n)]
+    chosen = {tile.participant_id for tile in (*marked, *others)}
+    return [tile for tile in tiles if tile.participant_id in chosen]
+
+
+def draw_page(tiles: Sequence[Tile], title: str) -> Image.Image:
     """One page of at most ACROSS x DOWN pictures."""
     wide, high = TILE_PX[0] + GAP_PX, TILE_PX[1] + CAPTION_PX + GAP_PX
     rows = max(1, -(-len(tiles) // ACROSS))
     page = Image.new("RGB", (ACROSS * wide + GAP_PX, rows * high + HEAD_PX + GAP_PX), PAPER)
     draw = ImageDraw.Draw(page)
-    text = f"{title}. To be checked: {n_checks}, shown first."
-    draw.text((GAP_PX, HEAD_PX / 2), text, font=font(24), fill=INK, anchor="lm")
+    draw.text((GAP_PX, HEAD_PX / 2), title, font=font(24), fill=INK, anchor="lm")
     for i, tile in enumerate(tiles):
         x, y = GAP_PX + i % ACROSS * wide, HEAD_PX + i // ACROSS * high
         with Image.open(tile.picture) as picture:

@@ -10,7 +10,7 @@ import pandas as pd
 from bonecast import __version__
 from bonecast.measure.summaries import span
 from bonecast.report.figures_flow import Step, name_of, read_flow, sentence_of, table_steps
-from bonecast.report.figures_measure import level_statistics, scope
+from bonecast.report.figures_measure import level_statistics, read_vertebrae, scope
 from bonecast.report.levels import LevelFacts, level_facts
 from bonecast.report.model_facts import ModelFacts, read_models
 from bonecast.report.tables import counted, read_table
@@ -60,7 +60,7 @@ class Facts:
         ledger: dicts with unit, fate, reason, n, sentence and remedy.
         sites: participants found at each site, that of the baseline scan.
         all_scans: the table of scans, None where there are no images.
-        scans, vertebrae: the measured tables, of baseline scans; None where there are no images.
+        scans: the same of baseline scans.
         roi, hu_column, scope: ROI and column of the scan's mean HU, and its levels in words.
         levels: density by level.
         level_reasons: how many vertebrae were not measured, by reason.
@@ -80,7 +80,6 @@ class Facts:
     sites: dict[str, int] = field(default_factory=dict)
     all_scans: pd.DataFrame | None = None
     scans: pd.DataFrame | None = None
-    vertebrae: pd.DataFrame | None = None
     roi: str = ""
     hu_column: str = ""
     scope: str = ""
@@ -173,15 +172,16 @@ def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
     )
     facts.all_scans = pd.read_parquet(paths.scans)
     facts.scans = baseline_rows(facts.all_scans)
-    facts.vertebrae = baseline_rows(pd.read_parquet(paths.vertebrae))
     facts.ledger = read_table(paths.ledger).to_dict("records")
     sites = facts.scans["site"].fillna("").replace("", "not named")
     facts.sites = sites.value_counts().sort_index().to_dict()
     facts.roi = measure["density"]["rois"][0]
     facts.hu_column = f"{facts.roi}_mean_{span(measure['summary_levels'])}_hu"
     facts.scope = scope(measure["summary_levels"])
-    facts.levels = level_statistics(facts.vertebrae, facts.roi).to_dict("records")
-    facts.level_reasons = _level_reasons(facts.vertebrae, facts.roi)
+    told = ("level", f"{facts.roi}_mean_hu", f"{facts.roi}_included")
+    vertebrae = read_vertebrae(paths.vertebrae, (*told, *_reason_columns(facts.roi).values()))
+    facts.levels = level_statistics(vertebrae, facts.roi).to_dict("records")
+    facts.level_reasons = _level_reasons(vertebrae, facts.roi)
     facts.dictionary = pd.read_csv(paths.dictionary, dtype=str, keep_default_na=False).to_dict(
         "records"
     )
@@ -195,12 +195,16 @@ def _add_measurements(facts: Facts, paths: Paths, measure: dict) -> None:
     )
 
 
+def _reason_columns(roi: str) -> dict[str, str]:
+    """Where the table of vertebrae says why density, height, strength or texture is not used."""
+    columns = {"density": f"{roi}_reason", "height": "morphometry_reason"}
+    return columns | {"strength": "strength_reason", "texture": "radiomics_reason"}
+
+
 def _level_reasons(vertebrae: pd.DataFrame, roi: str) -> list[dict]:
     """Vertebrae whose density, height, strength or texture is not used, counted by reason."""
-    columns = {"density": f"{roi}_reason", "height": "morphometry_reason"}
-    columns |= {"strength": "strength_reason", "texture": "radiomics_reason"}
     rows = []
-    for what, column in columns.items():
+    for what, column in _reason_columns(roi).items():
         if column not in vertebrae:
             continue
         for reason, n in vertebrae[column].dropna().value_counts().items():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
@@ -87,9 +88,17 @@ def hu_by_level_and_age(
     people = ages_and_sexes(scans, analysis_set_path)
     people["hu"] = scans[f"{roi}_mean_{span(levels)}_hu"].astype(float).to_numpy()
     people = people[(scans["status"] == "ok").to_numpy()]
-    vertebrae = baseline_rows(pd.read_parquet(vertebrae_path))
+    vertebrae = read_vertebrae(vertebrae_path, ("level", f"{roi}_mean_hu", f"{roi}_included"))
     figure, rows = draw_level_and_age(vertebrae, people, roi, scope(levels))
     save_figure(figure, rows, LEVEL_AGE_COLUMNS, outputs, dpi)
+
+
+def read_vertebrae(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Baseline rows of the table of vertebrae: of its hundreds of columns those named here that
+    it has."""
+    there = set(pq.read_schema(path).names)
+    wanted = [name for name in ("baseline", *columns) if name in there]
+    return baseline_rows(pd.read_parquet(path, columns=wanted))
 
 
 def ages_and_sexes(scans: pd.DataFrame, analysis_set_path: str | Path | None) -> pd.DataFrame:

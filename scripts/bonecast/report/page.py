@@ -24,6 +24,8 @@ from bonecast.sessions import scan_ids
 MAX_THUMBNAILS = 48
 """More pictures than this would make the page too heavy for a phone."""
 THUMBNAIL_PX = 300
+MAX_LINKED = 500
+"""Of more scans than this the page links the pictures of those to be checked, and no more."""
 MAX_EXCLUDED_ROWS = 500
 """The table of exclusions beside the report lists everyone."""
 MAX_RATIO_ROWS = 40
@@ -94,7 +96,8 @@ def render(facts: Facts, paths: Paths, config: dict) -> str:
         checks=checks,
         run=run_facts(paths.benchmarks) if paths.benchmarks else None,
         who="scan" if facts.has_sessions else "participant",
-        everyone=[Path(path).parent.name for path in paths.pictures],
+        linked=linked([Path(path).parent.name for path in paths.pictures], checks.to_check),
+        n_scans=len(paths.pictures),
     )
 
 
@@ -162,6 +165,13 @@ def _chosen(paths: list[Path], first: Collection[str]) -> tuple[list[Path], list
         chosen = chosen[: max(MAX_THUMBNAILS // 2, MAX_THUMBNAILS - len(others))]
     room = MAX_THUMBNAILS - len(chosen)
     return chosen, others[:: max(1, math.ceil(len(others) / room))]
+
+
+def linked(scans: Sequence[str], to_check: Collection[str]) -> list[str]:
+    """Scans whose pictures the page links: all, or the first of those to be checked."""
+    if len(scans) <= MAX_LINKED:
+        return list(scans)
+    return [name for name in scans if name in to_check][:MAX_LINKED]
 
 
 def quartiles(facts: Facts) -> Mapping[str, float] | None:
