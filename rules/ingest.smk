@@ -10,8 +10,6 @@ rule ingest_scan:
     benchmark:
         "<benchmarks>/participants/{participant}/ingest_scan.tsv"
     priority: turn_of_batch if config["segment"]["backend"] != "masks" else 0
-    group:
-        "image"
     threads: config["ingest"]["threads"]
     resources:
         # A thousand slices of 512 x 512 are held twice, three times where they are resampled.

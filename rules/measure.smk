@@ -17,8 +17,6 @@ rule match_calibration:
         "<logs>/participants/{participant}/match_calibration.log",
     benchmark:
         "<benchmarks>/participants/{participant}/match_calibration.tsv"
-    group:
-        "image"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
