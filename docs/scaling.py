@@ -4,7 +4,8 @@ scaling.tsv comes from workflow_tests/benchmarks/bench_scan.py, a row a figure:
 
   scan     which one was measured
   backend  of the segmentation
-  kind     cpu_s of a job, its peak_mb, mb on the disk, or gpu_s of a scan in a job
+  kind     cpu_s of a job, its peak_mb, mb on the disk, gpu_s of a scan in a job, or start_s: CPU
+           seconds of a Snakemake that runs one job of a cohort of so many scans
   name     rule or file
   value
 """
@@ -27,6 +28,12 @@ NODES = 10
 RULES = ("ingest_scan", "segment_batch", "label_vertebrae", "measure_scan")
 SCAN_FILES = ("ct.nii.gz",)
 """What disk.keep: measurements takes away."""
+
+STARTS = 2
+"""Of Snakemake in each job on Slurm."""
+
+BATCH = 20
+"""Scans in a job of segment_batch: the default."""
 
 READS_OF_CT = 4
 """Two in segment_batch (digest and voxels), one each in label_vertebrae and measure_scan."""
@@ -51,7 +58,7 @@ def table(header: list[str], rows: list[list]) -> str:
 
 def scans(figures: Figures) -> list[tuple[str, str]]:
     """Scan and backend of every measured run, in the order of the file."""
-    return list(dict.fromkeys((scan, backend) for scan, backend, _, _ in figures))
+    return list(dict.fromkeys(key[:2] for key in figures if key[2] == "cpu_s"))
 
 
 def jobs(figures: Figures) -> str:
@@ -116,6 +123,9 @@ def cohorts(figures: Figures) -> str:
         f"hours on {CORES} cores, the network elsewhere": lambda n: hours(n * one["rest"] / CORES),
         f"hours on {NODES} nodes of {CORES} cores, all of it": lambda n: hours(
             n * (one["rest"] + one["network"]) / CORES / NODES
+        ),
+        "CPU-hours of Snakemake's starts on Slurm, without groups": lambda n: hours(
+            STARTS * figures[str(n), "", "start_s", ""] * n * (len(RULES) - 1 + 1 / BATCH)
         ),
         "GB of input": lambda n: gigabytes(n * one["input"]),
         "GB of results, `keep: all`": lambda n: gigabytes(n * one["all"]),

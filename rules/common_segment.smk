@@ -73,6 +73,14 @@ def batch_scans(wildcards):
     ]
 
 
+def turn_of_batch(wildcards):
+    """Priority of a scan's ingest: batch after batch, so that the network begins early.
+
+    In no order, nearly all scans are converted before the first batch is whole.
+    """
+    return -int(BATCH_OF[wildcards.participant])
+
+
 # Options of the segment section that decide what a network gives: the others segment nothing anew.
 ENGINE_OPTIONS = ("backend", "model", "folds", "checkpoint", "tile_step", "mirroring", "device")
 TOTALSEGMENTATOR_OPTIONS = ("backend", "weights_dir", "totalsegmentator", "device")

@@ -9,8 +9,7 @@ rule ingest_scan:
         "<logs>/participants/{participant}/ingest_scan.log",
     benchmark:
         "<benchmarks>/participants/{participant}/ingest_scan.tsv"
-    group:
-        "image"
+    priority: turn_of_batch if config["segment"]["backend"] != "masks" else 0
     threads: config["ingest"]["threads"]
     resources:
         # A thousand slices of 512 x 512 are held twice, three times where they are resampled.

@@ -17,8 +17,6 @@ rule match_calibration:
         "<logs>/participants/{participant}/match_calibration.log",
     benchmark:
         "<benchmarks>/participants/{participant}/match_calibration.tsv"
-    group:
-        "image"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
@@ -75,7 +73,8 @@ rule measure_scan:
     benchmark:
         "<benchmarks>/participants/{participant}/measure_scan.tsv"
     resources:
-        mem_mb=growing(2000),
+        # A thousand slices of 512 x 512 with masks of tissue take 1.7 GB.
+        mem_mb=growing(2500),
         runtime=growing(10),
     params:
         levels=config["measure"]["levels"],

@@ -48,7 +48,13 @@ rule find_segmentation_outliers:
     params:
         participants=participants_table,
         roi=lookup("measure/density/rois/0", within=config),
-        code=code_digest("measure/outliers.py", "measure/tables.py", "levels.py", "results.py"),
+        code=code_digest(
+            "measure/outliers.py",
+            "measure/tables.py",
+            "levels.py",
+            "results.py",
+            "sessions.py",
+        ),
     message:
         "Comparing every vertebra with the cohort"
     script:

@@ -78,7 +78,8 @@ rule label_vertebrae:
     benchmark:
         "<benchmarks>/participants/{participant}/label_vertebrae.tsv"
     resources:
-        mem_mb=growing(3000),
+        # A thousand slices of 512 x 512 take 4 GB, four hundred 1.4 GB.
+        mem_mb=growing(5000),
         runtime=growing(15),
     params:
         backend=config["segment"]["backend"],

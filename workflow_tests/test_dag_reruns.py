@@ -5,7 +5,7 @@ import re
 
 
 def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(
-    run_snakemake, plan, project, scans, cohort
+    run_snakemake, plan, project, scans, cohort, tmp_path
 ):
     config = cohort(scans)
     done = run_snakemake(config=config, project=project)
@@ -23,6 +23,10 @@ def test_an_edit_of_a_measurement_reruns_measuring_and_what_follows(
 
     density.write_text(original)
     assert plan(config, project=project).jobs == {}
+
+    (tmp_path / "results/study/participants/p1/qc.png").write_text("another picture")
+    jobs = plan(config, project=project).jobs
+    assert jobs["draw_contact_sheet"] == 1 and "measure_scan" not in jobs
 
 
 def test_other_weights_or_class_names_of_a_model_segment_again(
@@ -104,6 +108,18 @@ AFTER_A_MASK = {"label_vertebrae", "measure_scan"}
 """What is made again of a participant whose mask changed; then come the cohort's tables."""
 
 
+OF_EVERYONE = {
+    "collect_measurements",
+    "draw_body_composition",
+    "draw_contact_sheet",
+    "draw_example_segmentations",
+    "find_segmentation_outliers",
+    "write_ledger",
+    "write_report",
+}
+"""Some of what is made of the files of every scan, named as inputs or not."""
+
+
 def _jobs_of_participants(text: str) -> set[str]:
     """Participants named in the messages of planned jobs."""
     return set(re.findall(r" of (p\d)$", text, re.MULTILINE))
@@ -125,7 +141,7 @@ def test_a_correction_added_edited_and_removed_reruns_one_participant_and_no_net
 
     def check(what):
         outcome = plan(config, project=project)
-        for rule in AFTER_A_MASK | {"collect_measurements", "write_report"}:
+        for rule in AFTER_A_MASK | OF_EVERYONE:
             assert outcome.jobs.get(rule) == 1, f"{what}: {rule}"
         assert not {"segment_batch", "ingest_scan"} & outcome.jobs.keys(), what
         assert _jobs_of_participants(outcome.text) == {"p2"}, what

@@ -1,5 +1,7 @@
 """What stays on the disk with disk.keep: measurements, and what later runs then make again."""
 
+import runpy
+
 import numpy as np
 import pytest
 
@@ -38,13 +40,17 @@ def test_cts_go_and_later_runs_make_those_that_they_need(
     def run(*targets):
         done = run_snakemake(*targets, config=study, project=project)
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def jobs(*targets, **changes):
         outcome = plan(study | changes, *targets, project=project)
         assert outcome.ok, outcome.text
         return outcome.jobs
 
-    run("features", FIGURE)
+    told = run("features", FIGURE)
+    # The first batch is whole before the second is begun: few CTs wait.
+    places = [told.index(f"Listing the series of {name} ") for name in ("p1", "p2", "p3")]
+    assert max(places) == places[2]
     assert cts(tmp_path) == []
     left = {path.name for path in (tmp_path / "results/study/participants/p1").iterdir()}
     kept = {"series.tsv", "ct.json", "segmentation.json", "density.tsv", "radiomics.tsv"}
@@ -72,6 +78,11 @@ def test_cts_go_and_later_runs_make_those_that_they_need(
     run("features")
     assert jobs("features") == {}
     assert not (tmp_path / "results/study/again").exists()
+
+    (folder / "p2.nii.gz").unlink()
+    batch = {"ingest_scan": 2, "segment_batch": 1, "label_vertebrae": 2, "measure_scan": 2}
+    assert jobs("features").items() >= batch.items()
+    (folder / "p2.nii.gz").write_text("corrected")
 
     (scans / "p4.nii.gz").touch()
     added = jobs("features")
@@ -104,3 +115,12 @@ def test_the_same_is_measured_and_the_same_scan_is_made_again(run_snakemake, tmp
         read[keep] = [path.read_bytes() for path in paths]
     assert read["all"] == read["measurements"]
     assert b"L2" in read["all"][0]
+
+
+def test_the_tables_of_the_page_are_made_from_the_measured_figures(repo):
+    made = runpy.run_path(str(repo / "docs" / "scaling.py"))
+    text = (repo / "docs" / "scaling.md").read_text(encoding="utf-8")
+    figures = made["read"](repo / "docs" / "scaling.tsv")
+    assert text == made["page"](text, figures), "run: .venv/bin/python docs/scaling.py"
+    with pytest.raises(ValueError, match="no place for the table"):
+        made["page"]("", figures)

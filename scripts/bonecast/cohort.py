@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonecast.refusal import Refusal, shown
@@ -138,8 +138,10 @@ def read_cohort(
     whose = [(row["participant_id"], day) for (_, row), day in zip(rows, days, strict=True)]
     is_baseline = baselines(whose, baseline)
     around = _around(table, input_folder, home)
+    # Listed once: every job of a cluster reads the cohort, often from a network drive.
+    there = set(os.listdir(input_folder)) if os.path.isdir(input_folder) else set()
     return [
-        _participant(row, input_folder, around, is_baseline[place])
+        _participant(row, input_folder, around, there, is_baseline[place])
         for place, (_, row) in enumerate(rows)
     ]
 
@@ -157,7 +159,7 @@ def find_scan(name: str, input_folder: str, table: str | None, home: str) -> Par
     rows = read_rows(table, columns, "cohort.participants") if table else _list_folder(input_folder)
     for _, row in rows:
         if _scan_id(row) == name:
-            return _participant(row, input_folder, _around(table, input_folder, home))
+            return _participant(row, input_folder, _around(table, input_folder, home), None)
     raise CohortError(f"{table or input_folder}: no participant {name}")
 
 
@@ -167,15 +169,23 @@ def _around(table: str | None, input_folder: str, home: str) -> list[str]:
 
 
 def _participant(
-    row: dict[str, str], input_folder: str, around: list[str], is_baseline: bool = True
+    row: dict[str, str],
+    input_folder: str,
+    around: list[str],
+    there: Collection[str] | None,
+    is_baseline: bool = True,
 ) -> Participant:
-    """A row of the table, its paths located."""
+    """A row of the table, its paths located.
+
+    Args:
+        there: names in the input folder; None: it is asked for each.
+    """
     return Participant(
         participant_id=row["participant_id"],
         site=row.get("site", ""),
         path=locate(row["path"], around)
         if row.get("path")
-        else _default_path(_scan_id(row), input_folder),
+        else _default_path(_scan_id(row), input_folder, there),
         mask=locate(row.get("mask", ""), around),
         bodies=locate(row.get("bodies", ""), around),
         level_shift=LEVEL_SHIFTS.get(row.get("level_shift", "")),
@@ -306,11 +316,12 @@ def check_masks(
         raise CohortError("masks that are not there:\n  " + "\n  ".join(problems))
 
 
-def _default_path(scan: str, folder: str) -> str:
+def _default_path(scan: str, folder: str, there: Collection[str] | None) -> str:
     """Where a scan without a path of its own is: the folder or file of that name."""
     path = os.path.join(folder, scan)
     for suffix in ("", *IMAGE_SUFFIXES):
-        if os.path.exists(path + suffix):
+        name = scan + suffix
+        if os.path.exists(path + suffix) if there is None else name in there:
             return path + suffix
     return path
 

@@ -113,7 +113,8 @@ def _measured(rows: list[dict]) -> list[str]:
     told = []
     for machine in dict.fromkeys(row["machine"] for row in rows):
         found = [row for row in rows if row["machine"] == machine]
-        loads = [float(row["load"]) for row in found]
+        loads = [float(row["load"]) for row in found if row["load"]]
+        load = f"load {min(loads):g} to {max(loads):g}" if loads else "load not read"
         every = {
             name: sorted({row[name] for row in found})
             for name in ("date", "python", "version", "input")
@@ -121,7 +122,7 @@ def _measured(rows: list[dict]) -> list[str]:
         rounds = len({row["round"] for row in found})
         packages = dict.fromkeys(", ".join(every["version"]).split(", "))
         told.append(
-            f"{' and '.join(every['date'])}, {machine}, load {min(loads):g} to {max(loads):g};"
+            f"{' and '.join(every['date'])}, {machine}, {load};"
             f" medians of {rounds} round{'s' if rounds > 1 else ''} in turns (least to largest)."
             f" Python {' and '.join(every['python'])}, {', '.join(packages)}."
             f" Input: {'; '.join(every['input'])}."
