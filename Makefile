@@ -42,6 +42,7 @@ lint: $(INSTALLED) ## check style, spelling, the workflow and the citation file
 bench: $(INSTALLED) ## time every part against its peers, into docs/benchmarks.md (long)
 	$(BIN)/python workflow_tests/benchmarks/run_all.py --rounds $(ROUNDS)
 	-$(BIN)/python workflow_tests/benchmarks/bench_dag.py
+	-$(BIN)/python workflow_tests/benchmarks/bench_collect.py --rounds 1
 
 compare: $(INSTALLED) ## say how results differ: FIRST, SECOND: folders results/<cohort>, or a provenance.json
 	@PYTHONPATH=scripts $(BIN)/python -m bonecast.provenance.compare '$(FIRST)' '$(SECOND)'

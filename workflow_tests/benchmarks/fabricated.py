@@ -23,6 +23,8 @@ MASKS = ("vertebrae", "bodies", "tissue")
 """Not read by the steps over a cohort, nor is the CT: empty files."""
 FILTERS = ("log_sigma_1_mm", "log_sigma_3_mm", "wavelet_lll")
 """Filters whose features are added to those measured, until a row of vertebrae is wide enough."""
+RULES = ("ingest_scan", "label_vertebrae", "measure_scan")
+"""Jobs of a scan, of which the report tells what they took."""
 LEFT_OUT = (
     ("ingest", "no_axial_ct", "series found: 1 localizer"),
     ("ingest", "empty_folder", "0 files"),
@@ -206,10 +208,21 @@ def _write(source: Seed, home: Path, number: int, random: np.random.Generator) -
     for name, template in source.tables.items():
         (home / f"{name}.tsv").write_text(template.filled(random, size), encoding="utf-8")
     _write_json(facts["calibration"], home / "calibration.json")
+    _write_benchmarks(home.parents[1] / "benchmarks" / "participants" / home.name, random)
 
 
 def _write_json(content: dict, path: Path) -> None:
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _write_benchmarks(home: Path, random: np.random.Generator) -> None:
+    """What the jobs of a scan took, as Snakemake writes it."""
+    home.mkdir(parents=True)
+    for rule in RULES:
+        seconds, mb = random.uniform(1, 10), random.uniform(100, 900)
+        row = {"s": f"{seconds:.4f}", "max_rss": f"{mb:.2f}", "cpu_time": f"{seconds:.2f}"}
+        text = "\t".join(row) + "\n" + "\t".join(row.values()) + "\n"
+        (home / f"{rule}.tsv").write_text(text, encoding="utf-8")
 
 
 def clinical_rows(rows: list[dict], seed: int = 20260101) -> list[dict]:
