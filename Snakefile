@@ -19,6 +19,7 @@ container: os.path.join(WORKFLOW_FOLDER, "envs", "bonecast.sif")
 
 
 include: "rules/common.smk"
+include: "rules/common_cluster.smk"
 include: "rules/common_segment.smk"
 include: "rules/common_measure.smk"
 include: "rules/common_model.smk"

@@ -12,6 +12,8 @@ rule deidentify_series:
         "<logs>/participants/{participant}/deidentify_series.log",
     benchmark:
         "<benchmarks>/participants/{participant}/deidentify_series.tsv"
+    group:
+        with_batch("deidentify")
     resources:
         mem_mb=growing(1000),
         runtime=growing(20),

@@ -10,6 +10,8 @@ rule ingest_scan:
     benchmark:
         "<benchmarks>/participants/{participant}/ingest_scan.tsv"
     priority: turn_of_batch if config["segment"]["backend"] != "masks" else 0
+    group:
+        with_batch("ingest")
     threads: config["ingest"]["threads"]
     resources:
         # A thousand slices of 512 x 512 are held twice, three times where they are resampled.
@@ -37,5 +39,7 @@ use rule ingest_scan as ingest_again with:
         "<logs>/participants/{participant}/ingest_again.log",
     benchmark:
         "<benchmarks>/participants/{participant}/ingest_again.tsv"
+    group:
+        "ingest_again"
     message:
         "Converting the CT of {wildcards.participant} once more"

@@ -17,6 +17,8 @@ rule match_calibration:
         "<logs>/participants/{participant}/match_calibration.log",
     benchmark:
         "<benchmarks>/participants/{participant}/match_calibration.tsv"
+    group:
+        with_batch("ingest")
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
@@ -72,6 +74,8 @@ rule measure_scan:
         "<logs>/participants/{participant}/measure_scan.log",
     benchmark:
         "<benchmarks>/participants/{participant}/measure_scan.tsv"
+    group:
+        with_batch("scan")
     resources:
         # A thousand slices of 512 x 512 with masks of tissue take 1.7 GB.
         mem_mb=growing(2500),

@@ -15,6 +15,8 @@ rule perturb_radiomics:
         "<logs>/participants/{participant}/perturb_radiomics.log",
     benchmark:
         "<benchmarks>/participants/{participant}/perturb_radiomics.tsv"
+    group:
+        with_batch("robustness")
     resources:
         mem_mb=growing(2000),
         runtime=growing(20),

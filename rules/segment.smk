@@ -77,6 +77,8 @@ rule label_vertebrae:
         "<logs>/participants/{participant}/label_vertebrae.log",
     benchmark:
         "<benchmarks>/participants/{participant}/label_vertebrae.tsv"
+    group:
+        with_batch("scan")
     resources:
         # A thousand slices of 512 x 512 take 4 GB, four hundred 1.4 GB.
         mem_mb=growing(5000),
