@@ -13,6 +13,8 @@ rule export_for_editing:
         "<logs>/participants/{participant}/export_for_editing.log",
     benchmark:
         "<benchmarks>/participants/{participant}/export_for_editing.tsv"
+    group:
+        with_batch("editing")
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
