@@ -149,7 +149,7 @@ def test_a_process_is_measured_and_may_say_what_it_took(modules):
     contest = modules["contest"]
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     taken = contest.run([sys.executable, "-c", burn])
-    assert 0.3 <= taken.cpu_s < 3 and taken.wall_s >= 0.3 and 3 < taken.peak_mb < 500
+    assert 0.3 <= taken.cpu_s < 3 and taken.wall_s >= 0.3 and taken.peak_mb > 3
     say = 'print(\'MEASURED {"cpu_s": 7, "dice": 0.5}\')'
     taken = contest.run([sys.executable, "-c", say])
     assert (taken.cpu_s, taken.facts) == (7, {"dice": 0.5}) and taken.wall_s < 60
