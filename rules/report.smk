@@ -41,9 +41,9 @@ rule write_report:
     benchmark:
         "<benchmarks>/write_report.tsv"
     resources:
-        # Four small files of every scan are read.
+        # Seven small files of every scan are read.
         mem_mb=growing(1000, per_scan=0.05),
-        runtime=growing(10, per_scan=0.005),
+        runtime=growing(10, per_scan=0.01),
     params:
         cohort=config["cohort"]["name"],
         participants=PARTICIPANTS,
