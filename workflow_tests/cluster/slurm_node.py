@@ -145,7 +145,11 @@ def cluster(wait_s: float = 900, accounting: bool = False) -> Iterator[Cluster]:
     """
     scripts = scripts_folder()
     with LOCK.open("w") as lock:
-        wait_for(lambda: _locked(lock), wait_s, "another cluster of this machine to end")
+        end = time.monotonic() + wait_s
+        while not _locked(lock):
+            if time.monotonic() > end:
+                raise NoSlurm(f"another one of this machine is up, after {wait_s:.0f} s still")
+            time.sleep(1)
         # A short path: sockets lie in it.
         folder = Path(tempfile.mkdtemp(prefix="bonecast_slurm_"))
         sizes = {"SLURM_CPUS": str(CPUS), "SLURM_MEM_MB": str(MEM_MB), "SLURM_GPUS": "1"}
