@@ -56,7 +56,7 @@ def frozen_cohort(results: str, tabular: bool) -> list[Participant]:
                 participant_id=row["participant_id"],
                 session_id=row.get("session_id", ""),
                 site=row.get("site", ""),
-                baseline=row.get("baseline", "True") != "False",
+                baseline=row.get("baseline", "true").lower() != "false",
             )
             for row in csv.DictReader(stream, delimiter="\t")
         ]
