@@ -23,7 +23,7 @@ REPO = Path(__file__).resolve().parents[2]
 LOCK = Path(tempfile.gettempdir(), "bonecast_slurm.lock")
 """Held while a cluster is up: Slurm's default configuration file is one per machine."""
 
-CPUS, MEM_MB = 6, 64000
+CPUS, MEM_MB = 8, 64000
 """What the pretended node has: enough that nothing but its one GPU makes jobs wait."""
 
 POLLING = (
