@@ -25,8 +25,8 @@ RUN ?= .
 status: $(INSTALLED) ## how a run goes or went: jobs, expected end, failures with reason (RUN=its folder)
 	@PYTHONPATH=scripts $(BIN)/python -m bonecast.run.status '$(RUN)'
 
-test: $(INSTALLED) ## run every test, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: $(INSTALLED) ## run every test, three files at a time: those of a cluster mostly wait
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 faults: $(INSTALLED) ## kill runs at random moments and compare what they end with (long)
 	$(BIN)/python workflow_tests/faults/kill_often.py

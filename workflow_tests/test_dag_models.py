@@ -75,7 +75,7 @@ def test_new_patients_of_a_table_need_no_outcome_and_no_scans(plan, table, forei
     config = {"cohort": {"name": "new"}, "predict": {"model": str(foreign), "table": str(table)}}
     assert plan(config, "predict").jobs == {"predict_risks": 1, "predict": 1}
     # Nor is there anything else to do: the demo is not run in their name.
-    assert plan(config).jobs == {"predict_risks": 1, "all": 1}
+    assert plan(config).jobs == {"predict_risks": 1, "write_provenance": 1, "all": 1}
 
 
 def test_vertebrae_of_new_patients_are_an_input_of_their_prediction(plan, table, foreign, tmp_path):

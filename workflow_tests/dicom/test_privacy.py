@@ -78,7 +78,7 @@ def run_adapters(repo, source, folder) -> dict[str, bytes]:
     calibration = {"standard": "k2hpo4", "drift_limit_hu_per_year": 2.29, "row": None}
     params = {"settings": settings, "told": {"series": "", "days": None}} | calibration
     cohort = {"input": str(source.parent), "participants": str(people)}
-    cohort |= {"name": "study", "secret": None}
+    cohort |= {"name": "study", "secret": None, "set_aside": []}
     for rule, inputs, outputs in (
         ("ingest_scan", {}, {"series": str(series), "ct": str(ct), "facts": str(facts)}),
         ("match_calibration", {"series": str(series), "table": str(table)}, {"row": str(row)}),
