@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## run the whole workflow on the demo cohort, ending in a rep
 # The working folder of the run, seen from here.
 RUN ?= .
 
-status: $(INSTALLED) ## how a run goes or went: jobs, expected end, failures with reason (RUN=its folder)
+status: ## how a run goes or went: jobs, expected end, failures with reason (RUN=its folder)
 	@PYTHONPATH=scripts $(BIN)/python -m bonecast.run.status '$(RUN)'
 
 test: $(INSTALLED) ## run every test, three files at a time: those of a cluster mostly wait
@@ -44,7 +44,7 @@ bench: $(INSTALLED) ## time every part against its peers, into docs/benchmarks.m
 	-$(BIN)/python workflow_tests/benchmarks/bench_dag.py
 	-$(BIN)/python workflow_tests/benchmarks/bench_collect.py --rounds 1
 
-compare: $(INSTALLED) ## say how results differ: FIRST, SECOND: folders results/<cohort>, or a provenance.json
+compare: ## say how results differ: FIRST, SECOND: folders results/<cohort>, or a provenance.json
 	@PYTHONPATH=scripts $(BIN)/python -m bonecast.provenance.compare '$(FIRST)' '$(SECOND)'
 
 coverage: $(INSTALLED) ## simulated cohorts of known risk: do the intervals hold (long)

@@ -4,9 +4,9 @@ scaling.tsv comes from workflow_tests/benchmarks/bench_scan.py, a row a figure:
 
   scan     which one was measured
   backend  of the segmentation
-  kind     cpu_s of a job, its peak_mb, mb on the disk, gpu_s of a scan in a job, or start_s: CPU
-           seconds of a Snakemake that runs one job of a cohort of so many scans
-  name     rule or file
+  kind     cpu_s of a job, its peak_mb, mb on the disk, gpu_s: seconds of a job on a GPU by scan, or
+           start_s: CPU seconds of a Snakemake that runs one job of a cohort of so many scans
+  name     rule, file or network
   value
 """
 
@@ -31,6 +31,15 @@ SCAN_FILES = ("ct.nii.gz",)
 
 STARTS = 2
 """Of Snakemake in each job on Slurm."""
+
+GROUP = 10
+"""Participants that share a job in profiles/slurm."""
+
+STEPS = 2
+"""Starts for a participant within these jobs: one to read it in, one to name and measure."""
+
+RECORDS = 15
+"""Files that Snakemake keeps of a scan: one per output."""
 
 BATCH = 20
 """Scans in a job of segment_batch: the default."""
@@ -92,7 +101,6 @@ def per_scan(figures: Figures) -> dict[str, float]:
     return {
         "network": of["cpu_s", "segment_batch"],
         "rest": sum(of["cpu_s", rule] for rule in RULES if rule != "segment_batch"),
-        "gpu": of.get(("gpu_s", "segment_batch"), 0.0),
         "input": of["mb", "input"],
         "all": sum(disk.values()),
         "measurements": sum(disk.values()) - ct,
@@ -114,27 +122,37 @@ def gigabytes(mb: float) -> str:
 def cohorts(figures: Figures) -> str:
     """What cohorts of large scans cost."""
     one = per_scan(figures)
+    starts = {n: figures[str(n), "", "start_s", ""] for n in COHORTS}
     rows = {
         "CPU-hours without the network": lambda n: hours(n * one["rest"]),
         "CPU-hours of the network, on a CPU": lambda n: hours(n * one["network"]),
         f"hours on {CORES} cores, all of it": lambda n: hours(
             n * (one["rest"] + one["network"]) / CORES
         ),
-        f"hours on {CORES} cores, the network elsewhere": lambda n: hours(n * one["rest"] / CORES),
+        f"hours on {CORES} cores, without the network": lambda n: hours(n * one["rest"] / CORES),
         f"hours on {NODES} nodes of {CORES} cores, all of it": lambda n: hours(
             n * (one["rest"] + one["network"]) / CORES / NODES
         ),
-        "CPU-hours of Snakemake's starts on Slurm, without groups": lambda n: hours(
-            STARTS * figures[str(n), "", "start_s", ""] * n * (len(RULES) - 1 + 1 / BATCH)
+        "CPU-hours of Snakemake's starts on Slurm, groups of the profile": lambda n: hours(
+            starts[n] * n * (STEPS + STARTS * (STEPS / GROUP + 1 / BATCH))
+        ),
+        "the same without groups": lambda n: hours(
+            starts[n] * n * STARTS * (len(RULES) - 1 + 1 / BATCH)
         ),
         "GB of input": lambda n: gigabytes(n * one["input"]),
         "GB of results, `keep: all`": lambda n: gigabytes(n * one["all"]),
         "GB of results, `keep: measurements`": lambda n: gigabytes(n * one["measurements"]),
-        "files of scans": lambda n: f"{n * one['files']:,.0f}",
+        "files of scans, Snakemake's records among them": lambda n: (
+            f"{n * (one['files'] + RECORDS):,.0f}"
+        ),
         "GB read and written over the network": lambda n: gigabytes(n * one["traffic"]),
     }
-    if one["gpu"]:
-        rows = {"GPU-hours of the network": lambda n: hours(n * one["gpu"])} | rows
+    on_gpu = {
+        f"GPU-hours, {network}": lambda n, seconds=seconds: hours(n * seconds)
+        for (_, _, kind, network), seconds in figures.items()
+        if kind == "gpu_s"
+    }
+    rows = on_gpu | rows
     header = ["", *(f"{n:,} scans" for n in COHORTS)]
     return table(header, [[name, *map(cell, COHORTS)] for name, cell in rows.items()])
 

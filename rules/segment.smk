@@ -36,7 +36,7 @@ rule segment_batch:
     threads: config["segment"]["threads"]
     resources:
         mem_mb=SEGMENTATION_MB,
-        runtime=growing(120),
+        runtime=growing(60 + 3 * config["segment"]["batch_size"]),
         gpu=0 if config["segment"]["device"] == "cpu" else 1,
     params:
         participants=lambda wildcards: BATCHES[wildcards.batch],

@@ -1,7 +1,8 @@
 """What a job costs through Slurm, and what groups save: a cohort with masks run on this machine,
 through a Slurm with a job for each step, and through one with the groups of the profile, in turns.
 
-Needs what workflow_tests/cluster needs, and accounting (mariadb, from Debian's packages).
+Needs what workflow_tests/cluster needs, and a quiet machine: CPU seconds are those of everything on
+it, Slurm's own among them.
 
     python workflow_tests/benchmarks/bench_slurm.py [--participants 12] [--rounds 3]
 """
@@ -51,12 +52,10 @@ def write_cohort(folder: Path, participants: int) -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def cpu_seconds(text: str) -> float:
-    """A time of sacct ([[days-]hours:]minutes:seconds) in seconds."""
-    days, _, rest = text.rpartition("-")
-    parts = [float(part) for part in rest.split(":")]
-    clock = sum(part * 60**power for power, part in enumerate(reversed(parts)))
-    return clock + 86400 * float(days or 0)
+def busy_seconds() -> float:
+    """CPU seconds that the machine has worked since it was started."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
 
 
 def run_once(node: Cluster, cohort: Path, way: str) -> tuple[float, float, int]:
@@ -65,7 +64,7 @@ def run_once(node: Cluster, cohort: Path, way: str) -> tuple[float, float, int]:
     shutil.copytree(cohort, folder)
     options = WAYS[way]
     started = time.monotonic()
-    before = os.times()
+    before = busy_seconds()
     if options is None:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "Snakefile")]
         command += ["features", "--configfile", "study.yaml", "--cores", "2"]
@@ -76,15 +75,8 @@ def run_once(node: Cluster, cohort: Path, way: str) -> tuple[float, float, int]:
     if main.wait():
         sys.exit((folder / "printed.txt").read_text()[-4000:])
     wall = time.monotonic() - started
-    after = os.times()
-    cpu = sum(after[2:4]) - sum(before[2:4])
-    jobs = 0
-    if options is not None:
-        time.sleep(5)  # until the accounts have it all
-        rows = node.call("sacct -X -n -P -S now-1hours -o TotalCPU,WorkDir,State").splitlines()
-        mine = [row.split("|") for row in rows if row.split("|")[1] == str(folder)]
-        jobs = len(mine)
-        cpu += sum(cpu_seconds(row[0]) for row in mine)
+    cpu = busy_seconds() - before
+    jobs = 0 if options is None else len(node.jobs(folder))
     shutil.rmtree(folder.parent)
     return cpu, wall, jobs
 
@@ -95,7 +87,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     found: dict[str, list] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory() as place, cluster(accounting=True) as node:
+    with tempfile.TemporaryDirectory() as place, cluster() as node:
         cohort = Path(place, "cohort")
         cohort.mkdir()
         write_cohort(cohort, options.participants)

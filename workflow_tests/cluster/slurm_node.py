@@ -134,11 +134,8 @@ def scripts_folder() -> Path:
 
 
 @contextmanager
-def cluster(wait_s: float = 900, accounting: bool = False) -> Iterator[Cluster]:
+def cluster(wait_s: float = 900) -> Iterator[Cluster]:
     """A cluster that is gone afterwards; waits while another test of this machine has one.
-
-    Args:
-        accounting: whether it keeps what `sacct` tells.
 
     Raises:
         NoSlurm: it cannot be started here.
@@ -153,7 +150,6 @@ def cluster(wait_s: float = 900, accounting: bool = False) -> Iterator[Cluster]:
         # A short path: sockets lie in it.
         folder = Path(tempfile.mkdtemp(prefix="bonecast_slurm_"))
         sizes = {"SLURM_CPUS": str(CPUS), "SLURM_MEM_MB": str(MEM_MB), "SLURM_GPUS": "1"}
-        sizes["SLURM_ACCOUNTING"] = str(int(accounting))
         try:
             started = subprocess.run(
                 [scripts / "start-slurm.sh", folder],

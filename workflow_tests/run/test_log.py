@@ -26,6 +26,7 @@ def slurm(messages):
 
 def test_retried_jobs_of_groups_are_told_from_failed_ones(slurm):
     assert (slurm.cohort, slurm.is_over, slurm.done, slurm.total) == ("study", True, 6, 12)
+    assert slurm.on_cluster
     assert slurm.totals["label_vertebrae"] == 4 and "total" not in slurm.totals
     states = Counter((job.rule, job.state) for job in slurm.jobs.values())
     assert states == {

@@ -22,6 +22,7 @@ FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
 FAILED = re.compile(r"Error in rule (\w+):")
 STEPS = re.compile(r"(\d+) of (\d+) steps \(\S+%\) done")
 LOG_OF = re.compile(r"log: (.+?)(?: \(check log file\(s\) for error details\))?$")
+SUBMITTED = re.compile(r"Job \S+ has been submitted with SLURM|Submitted .*external jobid")
 CLUSTER_LOG = re.compile(r"\S*slurm_logs\S*")
 QUOTED = re.compile(r"Logfile .+:$")
 BAR = re.compile(r"={14,80}")
@@ -83,6 +84,7 @@ class Run:
         nothing: whether all that was asked for was there.
         stopped: lines that say why no job was planned.
         cohort: name of the first folder of results named, empty where none is.
+        on_cluster: whether jobs were given to a cluster.
     """
 
     totals: dict[str, int] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Run:
     nothing: bool = False
     stopped: list[str] = field(default_factory=list)
     cohort: str = ""
+    on_cluster: bool = False
 
     def of_state(self, state: str) -> list[Job]:
         """The jobs that run, are done or failed, in the order they began."""
@@ -190,6 +193,8 @@ class _Reader:
             self._read_log(found[1])
         elif found := STEPS.match(text):
             run.done, run.total = int(found[1]), int(found[2])
+        elif SUBMITTED.match(text):
+            run.on_cluster = True
         elif text.startswith(ENDED):
             run.is_over = True
         elif text.startswith(NOTHING_TO_DO):

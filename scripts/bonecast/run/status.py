@@ -27,7 +27,6 @@ MAX_EARLIER = 50
 """Benchmarks of earlier runs that are read for a rule without a finished job in this one."""
 
 AGAIN = "the same command as before"
-UNLOCK = f"type {AGAIN} with --unlock, then {AGAIN}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,7 +72,7 @@ def full_text(run: Run, folder: Path, now: datetime, is_alive: bool | None) -> s
     if is_going_on and run.totals:
         told += ["", *_now(run, now), *_end(expected_end(run, now, earlier), now)]
         if is_alive is None:
-            told.append(f"If Snakemake no longer runs where it was started: {UNLOCK}.")
+            told.append(f"If Snakemake no longer runs where it was started: {_unlock(run)}.")
     if run.of_state(FAILURE):
         told += ["", *_failures(run, folder, last_lines=True)]
     elif not is_going_on:
@@ -243,9 +242,17 @@ def _advice(participants: list[str], are_more: bool) -> list[str]:
     return told
 
 
+def _unlock(run: Run) -> str:
+    """How to go on after the main process died."""
+    first = ""
+    if run.on_cluster:
+        first = "cancel the jobs it left on the cluster (docs/clusters.md, Resume), then "
+    return f"{first}type {AGAIN} with --unlock, then {AGAIN}"
+
+
 def _next(run: Run, is_alive: bool | None) -> list[str]:
     if is_alive is False and not run.is_over:
-        what = f"{UNLOCK}. What is done stays."
+        what = f"{_unlock(run)}. What is done stays."
     elif run.stopped:
         what = f"put that right, then type {AGAIN}."
     elif run.done < run.total:

@@ -18,7 +18,13 @@ import numpy as np
 
 from bonecast.digest import code_digest
 from bonecast.images import Volume, bounding_box, load
-from bonecast.segment.backends import CPU_DEVICE, RESULTS_ON_CPU, SMALLER_TILES
+from bonecast.segment.backends import (
+    CPU_DEVICE,
+    RESULTS_ON_CPU,
+    SMALLER_TILES,
+    choose_device,
+    use_repeatable_kernels,
+)
 from bonecast.segment.grid import (
     Box,
     body_box,
@@ -163,6 +169,7 @@ class Network:
 
         Raises:
             ValueError: a configuration that cannot be run here (cascade, 2d).
+            RuntimeError: cuda is asked for and there is none.
         """
         if self._predictor is not None:
             return
@@ -171,8 +178,7 @@ class Network:
             os.environ.setdefault(f"nnUNet_{name}", "")
         import torch
 
-        if self.device == "auto":
-            self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = choose_device(self.device)
         torch.set_num_threads(self.threads)
         predictor = make_predictor(
             tile_step_size=self.tile_step,
@@ -188,10 +194,7 @@ class Network:
             use_folds=tuple(self.weights),
             checkpoint_name=f"checkpoint_{self.checkpoint}.pth",
         )
-        # nnU-Net has each process try which of CUDA's kernels is fastest: two runs then differ in
-        # some voxels. The first of these alone is not slower and always the same.
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+        use_repeatable_kernels()
         self._predictor = predictor
 
     @property

@@ -15,7 +15,7 @@ import numpy as np
 
 from bonecast.digest import code_digest
 from bonecast.images import Volume, load
-from bonecast.segment.backends import CPU_DEVICE
+from bonecast.segment.backends import CPU_DEVICE, choose_device, use_repeatable_kernels
 from bonecast.segment.totalsegmentator_weights import (
     LICENSED,
     WeightsError,
@@ -81,7 +81,6 @@ class TotalSegmentator:
         for folder in ("raw", "preprocessed", "results"):
             os.environ.setdefault(f"nnUNet_{folder}", "")
         self._needed = needed_weights(fast=fast, bodies=bodies, tissue=tissue)
-        import torch
         from totalsegmentator.map_tasks_config import TASK_CONFIGS
         from totalsegmentator.map_to_binary import class_map
 
@@ -89,10 +88,8 @@ class TotalSegmentator:
             check_license(license_number, tissue)
         self._weights_dir = Path(weights_dir)
         require_weights(self._weights_dir, self._needed)
-        has_gpu = torch.cuda.is_available()
-        if device == "cuda" and not has_gpu:
-            raise RuntimeError("segment.device: cuda, but PyTorch finds no GPU here")
-        self._device = "cpu" if device == "cpu" or not has_gpu else "gpu"
+        # TotalSegmentator's own word for it.
+        self._device = "gpu" if choose_device(device) == "cuda" else "cpu"
         self._threads = threads
         self._fast = fast
         self._license_number = license_number
@@ -244,6 +241,7 @@ def _resident_predictor(models: dict, threads: int) -> type:
                 super().initialize_from_trained_model_folder(folder, use_folds, checkpoint_name)
                 models[key] = {name: getattr(self, name) for name in loaded}
             vars(self).update(models[key])
+            use_repeatable_kernels()
 
         def predict_from_files(
             self,
