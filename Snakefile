@@ -59,6 +59,10 @@ include: "rules/report.smk"
 include: "rules/train.smk"
 
 
+onstart:
+    mark_planned()
+
+
 onerror:
     tell_failures(log)
 

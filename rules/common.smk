@@ -251,6 +251,11 @@ def is_compared():
     return workflow.is_main_process and "PARAMS" in triggers
 
 
+def scans_in_use():
+    """The rows of all scans but those set aside, whose files may be gone."""
+    return [row for name, row in COHORT.items() if name not in SET_ASIDE]
+
+
 @cache
 def check_scans_are_there():
     """Stop where scans are gone that have results, which would be lost, or where all are gone."""
@@ -258,7 +263,7 @@ def check_scans_are_there():
         return
     folder = f"results/{config['cohort']['name']}/participants"
     try:
-        check_scans(COHORT.values(), folder)
+        check_scans(scans_in_use(), folder)
     except CohortError as error:
         raise WorkflowError(str(error)) from None
 
@@ -315,6 +320,19 @@ def scan_of(wildcards):
 
 # A function would be called for every scan, also where it has nothing to decide.
 SCAN_OF_MASKS = scan_of if CORRECTIONS and not KEEPS_SCANS else SCAN
+
+
+def mark_planned():
+    """Have the next start make what this one plans and does not come to, as if it were half written.
+
+    Snakemake alone forgets a job that failed: its outputs are taken away, but its new parameters are
+    recorded, and what was made of the earlier outputs looks up to date.
+    """
+    if not workflow.is_main_process:
+        return
+    for job in workflow.dag.needrun_jobs():
+        if any(map(os.path.exists, job.output)):
+            workflow.persistence.started(job)
 
 
 def tell_failures(logs):

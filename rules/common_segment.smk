@@ -13,10 +13,12 @@ KNOWN_TISSUE_LABELS = ("bonecast", "totalsegmentator", "tissue_types", "tissue_4
 # TotalSegmentator holds a whole body with all its classes at the scan's resolution. Ours holds one
 # scan before and one after the network, on a GPU one for every two threads: with 26 classes of
 # 512 x 512 x 300 voxels 7.7 GB, and 17.6 GB with eight threads (measured).
-SEGMENTATION_MB = growing(
-    16000 if config["segment"]["backend"] == "totalsegmentator" else 4000,
-    per_thread=2000,
-)
+if config["segment"]["backend"] == "totalsegmentator":
+    SEGMENTATION_MB = growing(20000)
+elif config["segment"]["device"] == "cpu":
+    SEGMENTATION_MB = growing(8000)
+else:
+    SEGMENTATION_MB = growing(4000, per_thread=2000)
 
 
 @cache
@@ -27,7 +29,7 @@ def check_supplied_masks():
     options = ("masks", "bodies", "tissue")
     folders = {f"segment.{option}": located(config["segment"][option]) for option in options}
     try:
-        check_masks(COHORT.values(), folders, existing)
+        check_masks(scans_in_use(), folders, existing)
     except CohortError as error:
         raise WorkflowError(str(error)) from None
 

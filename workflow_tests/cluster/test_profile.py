@@ -25,11 +25,12 @@ def profile(repo, monkeypatch):
 
 
 def test_the_environment_names_what_differs_between_clusters(profile):
-    given = profile(PARTITION="short", GPU_PARTITION="a100", ACCOUNT="42", SCRATCH="$JOB/x")
-    assert {"slurm_partition=short", "slurm_account='42'", "tmpdir=$JOB/x"} <= set(
+    given = profile(PARTITION="all", GPU_PARTITION="a100", ACCOUNT="42", SCRATCH="$JOB/x")
+    # Quoted: Snakemake would take `all` for Python's function.
+    assert {"slurm_partition='all'", "slurm_account='42'", "tmpdir=$JOB/x"} <= set(
         given["default-resources"]
     )
-    assert "segment_batch:slurm_partition=a100" in given["set-resources"]
+    assert "segment_batch:slurm_partition='a100'" in given["set-resources"]
 
 
 def test_without_it_slurm_decides(profile):

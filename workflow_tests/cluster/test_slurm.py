@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from slurm_node import Run, SlurmJob, wait_for
 
 from bonecast.provenance.compare import SAME, compare
@@ -219,19 +220,25 @@ def ended(disturbed, undisturbed) -> Disturbed:
 
 
 @pytest.fixture(scope="module")
-def together(ended) -> int:
-    """A participant again, in one job with the one that fails; the return code of the run."""
-    for path in (facts_of(ended.run, HEAVY).parent).glob("*.tsv"):
-        if path.name != "series.tsv":
-            path.unlink()
-    return ended.run.start("--retries", "0").wait(timeout=300)
+def together(ended) -> float:
+    """The others once more, in one job with the one that fails; when that was begun."""
+    for name in (HEAVY, SLOW, CANCELLED):
+        folder = facts_of(ended.run, name).parent
+        (folder / "vertebrae.nii.gz").unlink()
+        (folder / "density.tsv").unlink()
+    begun = time.time()
+    assert ended.run.start("--retries", "0").wait(timeout=300) == 1
+    return begun
 
 
-def test_nor_do_those_in_one_job_with_it_lose_what_they_did(ended, together):
-    assert together == 1
-    assert measured(ended.run) == {HEAVY, SLOW, CANCELLED}
+def test_nor_those_in_one_job_with_it(ended, together):
+    """One run finds all that fail. What a failed job made is taken away: it is recorded as one."""
     assert [job.state for job in ended.run.jobs()[-1:]] == ["FAILED"]
     assert f"rule {FIRST}" in ended.run.printed.rpartition("Group job scan_001")[2]
+    logs = ended.run.folder / "results" / "study" / "logs" / "participants"
+    for name in (HEAVY, SLOW, CANCELLED):
+        assert (logs / name / f"{SECOND}.log").stat().st_mtime > together, "not begun"
+    assert measured(ended.run) == set()
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +265,16 @@ def test_orphans_are_cancelled_by_the_documented_command(completed):
     assert {jobs[number].state for number in completed.orphans} == {"CANCELLED"}
     left = [path for path in completed.run.folder.rglob("*.part") if "results" in path.parts]
     assert left == [], os.linesep.join(map(str, left))
+
+
+def test_what_slurm_refuses_does_not_leave_old_results_as_new_ones(completed):
+    run = completed.run
+    path = run.folder / "study.yaml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings["measure"]["density"] = {"erosion_mm": 3}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    nowhere = ("--default-resources", "slurm_partition=nowhere", "gslot=1")
+    assert run.start("features", "--retries", "0", *nowhere).wait(timeout=120) == 1
+    (run.folder / "printed.txt").write_text("")
+    assert run.start("features", "--dry-run", "--quiet", "rules").wait(timeout=60) == 0
+    assert re.search(rf"^{SECOND} +4$", run.printed, re.MULTILINE), run.printed[-2000:]
