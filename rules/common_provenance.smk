@@ -41,3 +41,13 @@ def external_models():
     several = EXTERNAL_MODEL and "{endpoint}" in EXTERNAL_MODEL
     names = (ENDPOINTS if several else [""]) if EXTERNAL_MODEL else []
     return {name: model_of_endpoint(EXTERNAL_MODEL, name) for name in names}
+
+
+def archived_report(wildcards):
+    """The report of a study; a prediction alone has nothing that could be made again from it."""
+    if PREDICTS_ONLY:
+        raise WorkflowError(
+            "archive: a prediction alone has no models or figures to make again. Keep predict.model, "
+            "predict.table and provenance.json."
+        )
+    return f"results/{config['cohort']['name']}/report.html"

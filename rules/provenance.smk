@@ -13,8 +13,8 @@ rule write_provenance:
     benchmark:
         "<benchmarks>/write_provenance.tsv"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(20),
+        mem_mb=growing(1000, per_scan=0.02),
+        runtime=growing(20, per_scan=0.003),
     params:
         config=without_paths(config),
         scans=PARTICIPANTS,
@@ -31,7 +31,7 @@ rule write_provenance:
 rule write_archive:
     input:
         provenance="<results>/provenance.json",
-        report=[] if PREDICTS_ONLY else "<results>/report.html",
+        report=archived_report,
         figures=expand(
             "<results>/figures/{figure}.{extension}",
             figure=FIGURES,

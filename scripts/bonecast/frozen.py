@@ -20,7 +20,6 @@ SECTIONS = {
     ),
     "export": ("input", "private"),
     "segment": ("masks", "bodies", "tissue"),
-    "model": ("vertebra_table",),
     "predict": ("model", "table", "vertebra_table"),
 }
 """Options that name files which only measuring and admitting patients read."""

@@ -99,9 +99,9 @@ def source_facts(home: Path = HOME) -> dict:
     """
     facts = {"version": __version__, "commit": None, "commit_from": None, "dirty": None}
     # A checkout of the user's own around an unpacked archive would tell the wrong commit.
-    if _git(home, "rev-parse", "--show-prefix") == "":
-        facts["commit"] = _git(home, "rev-parse", "HEAD")
-        changed = _git(home, "status", "--porcelain", "--", *SOURCES)
+    if ask_git(home, "rev-parse", "--show-prefix") == "":
+        facts["commit"] = ask_git(home, "rev-parse", "HEAD")
+        changed = ask_git(home, "status", "--porcelain", "--", *SOURCES)
         facts["dirty"] = None if changed is None else bool(changed)
         facts["commit_from"] = "git"
     else:
@@ -177,7 +177,7 @@ def _processor() -> str:
     return name[1].strip() if name else platform.processor()
 
 
-def _git(home: Path, *arguments: str) -> str | None:
+def ask_git(home: Path, *arguments: str) -> str | None:
     """What git says of the workflow's folder; None where it is no checkout, or git is not there."""
     # The folder may be another user's, as an administrator's is: its code is run in any case.
     options = ["-c", f"safe.directory={home}", "-c", "core.fsmonitor=false"]

@@ -46,7 +46,7 @@ def config(repo):
     """Merged configuration of that cohort, with private paths in it."""
     merged = yaml.safe_load((repo / "config.yaml").read_text(encoding="utf-8"))
     merged["cohort"] |= {"name": "study", "input": "/data/Doe_Jane", "clinical": "../Doe.csv"}
-    merged["cohort"] |= {"participants": None, "calibration": None}
+    merged["cohort"] |= {"participants": None, "calibration": None, "set_aside": ["p1"]}
     return merged
 
 

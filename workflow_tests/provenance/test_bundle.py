@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bonecast.frozen import SECTIONS, forget_input, frozen_cohort
+from bonecast.model.config_checks import model_problems
 from bonecast.provenance.bundle import NotTheStudys, chosen, workflow_files, write_bundle
 from bonecast.provenance.options import PRIVATE_OPTIONS
 from bonecast.provenance.record import record
@@ -105,6 +106,7 @@ def test_that_without_patients_holds_no_row_of_one(study, results, config, home,
         *(f"results/study/{name}" for name in PLACES["without"]),
     }
     told = json.loads(files["results/study/provenance.json"])
+    assert yaml.safe_load(files["study.yaml"])["cohort"]["set_aside"] == []
     assert told["inputs"]["scans"] == {} and told["inputs"]["corrections"] == {}
     assert {f"results/study/{name}" for name in told["outputs"]} <= kept
     assert "p1" not in json.dumps(told)
@@ -128,11 +130,34 @@ def test_code_that_is_not_the_studys_is_refused(study, results, config, home, tm
         packed(tmp_path, results, config, study, home, True)
 
 
-def test_a_folder_without_git_gives_its_sources_and_pages_alone(home):
+def test_a_folder_without_git_gives_its_sources_and_pages_to_the_team_alone(
+    study, results, config, home, tmp_path
+):
     shutil.rmtree(home / ".git")
     (home / ".snakemake").mkdir()
     (home / ".snakemake/log.txt").write_text("x\n", encoding="utf-8")
-    assert set(workflow_files(home)) == {"Snakefile", "scripts/adapter.py", "README.md"}
+    (home / "scripts/Roe_Mary.csv").write_text("left here\n", encoding="utf-8")
+    is_checkout, files = workflow_files(home)
+    assert not is_checkout
+    own = {"Snakefile", "scripts/adapter.py", "README.md"}
+    assert set(files) == own | {"scripts/Roe_Mary.csv"}
+    study["bonecast"]["sha256"] = source_digest(home)
+    assert own <= packed(tmp_path, results, config, study, home, True).keys()
+    public = packed(tmp_path, results, config, study, home, False)
+    assert not own & public.keys() and not any("Roe" in name for name in public)
+
+
+def test_a_folder_of_another_checkout_is_its_own(home, tmp_path):
+    shutil.rmtree(home / ".git")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "bonecast/Snakefile")
+    assert workflow_files(home) == (True, {"Snakefile": home / "Snakefile"})
+
+
+def test_results_that_are_not_those_recorded_are_refused(study, results, config, home, tmp_path):
+    (results / "tables/later.tsv").write_text("made afterwards\n", encoding="utf-8")
+    with pytest.raises(NotTheStudys, match=r"1 results are not .* \(tables/later\.tsv\)"):
+        packed(tmp_path, results, config, study, home, True)
 
 
 def test_models_of_other_cohorts_come_along(study, results, config, home, tmp_path):
@@ -149,6 +174,25 @@ def test_half_written_files_stay_out(study, results):
     (results / "tables/.collect.part").mkdir()
     (results / "tables/.collect.part/scans.tsv").write_text("half", encoding="utf-8")
     assert not [name for name in chosen(results, patients=True) if ".part" in name]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {
+            "table": "<model.table>",
+            "vertebra_table": "<model.vertebra_table>",
+            "vertebra_columns": ["mean_hu"],
+            "blocks": ["multimodal"],
+        },
+        {"endpoints": ["osteoporosis"], "osteoporosis_from": "qct"},
+    ],
+)
+def test_options_that_name_what_is_gone_stop_no_frozen_study(config, options):
+    config["cohort"]["frozen"] = True
+    config["model"] |= options
+    forget_input(config)
+    assert model_problems(config, ["A", "B"], lambda path: True) == []
 
 
 def test_a_frozen_study_forgets_its_input_and_knows_its_scans(config, tmp_path):

@@ -89,3 +89,17 @@ def test_tables_of_other_shape_say_so():
     assert table_difference(first, first.assign(b=["x", "y"])) == "1 of 4 cells"
     gone = first.assign(a=[1.0, None])
     assert table_difference(first, gone).startswith("1 of 4 cells")
+
+
+def test_cells_that_look_alike_are_told_apart(tmp_path):
+    for folder, ids in (("one", "007\tNA"), ("other", "7\t")):
+        (tmp_path / folder / "tables").mkdir(parents=True)
+        (tmp_path / folder / "tables/scans.tsv").write_text(f"participant_id\tsite\n{ids}\n")
+    (found,) = compare(tmp_path / "one", tmp_path / "other")
+    assert (found.state, found.detail) == (DIFFERS, "2 of 2 cells")
+
+
+def test_types_and_order_of_columns_are_told():
+    first = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    assert table_difference(first, first.astype({"a": float})) == "another type of a"
+    assert table_difference(first, first[["b", "a"]]) == "columns in another order"

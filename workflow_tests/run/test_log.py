@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from bonecast.run.failures import CUT_OFF, NO_LOG, failure_of
-from bonecast.run.log import DONE, FAILURE, RUNNING, Job, newest_log, read_run, rule_messages
+from bonecast.run.log import (
+    DONE,
+    FAILURE,
+    RUNNING,
+    WAITING,
+    Job,
+    newest_log,
+    read_run,
+    rule_messages,
+)
 
 SLURM = Path(__file__).parent / "slurm_groups.log"
 """Of a real run on Slurm in groups: one killed for memory, two cancelled, all tried again, one
@@ -51,6 +60,26 @@ def test_a_log_that_ends_anywhere_tells_the_same_as_far_as_it_goes(messages, slu
         assert run.jobs.keys() <= slurm.jobs.keys()
         done = run.done
     assert not read_run(lines[: lines.index("Select jobs to execute...")], messages).jobs
+
+
+def test_a_job_that_is_to_be_begun_again_has_not_failed(messages):
+    lines = SLURM.read_text(encoding="utf-8").splitlines()
+    restarts = [n for n, line in enumerate(lines) if line.startswith("Trying to restart job")]
+    before, after = (read_run(lines[:end], messages) for end in (restarts[0], restarts[0] + 1))
+    assert len(before.of_state(FAILURE)) == 4
+    begun_next = lines[restarts[0] + 1 :]
+    name = next(line for line in begun_next if line.startswith("    Job ")).split()[-1]
+    assert [job.about.split()[-1] for job in after.of_state(WAITING)] == [name, name]
+    assert len(after.of_state(FAILURE)) == 2
+    single = ["Error in rule measure_scan:", "    jobid: 7", "Trying to restart job 7."]
+    assert [job.state for job in read_run(single, messages).jobs.values()] == [WAITING]
+
+
+def test_a_line_with_an_error_in_a_name_stops_no_run_that_was_planned():
+    lines = ["Building DAG of jobs...", "Config file /ErrorStudy/a.yaml is extended", "Job stats:"]
+    lines += ["job   count", "----- -----", "all   1", "total 1", ""]
+    run = read_run(lines)
+    assert (run.stopped, run.total) == ([], 1)
 
 
 def test_what_runs_is_known_by_rule_at_every_moment(messages):
@@ -111,6 +140,19 @@ BEGUN = "12:00:00 INFO measure_scan participant=A009: started\n"
 FULL = (
     "measure_scan participant=A009: the disk is full or the quota used up: free space for results"
 )
+GONE = "stopped: the process that started this job is gone"
+CHAINED = """12:00:01 ERROR measure_scan participant=A009: failed after 0.1 s
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+KeyError: 'first'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "a.py", line 3, in <module>
+x.Excluded: it is left out
+and says why: here
+"""
 KILLED_BY_SLURM = "slurmstepd-node1: error: StepId=8.0 exceeded memory limit (3 > 2), being killed"
 
 
@@ -124,6 +166,8 @@ KILLED_BY_SLURM = "slurmstepd-node1: error: StepId=8.0 exceeded memory limit (3 
         (BEGUN, KILLED_BY_SLURM, "it took more memory than it had asked for", False),
         (BEGUN, "*** JOB 3 ON node1 CANCELLED AT X DUE TO TIME LIMIT ***", "took longer", False),
         (BEGUN, "*** JOB 3 ON node1 CANCELLED AT 2026-11-27 ***", "cancelled", False),
+        (f"{BEGUN}{CHAINED}", "", "x.Excluded: it is left out", True),
+        (f"{BEGUN}12:00:01 ERROR {GONE}\n", KILLED_BY_SLURM, "more memory", False),
         (BEGUN, "", CUT_OFF, False),
         ("", "", NO_LOG, False),
         (None, "", NO_LOG, False),

@@ -94,7 +94,8 @@ def _endpoints(config: Mapping) -> list[str]:
                 f"model.columns.{needed} is null, and the endpoint {endpoint} is read from it: "
                 "name the column, or take the endpoint out of model.endpoints."
             )
-    if OSTEOPOROSIS in model["endpoints"] and model["osteoporosis_from"] == "qct":
+    from_scans = OSTEOPOROSIS in model["endpoints"] and model["osteoporosis_from"] == "qct"
+    if from_scans and not config["cohort"]["frozen"]:
         lines += _qct(config)
     codes = Counter(str(code).strip().casefold() for code in model["event_codes"].values())
     twice = sorted(code for code, count in codes.items() if count > 1)

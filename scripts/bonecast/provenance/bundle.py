@@ -9,17 +9,16 @@ import gzip
 import io
 import json
 import re
-import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from bonecast.provenance.checksums import result_files
+from bonecast.provenance.checksums import result_files, sha256
 from bonecast.provenance.options import without_paths
 from bonecast.refusal import Refusal
-from bonecast.versions import ARCHIVAL, HOME, source_digest, source_files
+from bonecast.versions import ARCHIVAL, HOME, ask_git, source_digest, source_files
 
 PAGES = (
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "Makefile"),
@@ -80,8 +79,8 @@ def write_bundle(
         home: the workflow's folder.
 
     Raises:
-        NotTheStudys: the code differs from that which provenance.json records, or files that git
-            does not track lie among it: they may be private.
+        NotTheStudys: code or results differ from what provenance.json records, or files that git
+            does not track lie among the code: they may be private.
     """
     if source_digest(home) != provenance["bonecast"]["sha256"]:
         raise NotTheStudys(
@@ -89,16 +88,25 @@ def write_bundle(
             "workflow, so that what depends on the edit is made again, then "
             "`snakemake archive --forcerun write_provenance` with the same options."
         )
-    tracked = workflow_files(home)
+    recorded = {name: facts["sha256"] for name, facts in provenance["outputs"].items()}
+    found = {name: sha256(file) for name, file in result_files(results).items()}
+    if found != recorded:
+        names = sorted(dict(found.items() ^ recorded.items()))
+        raise NotTheStudys(
+            f"{len(names)} results are not those that were recorded ({_some(names)}): record them "
+            "again with `snakemake archive --forcerun write_provenance` and the same options."
+        )
+    is_checkout, tracked = workflow_files(home)
     if strange := [file for file in source_files(home) if file not in set(tracked.values())]:
-        names = ", ".join(file.relative_to(home).as_posix() for file in strange[:MOST_NAMED])
+        names = _some([file.relative_to(home).as_posix() for file in strange])
         raise NotTheStudys(
             f"{len(strange)} files lie among the workflow's and are not tracked by git ({names}): "
             "add what belongs to it, move the rest elsewhere, then record the results again with "
             "`snakemake archive --forcerun write_provenance` and the same options."
         )
     name = config["cohort"]["name"]
-    files: dict[str, bytes | Path] = dict(tracked)
+    # Without git nobody knows which files are the workflow's own: they are not given away.
+    files: dict[str, bytes | Path] = dict(tracked) if patients or is_checkout else {}
     if commit := provenance["bonecast"]["commit"]:
         files[ARCHIVAL] = f"node: {commit}\n".encode()
     files |= {f"results/{name}/{key}": file for key, file in chosen(results, patients).items()}
@@ -110,7 +118,8 @@ def write_bundle(
         files |= {_model_path(endpoint): file for endpoint, file in models.items()}
         files["study.yaml"] = study_options(config, models).encode()
     else:
-        files["study.yaml"] = yaml.safe_dump(without_paths(config), sort_keys=False).encode()
+        options = _without_ids(without_paths(config))
+        files["study.yaml"] = yaml.safe_dump(options, sort_keys=False).encode()
     # gzip would write the time and the file's name into its head.
     with (
         Path(path).open("wb") as raw,
@@ -121,25 +130,19 @@ def write_bundle(
             _add(archive, f"{name}/{target}", content)
 
 
-def workflow_files(home: Path = HOME) -> dict[str, Path]:
-    """Files of the workflow by their path from its folder: those tracked, where git tells."""
-    listed = subprocess.run(
-        ["git", "-c", f"safe.directory={home}", "ls-files", "-z", "--full-name"],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    names = [name for name in listed.stdout.split("\0") if name and not listed.returncode]
-    # Inside another checkout names begin with folders of that one.
-    if "Snakefile" not in names:
+def workflow_files(home: Path = HOME) -> tuple[bool, dict[str, Path]]:
+    """Whether git tells which files are tracked; the workflow's by their path in its folder."""
+    names = (ask_git(home, "ls-files", "-z") or "").split("\0")
+    # Where it is a folder of another checkout git may not know it.
+    is_checkout = "Snakefile" in names
+    if not is_checkout:
         found = source_files(home)
         for page in PAGES:
             part = home / page
             found += [part] if part.is_file() else sorted(part.rglob("*"))
         names = [file.relative_to(home).as_posix() for file in found]
     kept = {name: home / name for name in names if not MADE.search(name)}
-    return {name: file for name, file in kept.items() if file.is_file()}
+    return is_checkout, {name: file for name, file in kept.items() if file.is_file()}
 
 
 def chosen(results: str | Path, patients: bool) -> dict[str, Path]:
@@ -169,12 +172,22 @@ def _model_path(endpoint: str) -> str:
     return "/".join(part for part in ("external", endpoint, "model.json") if part)
 
 
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+
+
+def _without_ids(config: Mapping) -> dict:
+    """Options without the list of scans that were set aside."""
+    return dict(config) | {"cohort": dict(config["cohort"]) | {"set_aside": []}}
+
+
 def _of_nobody(provenance: Mapping) -> dict:
     """Provenance without what is told of single scans, and of results that are left out."""
     inputs = dict(provenance["inputs"]) | {"scans": {}, "corrections": {}}
     kept = provenance["outputs"].items()
     outputs = {name: facts for name, facts in kept if WITHOUT_PATIENTS.fullmatch(name)}
-    return dict(provenance) | {"inputs": inputs, "outputs": outputs}
+    config = _without_ids(provenance["config"])
+    return dict(provenance) | {"config": config, "inputs": inputs, "outputs": outputs}
 
 
 def _as_json(value: Mapping) -> bytes:

@@ -23,7 +23,8 @@ SAME, VALUES, DIFFERS, FIRST, SECOND = (
 )
 READERS = {".parquet": pd.read_parquet}
 READERS |= {
-    suffix: lambda path, sep=sep: pd.read_csv(path, sep=sep, low_memory=False)
+    # As text: an id 007 is not 7, and a site NA is not a missing one.
+    suffix: lambda path, sep=sep: pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False)
     for suffix, sep in ((".tsv", "\t"), (".csv", ","))
 }
 
@@ -113,17 +114,22 @@ def table_difference(first: pd.DataFrame, second: pd.DataFrame) -> str:
     missing += [f"+{name}" for name in second.columns.difference(first.columns)]
     if missing:
         parts.append(f"columns {', '.join(missing)}")
+    shared = [name for name in first.columns if name in second.columns]
+    if shared != [name for name in second.columns if name in first.columns]:
+        parts.append("columns in another order")
+    if types := [name for name in shared if first[name].dtype != second[name].dtype]:
+        parts.append(f"another type of {', '.join(map(str, types))}")
     if len(first) != len(second):
         return "; ".join([*parts, f"{len(first)} rows against {len(second)}"])
-    shared = [name for name in first.columns if name in second.columns]
     cells, worst = 0, (0.0, 0.0, "")
     for name in shared:
         a, b = first[name], second[name]
         unequal = ~((a == b) | (a.isna() & b.isna())).to_numpy(bool)
         cells += int(unequal.sum())
-        if unequal.any() and all(pd.api.types.is_numeric_dtype(column) for column in (a, b)):
-            gap = (a[unequal].astype(float) - b[unequal].astype(float)).abs()
-            size = pd.concat([a[unequal].abs(), b[unequal].abs()], axis=1).astype(float).max(axis=1)
+        sides = [pd.to_numeric(side[unequal], errors="coerce").astype(float) for side in (a, b)]
+        gap = (sides[0] - sides[1]).abs()
+        if gap.notna().any() and gap.max() > 0:
+            size = pd.concat([side.abs() for side in sides], axis=1).max(axis=1)
             worst = max(worst, (float((gap / size).max()), float(gap.max()), str(name)))
     if cells:
         parts.append(f"{cells} of {len(first) * len(shared)} cells")

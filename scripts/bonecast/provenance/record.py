@@ -3,7 +3,7 @@
 import datetime
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +54,17 @@ def record(cohort: Cohort) -> dict:
     Raises:
         OSError: a result cannot be read.
     """
-    facts = {name: _scan_facts(cohort, name) for name in cohort.scans}
+    converters: Counter[str] = Counter()
+    ways: Counter[str] = Counter()
+    digests = {}
+    for name in cohort.scans:
+        ct, about = _scan_facts(cohort, name)
+        if _ok(ct):
+            converters[_converter(ct)] += 1
+        if _ok(about):
+            ways[_way(about)] += 1
+        if "volume_digest" in ct:
+            digests[name] = keyed_digest(ct["volume_digest"].encode(), cohort.secret)
     return {
         "format": FORMAT,
         "cohort": cohort.name,
@@ -68,8 +78,8 @@ def record(cohort: Cohort) -> dict:
         },
         "machine": machine_facts(),
         "stages": {
-            "convert": _counted(_converter(ct) for ct, _ in facts.values() if _ok(ct)),
-            "segment": _ways(about for _, about in facts.values() if _ok(about)),
+            "convert": [{"program": word, "scans": n} for word, n in sorted(converters.items())],
+            "segment": _counted(ways),
             "models": _model_versions(cohort.results),
         },
         "config": without_paths(cohort.config),
@@ -77,12 +87,11 @@ def record(cohort: Cohort) -> dict:
         "inputs": {
             "keyed_with": "cohort.secret" if cohort.config["cohort"]["secret"] else "cohort.name",
             "tables": dict(cohort.inputs),
-            "scans": {
-                name: keyed_digest(ct["volume_digest"].encode(), cohort.secret)
-                for name, (ct, _) in facts.items()
-                if "volume_digest" in ct
+            "scans": digests,
+            "corrections": {
+                name: [keyed_digest(digest.encode(), cohort.secret) for digest in found]
+                for name, found in cohort.corrections.items()
             },
-            "corrections": {name: list(sums) for name, sums in cohort.corrections.items()},
         },
         "outputs": result_checksums(cohort.results),
     }
@@ -114,16 +123,14 @@ def _converter(record: Mapping) -> str:
     return record["checks"].get("converter", "none")
 
 
-def _counted(words: Iterable[str]) -> list[dict]:
-    return [{"program": word, "scans": n} for word, n in sorted(Counter(words).items())]
+def _way(about: Mapping) -> str:
+    """How a scan was segmented, as JSON."""
+    way = {key: about.get(key) for key in SEGMENTED_BY}
+    return json.dumps(way | {"corrected": bool(about.get("correction"))}, sort_keys=True)
 
 
-def _ways(records: Iterable[Mapping]) -> list[dict]:
+def _counted(ways: Counter[str]) -> list[dict]:
     """Each distinct way of segmenting, with the number of scans, the commonest first."""
-    ways: Counter[str] = Counter()
-    for about in records:
-        way = {key: about.get(key) for key in SEGMENTED_BY}
-        ways[json.dumps(way | {"corrected": bool(about.get("correction"))}, sort_keys=True)] += 1
     ordered = sorted(ways.items(), key=lambda item: (-item[1], item[0]))
     return [json.loads(way) | {"scans": n} for way, n in ordered]
 

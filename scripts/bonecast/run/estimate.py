@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bonecast.run.log import DONE, RUNNING, Job, Run
+from bonecast.run.log import DONE, FAILURE, RUNNING, Job, Run
 
 ENOUGH_JOBS = 3
 """Fewer jobs of a rule say little about the others, where many are to come."""
@@ -62,7 +62,7 @@ def paces(run: Run, now: datetime, earlier: Mapping[str, float] | None = None) -
         taken = [job.seconds for job in jobs if job.state == DONE and job.seconds is not None]
         seconds = sum(taken) / len(taken) if taken else (earlier or {}).get(rule)
         done = sum(job.state == DONE for job in jobs)
-        left = total - sum(job.state != RUNNING for job in jobs)
+        left = total - sum(job.state in (DONE, FAILURE) for job in jobs)
         found[rule] = Pace(done, left, seconds, at_a_time(jobs, now))
     return found
 

@@ -16,6 +16,9 @@ TAIL_BYTES = 65_536
 STARTED = re.compile(r"^\d\d:\d\d:\d\d INFO (\w+)((?: \w+=\S+)*): started$")
 ERROR = re.compile(r"^\d\d:\d\d:\d\d (?:ERROR|CRITICAL) (.+)$")
 RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt|Warning)\b.*")
+FAILED_AFTER = re.compile(r": failed after [\d.]+ s$")
+PARENT_GONE = "stopped: the process that started this job is gone"
+"""Said by a job whose parent was killed: that is no fault of its own."""
 
 # What Slurm writes into the log of a job that it ends; the machine's name stands in it too.
 KILLED = {
@@ -78,13 +81,26 @@ def failure_of(job: Job, folder: str | Path) -> Failure:
 
 
 def _reason(lines: list[str], rule: str) -> str:
-    """The last line that names an error, without the job's own name before it."""
-    for line in reversed(lines):
+    """The line that names the error, without the job's own name before it; empty for none."""
+    told = [line for line in lines if not line.endswith(PARENT_GONE)]
+    raised = _raised(told)
+    if raised and any(FAILED_AFTER.search(line) for line in told):
+        return raised
+    for line in reversed(told):
         if RAISED.match(line):
             return line.strip()
-        if (found := ERROR.match(line)) and not re.search(r": failed after [\d.]+ s$", line):
+        if (found := ERROR.match(line)) and not FAILED_AFTER.search(line):
             return re.sub(rf"^{rule}(?: \w+=\S+)*: ", "", found[1]).strip()
     return ""
+
+
+def _raised(lines: list[str]) -> str:
+    """What the last traceback ends in, whatever the exception is called; empty without one."""
+    ends = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call")]
+    if not ends:
+        return ""
+    after = lines[ends[-1] + 1 :]
+    return next((line.strip() for line in after if not line.startswith(" ")), "")
 
 
 def _killed(job: Job, folder: str | Path) -> str:

@@ -22,7 +22,8 @@ FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
 FAILED = re.compile(r"Error in rule (\w+):")
 STEPS = re.compile(r"(\d+) of (\d+) steps \(\S+%\) done")
 LOG_OF = re.compile(r"log: (.+?)(?: \(check log file\(s\) for error details\))?$")
-SUBMITTED = re.compile(r"Job \S+ has been submitted with SLURM|Submitted .*external jobid")
+RESTARTED = re.compile(r"Trying to restart job (\S+?)\.$")
+SUBMITTED = re.compile(r"Job (\S+) has been submitted with SLURM jobid \S+ \(log: (.+)\)\.")
 CLUSTER_LOG = re.compile(r"\S*slurm_logs\S*")
 QUOTED = re.compile(r"Logfile .+:$")
 BAR = re.compile(r"={14,80}")
@@ -32,6 +33,9 @@ COHORT = re.compile(r"\bresults/([A-Za-z0-9][A-Za-z0-9._-]*)/")
 MESSAGE = re.compile(r'^rule (\w+):\n(?:.*\n)*?    message:\n        (f?)"(.+)"$', re.MULTILINE)
 
 RUNNING, DONE, FAILURE = "running", "done", "failed"
+WAITING = "waiting"
+"""It failed and is to be begun again."""
+
 
 FAULT = re.compile("Error|Exception")
 
@@ -47,7 +51,7 @@ class Job:
         about: what Snakemake says of it, such as "Measuring the vertebrae of A009".
         started: when it began or was given to a cluster, the last time.
         ended: None while it runs.
-        state: RUNNING, DONE or FAILURE.
+        state: RUNNING, DONE, FAILURE or WAITING.
         attempts: how often it was begun.
         log: its log as a path from the working folder, empty where not told.
         cluster_log: the log of its cluster job, empty on one machine.
@@ -161,6 +165,8 @@ class _Reader:
         self._is_error = False
         self._job: Job | None = None  # whose lines come next
         self._cluster_log = ""
+        self._logs: dict[str, str] = {}  # of what was given to the cluster
+        self._failed: dict[str, list[Job]] = {}  # jobs of a group by its log
 
     def read(self, line: str) -> None:
         """Take a line in."""
@@ -183,6 +189,8 @@ class _Reader:
             self._rule, self._is_error = found[1], True
         elif text.startswith("message: Error in group"):
             self._cluster_log, self._is_error = "", True
+        elif found := RESTARTED.match(text):
+            self._wait(found[1])
         elif found := BEGUN.match(text):
             self._begin(int(found[1]), self._rule_of(found[2]), found[2])
         elif found := NAMED.match(text):
@@ -193,8 +201,9 @@ class _Reader:
             self._read_log(found[1])
         elif found := STEPS.match(text):
             run.done, run.total = int(found[1]), int(found[2])
-        elif SUBMITTED.match(text):
+        elif found := SUBMITTED.match(text):
             run.on_cluster = True
+            self._logs[found[1]] = found[2]
         elif text.startswith(ENDED):
             run.is_over = True
         elif text.startswith(NOTHING_TO_DO):
@@ -222,6 +231,7 @@ class _Reader:
         self._in_table = bool(text)
         name, _, count = text.rpartition(" ")
         if name and count.isdigit():
+            self.run.stopped.clear()  # what looked like a fault was none: it was planned
             if name.strip() == "total":
                 self.run.total = int(count)
             else:
@@ -243,6 +253,14 @@ class _Reader:
         job = self._job = self._job_of(number)
         job.rule, job.state, job.ended = self._rule, FAILURE, self.run.told
         job.cluster_log = self._cluster_log or job.cluster_log
+        if self._cluster_log:
+            self._failed.setdefault(self._cluster_log, []).append(job)
+
+    def _wait(self, name: str) -> None:
+        """A job that failed is to be begun again, or all of a group."""
+        group = self._failed.pop(self._logs.get(name, ""), [])
+        for job in [self._job_of(int(name))] if name.isdigit() else group:
+            job.state, job.started, job.ended = WAITING, None, None
 
     def _read_log(self, text: str) -> None:
         cluster = CLUSTER_LOG.search(text)
