@@ -326,12 +326,13 @@ def mark_planned():
     """Have the next start make what this one plans and does not come to, as if it were half written.
 
     Snakemake alone forgets a job that failed: its outputs are taken away, but its new parameters are
-    recorded, and what was made of the earlier outputs looks up to date.
+    recorded, and what was made of the earlier outputs looks up to date. So that is marked; for jobs
+    that have a reason of their own to run it is still there if they never began.
     """
     if not workflow.is_main_process:
         return
     for job in workflow.dag.needrun_jobs():
-        if any(map(os.path.exists, job.output)):
+        if workflow.dag.reason(job).updated_input_run and any(map(os.path.exists, job.output)):
             workflow.persistence.started(job)
 
 

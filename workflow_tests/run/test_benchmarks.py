@@ -19,13 +19,16 @@ def test_jobs_are_gathered_by_rule_whatever_their_wildcards(tmp_path):
     write(tmp_path / "segmentation" / "segment_batch_001.tsv", 100.0, "NA", "NA", 900)
     write(tmp_path / "figures" / "draw_calibration_fracture.tsv", 1.0, "-", 1.0, 2000)
     (tmp_path / "write_ledger.tsv").write_text(HEAD)
+    write(tmp_path / "write_report.tsv", 0.5, 1.82, "0.00", 3000)
     found = read_benchmarks(tmp_path)
-    assert [use.rule for use in found.uses] == ["segment_batch", "measure_scan", "draw_calibration"]
-    batch, scans, figure = found.uses
+    names = ["segment_batch", "measure_scan", "draw_calibration", "write_report"]
+    assert [use.rule for use in found.uses] == names
+    batch, scans, figure, page = found.uses
+    assert (page.longest_s, page.cpu_s, page.peak_mb) == (0.5, None, None)
     assert (scans.jobs, scans.median_s, scans.longest_s, scans.total_s) == (3, 4.0, 9.0, 15.0)
     assert (scans.cpu_s, scans.peak_mb) == (4.5, 300)
     assert (batch.cpu_s, batch.peak_mb, figure.peak_mb) == (None, None, None)
-    assert found.begun.timestamp() == 800 and found.ended.timestamp() == 2000
+    assert found.begun.timestamp() == 800 and found.ended.timestamp() == 3000
 
 
 def test_a_cohort_without_benchmarks_took_nothing(tmp_path):

@@ -105,7 +105,9 @@ def _row(path: Path) -> tuple[float, float | None, float | None] | None:
     seconds = _number(row.get("s"))
     if seconds is None:
         return None
-    return seconds, _number(row.get("cpu_time")), _number(row.get("max_rss"))
+    cpu_s, peak_mb = _number(row.get("cpu_time")), _number(row.get("max_rss"))
+    # Snakemake looked at it once, before Python was there.
+    return (seconds, None, None) if cpu_s == 0 else (seconds, cpu_s, peak_mb)
 
 
 def _number(text: str | None) -> float | None:
