@@ -44,6 +44,7 @@ rule segment_batch:
         code=code_digest(
             "segment/backends.py",
             "segment/batch.py",
+            "segment/device.py",
             "segment/grid.py",
             "segment/model_folder.py",
             "segment/nnunet.py",

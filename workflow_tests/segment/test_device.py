@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from bonecast.segment.backends import choose_device
+from bonecast.segment.device import choose_device
 from bonecast.segment.nnunet import Network
 
 

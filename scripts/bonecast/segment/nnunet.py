@@ -18,13 +18,8 @@ import numpy as np
 
 from bonecast.digest import code_digest
 from bonecast.images import Volume, bounding_box, load
-from bonecast.segment.backends import (
-    CPU_DEVICE,
-    RESULTS_ON_CPU,
-    SMALLER_TILES,
-    choose_device,
-    use_repeatable_kernels,
-)
+from bonecast.segment.backends import CPU_DEVICE, RESULTS_ON_CPU, SMALLER_TILES
+from bonecast.segment.device import choose_device, use_repeatable_kernels
 from bonecast.segment.grid import (
     Box,
     body_box,
@@ -43,7 +38,7 @@ from bonecast.segment.model_folder import (
     read_dataset,
 )
 
-DECIDING_MODULES = ("segment/nnunet.py", "segment/grid.py")
+DECIDING_MODULES = ("segment/nnunet.py", "segment/grid.py", "segment/device.py")
 """Library code that decides the class of a voxel: results of an older version are made again."""
 
 

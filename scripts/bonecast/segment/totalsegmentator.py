@@ -15,7 +15,8 @@ import numpy as np
 
 from bonecast.digest import code_digest
 from bonecast.images import Volume, load
-from bonecast.segment.backends import CPU_DEVICE, choose_device, use_repeatable_kernels
+from bonecast.segment.backends import CPU_DEVICE
+from bonecast.segment.device import choose_device, use_repeatable_kernels
 from bonecast.segment.totalsegmentator_weights import (
     LICENSED,
     WeightsError,
@@ -32,7 +33,7 @@ from bonecast.segment.totalsegmentator_weights import (
 PACKAGES = ("TotalSegmentator", "nnunetv2", "torch")
 FIRST_CHANNEL = "_0000.nii.gz"
 """End of the name of a scan's only channel, as nnU-Net has it."""
-DECIDING_MODULES = ("segment/totalsegmentator.py",)
+DECIDING_MODULES = ("segment/totalsegmentator.py", "segment/device.py")
 """Library code that decides the label of a voxel: results of an older version are made again."""
 
 
