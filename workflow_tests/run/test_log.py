@@ -17,6 +17,7 @@ from bonecast.run.log import (
     read_run,
     rule_messages,
 )
+from bonecast.run.status import main
 
 SLURM = Path(__file__).parent / "slurm_groups.log"
 """Of a real run on Slurm in groups: one killed for memory, two cancelled, all tried again, one
@@ -112,7 +113,8 @@ def test_every_rule_says_when_its_jobs_begin_and_no_two_say_the_same(repo, messa
 def test_a_run_that_could_not_be_planned_says_why():
     run = read_run(["Building DAG of jobs...", "MissingInputException in rule all:", "x.tsv"])
     assert run.stopped == ["MissingInputException in rule all:", "x.tsv"]
-    assert read_run(["Building DAG of jobs...", "Nothing to be done (all here)."]).nothing
+    run = read_run(["Building DAG of jobs...", "Nothing to be done (all here)."])
+    assert run.nothing and run.is_over
 
 
 def test_the_newest_log_that_planned_anything_is_taken(tmp_path):
@@ -122,6 +124,16 @@ def test_the_newest_log_that_planned_anything_is_taken(tmp_path):
     for day, text in enumerate(("Building DAG of jobs...", "Unlocked working directory.", "")):
         (logs / f"2026-01-0{day + 1}T000000.1.snakemake.log").write_text(text, encoding="utf-8")
     assert newest_log(tmp_path).name.startswith("2026-01-01")
+
+
+def test_a_run_with_nothing_to_do_went_well(tmp_path, capsys):
+    logs = tmp_path / ".snakemake" / "log"
+    logs.mkdir(parents=True)
+    text = "Building DAG of jobs...\nNothing to be done (all requested files are present).\n"
+    (logs / "2026-01-01T000000.1.snakemake.log").write_text(text, encoding="utf-8")
+    assert main([str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "nothing was to be done" in told and "What next" not in told
 
 
 def failure(folder: Path, own: str | None, cluster: str = "") -> tuple[str, bool]:

@@ -207,7 +207,7 @@ class _Reader:
         elif text.startswith(ENDED):
             run.is_over = True
         elif text.startswith(NOTHING_TO_DO):
-            run.nothing = True
+            run.nothing = run.is_over = True
         elif (run.stopped or FAULT.search(text)) and not run.totals and not run.is_over:
             run.stopped.append(line)
 
