@@ -212,3 +212,12 @@ def test_a_frozen_study_forgets_its_input_and_knows_its_scans(config, tmp_path):
         ("p1_ses-b", "A", False),
     ]
     assert frozen_cohort(str(tmp_path / "none"), tabular=True) == []
+
+
+def test_a_prediction_alone_is_not_packed(run_snakemake, tmp_path):
+    (tmp_path / "table.csv").write_text("participant_id,age_years\np1,70\n", encoding="utf-8")
+    (tmp_path / "model.json").write_text("{}", encoding="utf-8")
+    config = {"cohort": {"name": "new"}, "predict": {"model": "model.json", "table": "table.csv"}}
+    done = run_snakemake("archive", "--dry-run", config=config)
+    assert done.returncode == 1
+    assert "a prediction alone has no models or figures" in done.stdout + done.stderr
